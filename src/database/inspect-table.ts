@@ -1,0 +1,173 @@
+import { ScaleSeedError } from '../errors.js';
+import { columnsOf, type Fixture } from '../fixtures/fixture.js';
+import { quote, type TableName } from './quote.js';
+import type { Session } from './session.js';
+
+export interface TableColumn {
+  name: string;
+  type: string;
+  notNull: boolean;
+  /** Text of the default, as pg_get_expr writes it. */
+  default: string | null;
+  /** Generated, or an identity column that takes no value. */
+  generated: boolean;
+  identity: boolean;
+}
+
+export interface ForeignKey {
+  name: string;
+  columns: string[];
+  parent: TableName;
+  parentColumns: string[];
+}
+
+/** What the catalogue says of a table, and what the role may do with it. */
+export interface TableInfo extends TableName {
+  oid: number;
+  columns: TableColumn[];
+  /** Foreign keys of the table's own, to its parents. */
+  foreignKeys: ForeignKey[];
+  /** Enabled triggers that are not PostgreSQL's own. */
+  userTriggers: string[];
+  rowSecurity: boolean;
+  /** Rewrite rules. */
+  rules: string[];
+  /** An ordinary table: neither partitioned, nor a view, nor foreign. */
+  plain: boolean;
+  privileges: { select: boolean; insert: boolean; update: boolean; delete: boolean; owner: boolean };
+}
+
+const INSPECT = `
+select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind in ('r', 'p') as table,
+  c.relkind = 'r' and not c.relispartition as plain,
+  c.relrowsecurity as "rowSecurity",
+  json_build_object(
+    'select', has_table_privilege(c.oid, 'select'),
+    'insert', has_table_privilege(c.oid, 'insert'),
+    'update', has_table_privilege(c.oid, 'update'),
+    'delete', has_table_privilege(c.oid, 'delete'),
+    'owner', pg_has_role(c.relowner, 'usage')
+  ) as privileges,
+  (select coalesce(json_agg(json_build_object(
+      'name', a.attname,
+      'type', format_type(a.atttypid, a.atttypmod),
+      'notNull', a.attnotnull,
+      'default', case when a.attgenerated = '' then pg_get_expr(d.adbin, d.adrelid) end,
+      'generated', a.attgenerated <> '' or a.attidentity = 'a',
+      'identity', a.attidentity <> ''
+    ) order by a.attnum), '[]')
+    from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
+  (select coalesce(json_agg(json_build_object(
+      'name', k.conname,
+      'columns', (select json_agg(a.attname order by u.n) from unnest(k.conkey) with ordinality u (attnum, n)
+        join pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.attnum),
+      'parent', json_build_object('schema', pn.nspname, 'name', p.relname),
+      'parentColumns', (select json_agg(a.attname order by u.n) from unnest(k.confkey) with ordinality u (attnum, n)
+        join pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.attnum)
+    ) order by k.conname), '[]')
+    from pg_constraint k join pg_class p on p.oid = k.confrelid join pg_namespace pn on pn.oid = p.relnamespace
+    where k.conrelid = c.oid and k.contype = 'f') as "foreignKeys",
+  (select coalesce(json_agg(t.tgname order by t.tgname), '[]')
+    from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal and t.tgenabled <> 'D') as "userTriggers",
+  (select coalesce(json_agg(r.rulename order by r.rulename), '[]')
+    from pg_rewrite r where r.ev_class = c.oid and r.rulename <> '_RETURN') as rules
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.oid = to_regclass($1)`;
+
+/**
+ * Looks a table up, in `schema` or on the search_path.
+ *
+ * @throws ScaleSeedError `schema` where there is no such table.
+ */
+export async function inspectTable(
+  session: Session,
+  table: string,
+  schema: string | undefined,
+): Promise<TableInfo> {
+  const { rows } = await session.query<TableInfo & { table: boolean; oid: string }>(INSPECT, [
+    schema === undefined ? quote(table) : quote(schema, table),
+  ]);
+  const found = rows[0];
+  if (found?.table !== true) {
+    const where = schema === undefined ? 'on the search_path' : `in schema ${schema}`;
+    throw new ScaleSeedError(`there is no table ${table} ${where}`, {
+      code: 'schema',
+      phase: 'prepare',
+      table,
+      state: 'nothing was changed',
+      hint: 'start certctl-server once so that it migrates the database, name the schema with --schema, or --wait for it',
+    });
+  }
+  return { ...found, oid: Number(found.oid) };
+}
+
+/**
+ * Holds a fixture against the table before its first row is sent.
+ *
+ * @throws ScaleSeedError `schema` for a column that is missing, generated, or wants a value and gets none;
+ *   `privilege` where the role may not insert and select.
+ */
+export function checkTable(fixture: Fixture, table: TableInfo): void {
+  const filled = columnsOf(fixture).map(({ name }) => name);
+  const problem =
+    missing(filled, table) ?? generated(filled, table) ?? unfilled(filled, table) ?? unprivileged(table);
+  if (problem === undefined) return;
+  throw new ScaleSeedError(`fixture ${fixture.name}: ${problem.text}`, {
+    code: problem.code,
+    phase: 'prepare',
+    fixture: fixture.name,
+    table: `${table.schema}.${table.name}`,
+    state: 'nothing was changed',
+    hint: problem.hint,
+  });
+}
+
+interface Problem {
+  text: string;
+  code: 'schema' | 'privilege';
+  hint: string;
+}
+
+function missing(filled: readonly string[], { name, columns }: TableInfo): Problem | undefined {
+  const absent = filled.filter((column) => !columns.some((existing) => existing.name === column));
+  if (absent.length === 0) return undefined;
+  return {
+    text: `table ${name} has no column ${absent.join(', ')}`,
+    code: 'schema',
+    hint: 'migrate the database to a version of certctl that has it',
+  };
+}
+
+function generated(filled: readonly string[], { name, columns }: TableInfo): Problem | undefined {
+  const fixed = columns.filter((column) => column.generated && filled.includes(column.name));
+  if (fixed.length === 0) return undefined;
+  return {
+    text: `table ${name} makes column ${fixed.map((column) => column.name).join(', ')} itself`,
+    code: 'schema',
+    hint: 'leave the column out of the fixture',
+  };
+}
+
+function unfilled(filled: readonly string[], { name, columns }: TableInfo): Problem | undefined {
+  const wanting = columns.filter(
+    (column) =>
+      column.notNull && column.default === null && !column.generated && !column.identity && !filled.includes(column.name),
+  );
+  if (wanting.length === 0) return undefined;
+  return {
+    text: `table ${name} wants a value in column ${wanting.map((column) => column.name).join(', ')}`,
+    code: 'schema',
+    hint: 'this certctl is newer than the fixture: give the column a default, or update scale-seed',
+  };
+}
+
+function unprivileged({ name, privileges }: TableInfo): Problem | undefined {
+  const lacking = (['select', 'insert'] as const).filter((privilege) => !privileges[privilege]);
+  if (lacking.length === 0) return undefined;
+  return {
+    text: `the role may not ${lacking.join(' or ')} on ${name}`,
+    code: 'privilege',
+    hint: `grant ${lacking.join(', ')} on ${name} to the role`,
+  };
+}

@@ -1,0 +1,26 @@
+import type { Fixture } from '../fixtures/fixture.js';
+import type { TableName } from './quote.js';
+import type { Session } from './session.js';
+
+/** A number that no other program's advisory locks are likely to start with: "seed" in ASCII. */
+const NAMESPACE = 0x73656564;
+
+/**
+ * Makes loaders of one fixture take turns until the transaction ends. Rows would come out right without it, but two
+ * transactions that insert the same keys would wait for each other row by row.
+ */
+export async function lockFixture(
+  session: Session,
+  fixture: Fixture,
+  { schema, name }: TableName,
+  onNotice: (message: string) => void,
+): Promise<void> {
+  const key = [NAMESPACE, `${schema}.${name}.${fixture.name}`];
+  const { rows } = await session.query<{ locked: boolean }>(
+    'select pg_try_advisory_xact_lock($1::int, hashtext($2)) as locked',
+    key,
+  );
+  if (rows[0]?.locked === true) return;
+  onNotice(`another scale-seed is at work on ${fixture.name}: waiting for it to finish`);
+  await session.query('select pg_advisory_xact_lock($1::int, hashtext($2))', key);
+}

@@ -1,0 +1,23 @@
+import type { Fixture, Mark } from '../fixtures/fixture.js';
+import { quote, quoteTable, type TableName } from './quote.js';
+import type { Session } from './session.js';
+
+/** A condition that holds for the rows of a mark; its values are appended to `values`. */
+export function markCondition({ column, prefix, digits }: Mark, values: unknown[]): string {
+  values.push(prefix);
+  const startsWith = `starts_with(${quote(column)}, $${values.length})`;
+  if (digits === undefined) return startsWith;
+  values.push(`^[0-9]{${digits}}$`);
+  return `(${startsWith} and substr(${quote(column)}, ${prefix.length + 1}) ~ $${values.length})`;
+}
+
+/** How many rows of a fixture's mark stand in the table. */
+export async function countPresent(session: Session, fixture: Fixture, table: TableName): Promise<number> {
+  const values: unknown[] = [];
+  const condition = markCondition(fixture.mark, values);
+  const { rows } = await session.query<{ present: string }>(
+    `select count(*) as present from ${quoteTable(table)} where ${condition}`,
+    values,
+  );
+  return Number(rows[0]?.present);
+}

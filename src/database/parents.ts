@@ -1,0 +1,79 @@
+import { ScaleSeedError } from '../errors.js';
+import type { Fixture, ParentRow } from '../fixtures/fixture.js';
+import { quote, quoteList } from './quote.js';
+import type { Session } from './session.js';
+import { translateError } from './translate-error.js';
+
+/** Parents that the fixtures name and the database lacks, each once, in the order in which they must be made. */
+export async function missingParents(
+  session: Session,
+  fixtures: readonly Fixture[],
+  schema: string,
+): Promise<ParentRow[]> {
+  const parents = new Map(
+    fixtures.flatMap((fixture) => fixture.parents.map((parent) => [label(parent), parent])),
+  );
+  const missing: ParentRow[] = [];
+  for (const parent of parents.values()) {
+    if (!(await exists(session, parent, schema))) missing.push(parent);
+  }
+  return missing;
+}
+
+/** @throws ScaleSeedError `parents`, which names every one of them. */
+export function refuseMissing(missing: readonly ParentRow[]): void {
+  if (missing.length === 0) return;
+  throw new ScaleSeedError(`parent rows are missing: ${missing.map(label).join(', ')}`, {
+    code: 'parents',
+    phase: 'prepare',
+    table: missing[0]?.table,
+    state: 'nothing was changed',
+    hint: 'add --create-parents, start certctl-server with CERTCTL_DEMO_SEED=true, or --wait for it',
+  });
+}
+
+/** Inserts parents, leaving alone what already stands under the same key. */
+export async function createParents(
+  session: { query(sql: string, values: unknown[]): Promise<unknown> },
+  parents: readonly ParentRow[],
+  schema: string,
+): Promise<void> {
+  for (const { table, values } of parents) {
+    const columns = Object.keys(values);
+    const parameters = columns.map((_, index) => `$${index + 1}`).join(', ');
+    try {
+      await session.query(
+        `insert into ${quote(schema, table)} (${quoteList(columns)}) values (${parameters}) on conflict do nothing`,
+        Object.values(values).map(asParameter),
+      );
+    } catch (error) {
+      throw translateError(error, {
+        phase: 'prepare',
+        table,
+        during: `cannot create a parent row in ${table}`,
+      });
+    }
+  }
+}
+
+async function exists(session: Session, { table, key }: ParentRow, schema: string): Promise<boolean> {
+  const matches = Object.keys(key).map((column, index) => `${quote(column)} = $${index + 1}`);
+  try {
+    const found = await session.query(
+      `select 1 from ${quote(schema, table)} where ${matches.join(' and ')}`,
+      Object.values(key),
+    );
+    return found.rows.length > 0;
+  } catch (error) {
+    throw translateError(error, { phase: 'prepare', table, during: `cannot look for the parent rows in ${table}` });
+  }
+}
+
+/** node-postgres writes an array as a PostgreSQL array; in a parent row it is JSON. */
+function asParameter(value: unknown): unknown {
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : value;
+}
+
+function label({ table, key }: ParentRow): string {
+  return `${table} ${Object.values(key).join('/')}`;
+}

@@ -1,0 +1,127 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { ScaleSeedError } from '../errors.js';
+import type { Fixture } from '../fixtures/fixture.js';
+import { FAMILIES } from '../fixtures/registry.js';
+import { guardTable } from './guard.js';
+import { checkTable, inspectTable, type TableInfo } from './inspect-table.js';
+import { createParents, missingParents, refuseMissing } from './parents.js';
+import { Session } from './session.js';
+import type { Database } from './with-database.js';
+
+export interface PrepareOptions {
+  fixtures: readonly Fixture[];
+  schema: string | undefined;
+  /** How long to wait for the server, the tables and the parent rows. */
+  waitMs: number;
+  /** What is done about parents that are missing. */
+  parents: 'require' | 'create' | 'ignore';
+  /** Refuse a database that looks like a real fleet. */
+  guard: boolean;
+}
+
+/** A database that has all that the fixtures need. */
+export interface Prepared {
+  session: Session;
+  server: { version: string; versionNumber: number };
+  /** A fixture's table. */
+  tableOf: (fixture: Fixture) => TableInfo;
+  /** The server's now(), in microseconds since 1970. */
+  anchorUs: bigint;
+}
+
+const OLDEST_SERVER = 140_000;
+const RETRY_MS = 250;
+
+/**
+ * Connects, and holds the database against what the fixtures need, before anything is written.
+ *
+ * @throws ScaleSeedError `connect`, `schema`, `parents`, `privilege` or `guard`, after `waitMs` where waiting could
+ *   have helped.
+ */
+export async function prepare(database: Database, options: PrepareOptions): Promise<Prepared> {
+  const deadline = performance.now() + options.waitMs;
+  let announced: string | undefined;
+  for (;;) {
+    try {
+      return await prepareOnce(database, options);
+    } catch (error) {
+      if (!canBeWaitedFor(error) || performance.now() + RETRY_MS > deadline) throw error;
+      if (error.message !== announced) database.onNotice(`waiting: ${error.message}`);
+      announced = error.message;
+      await delay(RETRY_MS, undefined, { signal: database.signal });
+    }
+  }
+}
+
+/** A server that is coming up gets its tables and rows in time; a wrong password stays wrong. */
+function canBeWaitedFor(error: unknown): error is ScaleSeedError {
+  if (!(error instanceof ScaleSeedError)) return false;
+  const refused = error.cause instanceof pg.DatabaseError && error.cause.code?.startsWith('28') === true;
+  return !refused && ['connect', 'schema', 'parents'].includes(error.code);
+}
+
+async function prepareOnce(database: Database, options: PrepareOptions): Promise<Prepared> {
+  const session = await Session.open(database.target, database.signal);
+  try {
+    const { server, anchorUs } = await askServer(session);
+    const tables = await inspectTables(session, options);
+    const tableOf = (fixture: Fixture): TableInfo => tables.get(fixture.table) as TableInfo;
+    for (const fixture of options.fixtures) checkTable(fixture, tableOf(fixture));
+    if (options.guard) {
+      for (const table of tables.values()) await guardTable(session, table, [...FAMILIES, ...options.fixtures]);
+    }
+    if (options.parents !== 'ignore') await settleParents(session, database, options, tableOf);
+    return { session, server, tableOf, anchorUs };
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+}
+
+async function askServer(session: Session): Promise<Pick<Prepared, 'server' | 'anchorUs'>> {
+  const { rows } = await session.query<{ version: string; number: number; anchor_us: string }>(
+    `select current_setting('server_version') as version, current_setting('server_version_num')::int as number,
+       (extract(epoch from now()) * 1000000)::int8 as anchor_us`,
+  );
+  const { version, number, anchor_us: anchorUs } = rows[0] as NonNullable<(typeof rows)[0]>;
+  if (number < OLDEST_SERVER) {
+    throw new ScaleSeedError(`the server is PostgreSQL ${version}; 14 is the oldest that works`, {
+      code: 'configuration',
+      phase: 'connect',
+      hint: 'name a newer server',
+    });
+  }
+  return {
+    server: { version: version.split(' ')[0] ?? version, versionNumber: number },
+    anchorUs: BigInt(anchorUs),
+  };
+}
+
+async function inspectTables(
+  session: Session,
+  { fixtures, schema }: PrepareOptions,
+): Promise<Map<string, TableInfo>> {
+  const tables = new Map<string, TableInfo>();
+  for (const name of new Set(fixtures.map(({ table }) => table))) {
+    tables.set(name, await inspectTable(session, name, schema));
+  }
+  return tables;
+}
+
+async function settleParents(
+  session: Session,
+  { onNotice }: Database,
+  { fixtures, parents }: PrepareOptions,
+  tableOf: (fixture: Fixture) => TableInfo,
+): Promise<void> {
+  for (const schema of new Set(fixtures.map((fixture) => tableOf(fixture).schema))) {
+    const members = fixtures.filter((fixture) => tableOf(fixture).schema === schema);
+    const missing = await missingParents(session, members, schema);
+    if (parents === 'require') refuseMissing(missing);
+    else if (missing.length > 0) {
+      await session.transaction(() => createParents(session, missing, schema));
+      onNotice(`created ${missing.length} parent rows in schema ${schema}`);
+    }
+  }
+}

@@ -1,0 +1,22 @@
+import pg from 'pg';
+
+/** A table's name with its schema. */
+export interface TableName {
+  schema: string;
+  name: string;
+}
+
+/** Identifiers as SQL: each quoted, joined by dots. The only way in which a name gets into a statement. */
+export function quote(...identifiers: readonly string[]): string {
+  return identifiers.map((identifier) => pg.escapeIdentifier(identifier)).join('.');
+}
+
+/** A table as SQL. */
+export function quoteTable({ schema, name }: TableName): string {
+  return quote(schema, name);
+}
+
+/** A list of columns as SQL. */
+export function quoteList(columns: readonly string[]): string {
+  return columns.map((column) => quote(column)).join(', ');
+}

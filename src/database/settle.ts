@@ -1,0 +1,23 @@
+import { messageOf } from '../errors.js';
+import { quoteTable, type TableName } from './quote.js';
+import type { Session } from './session.js';
+import type { Database } from './with-database.js';
+
+/**
+ * Vacuums and analyzes tables that were just changed, so that neither autovacuum nor a planner without statistics
+ * disturbs the measurement that follows. What stands is committed by now: where this fails, it is a notice.
+ */
+export async function settleTables(
+  { signal, onNotice }: Database,
+  session: Session,
+  tables: readonly TableName[],
+): Promise<void> {
+  for (const table of tables) {
+    try {
+      await session.query(`vacuum (analyze) ${quoteTable(table)}`);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      onNotice(`${table.name} was not vacuumed: ${messageOf(error)}; the rows stand all the same`);
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import type pg from 'pg';
+import { parse } from 'pg-connection-string';
+import { messageOf, ScaleSeedError } from '../errors.js';
+import { passwordFrom } from './passfile.js';
+
+/** Where to connect. */
+export interface Target {
+  config: pg.ClientConfig;
+  /** Try again without TLS when the server has none, as libpq does by default. */
+  plaintextFallback: boolean;
+  /** The URL without its password or options, for messages and reports. */
+  display: string;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const LOCATION_VARIABLES = ['PGHOST', 'PGPORT', 'PGDATABASE', 'PGUSER'] as const;
+const TLS_VARIABLES = {
+  sslmode: 'PGSSLMODE',
+  sslrootcert: 'PGSSLROOTCERT',
+  sslcert: 'PGSSLCERT',
+  sslkey: 'PGSSLKEY',
+} as const;
+
+/**
+ * The database that the caller names: `databaseUrl`, else DATABASE_URL, else libpq's PG* variables; undefined when
+ * there is none of them.
+ *
+ * @throws ScaleSeedError `configuration` for a URL or a certificate that cannot be used; the URL is never repeated.
+ */
+export function resolveTarget(
+  databaseUrl: string | undefined,
+  env: Environment = process.env,
+): Target | undefined {
+  const given = databaseUrl ?? (env['DATABASE_URL'] || undefined);
+  if (given === undefined && !LOCATION_VARIABLES.some((variable) => env[variable])) return undefined;
+  const url = parseUrl(given ?? 'postgresql://');
+  for (const [parameter, variable] of Object.entries(TLS_VARIABLES)) {
+    if (!url.searchParams.has(parameter) && env[variable]) url.searchParams.set(parameter, env[variable]);
+  }
+  return targetOf(url, env);
+}
+
+function targetOf(url: URL, env: Environment): Target {
+  const mode = url.searchParams.get('sslmode') ?? 'prefer';
+  const passfile = url.searchParams.get('passfile');
+  const connectTimeout = Number(url.searchParams.get('connect_timeout') ?? env['PGCONNECT_TIMEOUT'] ?? 10);
+  const config = parseConfig(url, mode);
+  const host = config.host ?? env['PGHOST'] ?? 'localhost';
+  const port = config.port ?? Number(env['PGPORT'] ?? 5432);
+  const user = config.user ?? env['PGUSER'];
+  const database = config.database ?? env['PGDATABASE'] ?? user;
+  const password = config.password ?? (passfile ? passwordFrom(passfile, { host, port, database, user }) : undefined);
+  return {
+    config: {
+      ...config,
+      ...(password === undefined ? {} : { password }),
+      connectionTimeoutMillis: connectTimeout * 1000,
+    },
+    plaintextFallback: mode === 'prefer' || mode === 'allow',
+    display: `postgresql://${user === undefined ? '' : `${user}@`}${host.startsWith('/') ? '' : `${host}:${port}`}/${database ?? ''}`,
+  };
+}
+
+function parseUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !['postgres:', 'postgresql:'].includes(url.protocol)) {
+    throw new ScaleSeedError('the database URL is not a PostgreSQL connection string', {
+      code: 'configuration',
+      phase: 'configure',
+      hint: 'write it as postgresql://USER@HOST:5432/DATABASE, special characters in it percent-encoded',
+    });
+  }
+  return url;
+}
+
+/** The parts that node-postgres takes, with sslmode meaning what it means to libpq. */
+function parseConfig(url: URL, mode: string): pg.ClientConfig & { host?: string; port?: number } {
+  const parameters = new URLSearchParams(url.searchParams);
+  parameters.delete('uselibpqcompat');
+  if (parameters.get('sslrootcert') === 'system') {
+    parameters.delete('sslrootcert');
+    parameters.set('sslmode', 'verify-full');
+  } else {
+    parameters.set('sslmode', mode === 'allow' ? 'prefer' : mode);
+  }
+  const text = `${url.protocol}//${url.username}${url.password === '' ? '' : `:${url.password}`}${url.username === '' ? '' : '@'}${url.host}${url.pathname}?${parameters.toString()}`;
+  try {
+    const { host, port, user, password, database, ssl, options } = parse(text, { useLibpqCompat: true });
+    return {
+      ...(host ? { host } : {}),
+      ...(port ? { port: Number(port) } : {}),
+      ...(user ? { user } : {}),
+      ...(password ? { password } : {}),
+      ...(database ? { database } : {}),
+      ...(options ? { options } : {}),
+      ssl: ssl as pg.ClientConfig['ssl'],
+    };
+  } catch (error) {
+    throw new ScaleSeedError(`the database URL cannot be used: ${messageOf(error)}`, {
+      code: 'configuration',
+      phase: 'configure',
+      hint: 'check sslmode, sslrootcert, sslcert and sslkey in the URL or in PGSSLMODE and its companions',
+    });
+  }
+}

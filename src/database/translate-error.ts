@@ -1,0 +1,71 @@
+import pg from 'pg';
+import { messageOf, ScaleSeedError, type ErrorCode, type ErrorContext } from '../errors.js';
+
+interface Context extends Omit<ErrorContext, 'code' | 'cause'> {
+  /** Start of the message, where fixture, table and phase do not say enough. */
+  during?: string;
+}
+
+interface Meaning {
+  code: ErrorCode;
+  hint?: string;
+}
+
+/** What an SQLSTATE means to the user; a class (its first two digits) stands for those not listed. */
+const MEANINGS: Readonly<Record<string, Meaning>> = {
+  '08': { code: 'server', hint: 'the connection was lost; nothing uncommitted stands, so run the command again' },
+  '22': { code: 'fixture', hint: 'a value of the fixture does not fit its column' },
+  '23502': { code: 'schema', hint: 'the table wants a value in a column that the fixture does not fill' },
+  '23503': { code: 'parents', hint: 'a parent row is missing: --create-parents adds it, and so does the demo seed' },
+  '23505': { code: 'conflict', hint: 'another row has the same key: see `scale-seed verify`' },
+  '23514': { code: 'fixture', hint: 'a check constraint of the table refuses a value of the fixture' },
+  '25006': { code: 'privilege', hint: 'the server or the role is read-only: give the address of the primary' },
+  '28': { code: 'connect', hint: 'check the user and password in the URL, PGPASSWORD or the password file' },
+  '3D000': { code: 'connect', hint: 'create the database, or name another in the URL' },
+  '40': { code: 'server', hint: 'another session stood in the way: run the command again' },
+  '42501': { code: 'privilege', hint: 'grant the role what it lacks, or connect as another' },
+  '42P01': { code: 'schema', hint: 'migrate the database, or name its schema with --schema' },
+  '42703': { code: 'schema', hint: 'migrate the database to a version of certctl that has this column' },
+  '53': { code: 'server', hint: 'the server is out of a resource: see its log' },
+  '53300': { code: 'connect', hint: 'the server has no connection left: lower --jobs, or close others' },
+  '55P03': { code: 'locked', hint: 'another session holds a lock: see pg_locks, and run the command again' },
+  '57014': { code: 'timeout', hint: 'raise statement_timeout for the role, or load in smaller pieces' },
+  '57P03': { code: 'connect', hint: 'the server is starting up or shutting down: --wait 30s waits for it' },
+  '57': { code: 'server', hint: 'the server ended the session: see its log, then run the command again' },
+};
+
+const NETWORK_HINT = 'is the server running there? --wait 30s waits for it; --database-url names another';
+
+/** Whatever pg or the network threw, as the one error type; an error that is one already passes through. */
+export function translateError(error: unknown, context: Context): ScaleSeedError {
+  if (error instanceof ScaleSeedError) return error;
+  const { code, hint } = abortOf(error) ?? meaningOf(error, context);
+  return new ScaleSeedError(`${prefixOf(context)}${textOf(error)}`, { hint, ...context, code, cause: error });
+}
+
+/** An AbortSignal's own reasons: AbortSignal.timeout() gives the one, controller.abort() the other. */
+function abortOf(error: unknown): Meaning | undefined {
+  if (!(error instanceof DOMException)) return undefined;
+  if (error.name === 'TimeoutError') return { code: 'timeout', hint: 'raise --timeout' };
+  return error.name === 'AbortError' ? { code: 'interrupted' } : undefined;
+}
+
+function meaningOf(error: unknown, { phase }: Context): Meaning {
+  if (error instanceof pg.DatabaseError && error.code !== undefined) {
+    return MEANINGS[error.code] ?? MEANINGS[error.code.slice(0, 2)] ?? { code: 'server' };
+  }
+  return phase === 'connect'
+    ? { code: 'connect', hint: NETWORK_HINT }
+    : { code: 'server', hint: 'the connection was lost; nothing uncommitted stands, so run the command again' };
+}
+
+function textOf(error: unknown): string {
+  if (!(error instanceof pg.DatabaseError)) return messageOf(error);
+  return [error.message, error.detail, error.where?.split('\n')[0]].filter(Boolean).join('; ');
+}
+
+function prefixOf({ during, fixture, table, phase }: Context): string {
+  if (during !== undefined) return `${during}: `;
+  if (fixture !== undefined) return `fixture ${fixture}, ${phase}: `;
+  return table === undefined ? '' : `table ${table}, ${phase}: `;
+}

@@ -1,0 +1,110 @@
+import { messageOf, ScaleSeedError } from '../errors.js';
+import { columnsOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
+import { readRows, type Row } from '../fixtures/read-rows.js';
+import { toCsv, type CsvRecord } from './csv.js';
+import { encoderFor, type Encoder } from './type-encoders.js';
+
+/** A piece of CSV that holds whole rows. */
+export interface Chunk {
+  bytes: Buffer;
+  rows: readonly Row[];
+}
+
+export interface EncodeOptions {
+  /** First and last row, both included; the whole fixture by default. */
+  first?: number;
+  last?: number;
+}
+
+/**
+ * One CopyData frame and two socket writes go with every chunk, so a chunk is tens of KiB: the number of rows follows
+ * from how wide the last ones were. The first chunk is small, in case a single row is large.
+ */
+const CHUNK_BYTES = 64 * 1024;
+const FIRST_CHUNK_ROWS = 50;
+const MAX_CHUNK_ROWS = 1000;
+
+/** The columns that vary, as CSV for a staging table. */
+export function encodeVarying(fixture: Fixture, options: EncodeOptions = {}): AsyncGenerator<Chunk, void> {
+  const columns = Object.entries(fixture.columns).map(([name, type], index) => ({
+    name,
+    encode: encoderFor(type),
+    value: (row: Row) => row[index],
+  }));
+  return encode(fixture, columns, options);
+}
+
+/** Every column, in canonical order, as CSV for the table itself; times hang on `anchorUs`, microseconds since 1970. */
+export function encodeWhole(fixture: Fixture, anchorUs: bigint): AsyncGenerator<Chunk, void> {
+  const varying = Object.keys(fixture.columns);
+  const columns = columnsOf(fixture).map((column) => ({
+    name: column.name,
+    encode: encoderFor(column.type, anchorUs),
+    value: valueOf(column, varying),
+  }));
+  return encode(fixture, columns, {});
+}
+
+interface EncodedColumn {
+  name: string;
+  encode: Encoder;
+  value: (row: Row) => unknown;
+}
+
+function valueOf(column: FixtureColumn, varying: readonly string[]): EncodedColumn['value'] {
+  if (column.kind === 'constant') return () => column.value;
+  const index = varying.indexOf(column.kind === 'varying' ? column.name : column.from);
+  const isArray = column.kind === 'derived' && column.wrap === 'array';
+  return isArray ? (row) => [row[index]] : (row) => row[index];
+}
+
+async function* encode(
+  fixture: Fixture,
+  columns: readonly EncodedColumn[],
+  { first = 1, last = fixture.count }: EncodeOptions,
+): AsyncGenerator<Chunk, void> {
+  const reader = readRows(fixture, first, last);
+  let next = first;
+  let maxRows = FIRST_CHUNK_ROWS;
+  try {
+    for (let rows = await reader.read(maxRows); rows.length > 0; rows = await reader.read(maxRows)) {
+      const csv = toCsv(rows.map((row, index) => encodeRow(fixture, columns, row, next + index)));
+      if (!csv.isWellFormed()) throw notUnicode(fixture, rows, next);
+      const bytes = Buffer.from(csv);
+      yield { bytes, rows };
+      next += rows.length;
+      maxRows = Math.min(MAX_CHUNK_ROWS, Math.ceil((CHUNK_BYTES / bytes.length) * rows.length));
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+function encodeRow(fixture: Fixture, columns: readonly EncodedColumn[], row: Row, number: number): CsvRecord {
+  const record: CsvRecord = [];
+  for (const { name, encode, value } of columns) {
+    try {
+      record.push(encode(value(row)));
+    } catch (error) {
+      throw badValue(fixture, `row ${number}, column ${name}: ${messageOf(error)}`, error);
+    }
+  }
+  return record;
+}
+
+/** UTF-8 has no half of a surrogate pair; Buffer.from would replace it without a word. */
+function notUnicode(fixture: Fixture, rows: readonly Row[], first: number): ScaleSeedError {
+  const index = rows.findIndex((row) => !row.every((value) => typeof value !== 'string' || value.isWellFormed()));
+  const where = index === -1 ? `rows ${first} to ${first + rows.length - 1}` : `row ${first + index}`;
+  return badValue(fixture, `${where}: a text holds half of a surrogate pair`);
+}
+
+function badValue(fixture: Fixture, problem: string, cause?: unknown): ScaleSeedError {
+  return new ScaleSeedError(`fixture ${fixture.name}: ${problem}`, {
+    code: 'fixture',
+    phase: 'copy',
+    fixture: fixture.name,
+    table: fixture.table,
+    cause,
+  });
+}

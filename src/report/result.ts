@@ -1,0 +1,136 @@
+/** Version of the report's shape; it grows when a field changes its meaning or goes. */
+export const REPORT_VERSION = 1;
+
+/** How foreign keys were checked: every distinct parent once, or by the triggers row by row. */
+export interface ForeignKeyCheck {
+  check: 'set' | 'row';
+  reason: string;
+}
+
+interface ReportBase {
+  version: typeof REPORT_VERSION;
+  /** Start of the run by this machine's clock, ISO 8601. */
+  startedAt: string;
+  /** The database's URL without password or options. */
+  database: string;
+  server: { version: string };
+  /** Largest resident set of this process so far, in bytes. */
+  peakRssBytes: number;
+}
+
+export interface LoadedFixture {
+  name: string;
+  table: string;
+  schema: string;
+  /** Rows of the fixture; each was either inserted or skipped since its key stands. */
+  rows: number;
+  inserted: number;
+  skipped: number;
+  /** Rows of the fixture's mark that stand after the load. */
+  present: number;
+  fingerprint: string;
+  copiedBytes: number;
+  timings: { copyMs: number; mergeMs: number; totalMs: number };
+  rowsPerSecond: number;
+  confirmation: string;
+}
+
+export interface LoadReport extends ReportBase {
+  command: 'load';
+  jobs: number;
+  /** The time on which all times of the fixtures hang: the server's now() at the start, ISO 8601 to the microsecond. */
+  anchor: string;
+  foreignKeys: ForeignKeyCheck;
+  fixtures: LoadedFixture[];
+  timings: { connectMs: number; loadMs: number; settleMs: number; totalMs: number };
+  /** Present where the load was verified in the same run. */
+  verified?: VerifyReport;
+}
+
+/** Rows of one column that differ from the fixture. */
+export interface ColumnDrift {
+  column: string;
+  rows: number;
+  /** The first few of them in key order. */
+  examples: { key: string; expected: string | null; found: string | null }[];
+}
+
+export interface VerifiedFixture {
+  name: string;
+  table: string;
+  schema: string;
+  rows: number;
+  present: number;
+  fingerprint: string;
+  intact: boolean;
+  /** Rows of the fixture that are not there. */
+  missing: { rows: number; examples: string[] };
+  /** Rows of the fixture's mark that it does not have; a sized fleet may stand in a larger one. */
+  unexpected: { rows: number; examples: string[] };
+  /** Rows with at least one column that differs. */
+  driftedRows: number;
+  drift: ColumnDrift[];
+  /** Columns outside the fixture whose default is computed and so cannot be compared. */
+  notCompared: string[];
+  missingParents: string[];
+  /** When the standing rows were loaded or reset, the oldest first, with the number of rows of each. */
+  anchors: { at: string; rows: number }[];
+  /** Age of the oldest anchor by the server's clock, in milliseconds. */
+  ageMs: number | null;
+  /** Certificates whose time is over, so that no renewal window holds them any more. */
+  expired: number | null;
+  timings: { totalMs: number };
+}
+
+export interface VerifyReport extends ReportBase {
+  command: 'verify';
+  intact: boolean;
+  fixtures: VerifiedFixture[];
+  timings: { connectMs: number; verifyMs: number; totalMs: number };
+}
+
+export interface ResetFixture {
+  name: string;
+  table: string;
+  schema: string;
+  rows: number;
+  /** Rows put back to the fixture's values, on the new anchor. */
+  restored: number;
+  /** Rows that were missing. */
+  inserted: number;
+  /** Rows that could not be added, since another row holds one of their keys. */
+  blocked: number;
+  fingerprint: string;
+  timings: { totalMs: number };
+}
+
+export interface ResetReport extends ReportBase {
+  command: 'reset';
+  anchor: string;
+  fixtures: ResetFixture[];
+  timings: { connectMs: number; resetMs: number; settleMs: number; totalMs: number };
+}
+
+/** Rows of another table that a deletion took with it or changed. */
+export interface Dependents {
+  table: string;
+  rows: number;
+  effect: 'deleted' | 'set null' | 'set default';
+}
+
+export interface CleanedFixture {
+  name: string;
+  table: string;
+  schema: string;
+  deleted: number;
+  dependents: Dependents[];
+  timings: { totalMs: number };
+}
+
+export interface CleanReport extends ReportBase {
+  command: 'clean';
+  fixtures: CleanedFixture[];
+  timings: { connectMs: number; cleanMs: number; settleMs: number; totalMs: number };
+}
+
+export type Report = LoadReport | VerifyReport | ResetReport | CleanReport;
