@@ -2,54 +2,60 @@ import { quote, quoteList } from '../database/quote.js';
 import type { Session } from '../database/session.js';
 import { encodeVarying } from '../encode/encode-rows.js';
 import { stagingType } from '../encode/type-encoders.js';
-import type { Fingerprint } from '../fixtures/fingerprint.js';
-import type { Fixture } from '../fixtures/fixture.js';
+import type { OnEvent } from '../events.js';
+import { Fingerprint } from '../fixtures/fingerprint.js';
+import { identityOf, type Fixture } from '../fixtures/fixture.js';
 
-/** The staging table of a session's own: it goes with the transaction, however that ends. */
-export const TEMP_STAGING = quote('pg_temp', 'scale_seed_staging');
-
-/** Creates the session's staging table with the columns that the fixture sends. */
-export async function createTempStaging(session: Session, fixture: Fixture): Promise<void> {
-  const columns = Object.entries(fixture.columns).map(([name, type]) => `${quote(name)} ${stagingType(type)}`);
-  await session.query(`create temp table ${quote('scale_seed_staging')} (${columns.join(', ')}) on commit drop`);
-}
-
-export interface Copied {
+/** A staging table that holds a fixture's rows. */
+export interface Staged {
+  /** The table as SQL. */
+  table: string;
   rows: number;
+  /** Bytes of CSV that crossed the socket. */
   bytes: number;
+  /** Of the rows that were sent. */
+  fingerprint: string;
 }
 
-export interface CopyOptions {
-  /** First and last row, both included. */
-  first?: number;
-  last?: number;
-  /** Takes in every row that is sent. */
-  fingerprint?: Fingerprint;
-  /** Called with the rows that have been sent so far. */
-  onRows?: (rows: number) => void;
-}
+const NAME = 'scale_seed_staging';
 
-/** Streams a fixture's rows into a staging table; memory stays constant, as the server sets the pace. */
-export async function copyIntoStaging(
-  session: Session,
-  fixture: Fixture,
-  staging: string,
-  { fingerprint, onRows, ...range }: CopyOptions,
-): Promise<Copied> {
+/**
+ * Streams a fixture into a staging table of the session's own, which goes with the transaction however that ends.
+ * Memory stays constant, as the server sets the pace.
+ */
+export async function stage(session: Session, fixture: Fixture, onEvent: OnEvent): Promise<Staged> {
+  const columns = Object.entries(fixture.columns);
+  const table = quote('pg_temp', NAME);
+  const definitions = columns.map(([name, type]) => `${quote(name)} ${stagingType(type)}`);
+  await session.query(`create temp table ${quote(NAME)} (${definitions.join(', ')}) on commit drop`);
+
+  const fingerprint = new Fingerprint(fixture);
   let sentRows = 0;
   let bytes = 0;
   async function* chunks(): AsyncGenerator<Buffer, void> {
-    for await (const chunk of encodeVarying(fixture, range)) {
-      fingerprint?.add(chunk.rows);
+    for await (const chunk of encodeVarying(fixture)) {
+      fingerprint.add(chunk.rows);
       yield chunk.bytes;
       sentRows += chunk.rows.length;
       bytes += chunk.bytes.length;
-      onRows?.(sentRows);
+      onEvent({
+        type: 'progress',
+        fixture: fixture.name,
+        phase: 'copy',
+        rows: sentRows,
+        totalRows: fixture.count,
+      });
     }
   }
+  const names = columns.map(([name]) => name);
   const { rows } = await session.copyFrom(
-    `copy ${staging} (${quoteList(Object.keys(fixture.columns))}) from stdin (format csv)`,
+    `copy ${table} (${quoteList(names)}) from stdin (format csv)`,
     chunks(),
   );
-  return { rows, bytes };
+  return { table, rows, bytes, fingerprint: fingerprint.digest() };
+}
+
+/** Gives the planner what it needs to join the staging table: without statistics it may choose a nested loop. */
+export async function analyzeStaged(session: Session, { table }: Staged, fixture: Fixture): Promise<void> {
+  await session.query(`analyze ${table} (${quoteList(identityOf(fixture))})`);
 }

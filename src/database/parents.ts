@@ -11,7 +11,7 @@ export async function missingParents(
   schema: string,
 ): Promise<ParentRow[]> {
   const parents = new Map(
-    fixtures.flatMap((fixture) => fixture.parents.map((parent) => [label(parent), parent])),
+    fixtures.flatMap((fixture) => fixture.parents.map((parent) => [parentLabel(parent), parent])),
   );
   const missing: ParentRow[] = [];
   for (const parent of parents.values()) {
@@ -23,7 +23,7 @@ export async function missingParents(
 /** @throws ScaleSeedError `parents`, which names every one of them. */
 export function refuseMissing(missing: readonly ParentRow[]): void {
   if (missing.length === 0) return;
-  throw new ScaleSeedError(`parent rows are missing: ${missing.map(label).join(', ')}`, {
+  throw new ScaleSeedError(`parent rows are missing: ${missing.map(parentLabel).join(', ')}`, {
     code: 'parents',
     phase: 'prepare',
     table: missing[0]?.table,
@@ -74,6 +74,7 @@ function asParameter(value: unknown): unknown {
   return typeof value === 'object' && value !== null ? JSON.stringify(value) : value;
 }
 
-function label({ table, key }: ParentRow): string {
+/** A parent row as messages name it. */
+export function parentLabel({ table, key }: ParentRow): string {
   return `${table} ${Object.values(key).join('/')}`;
 }

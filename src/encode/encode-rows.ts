@@ -20,7 +20,7 @@ export interface EncodeOptions {
  * One CopyData frame and two socket writes go with every chunk, so a chunk is tens of KiB: the number of rows follows
  * from how wide the last ones were. The first chunk is small, in case a single row is large.
  */
-const CHUNK_BYTES = 64 * 1024;
+const CHUNK_BYTES = 32 * 1024;
 const FIRST_CHUNK_ROWS = 50;
 const MAX_CHUNK_ROWS = 1000;
 

@@ -1,39 +1,52 @@
 import { quote } from '../database/quote.js';
 import { encoderFor, stagingType } from '../encode/type-encoders.js';
-import { columnsOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
+import { columnsOf, identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 
-/** A column of the target with the SQL that makes its value out of a staging row. */
+/** A column of the target with the SQL that makes its value out of a staging row `s`. */
 export interface ColumnValue {
   column: string;
+  /** The value, or for a time after the anchor the interval between the two. */
   sql: string;
+  anchored: boolean;
 }
 
 /**
- * How every column of a fixture follows from a staging row `s`: as sent, repeated from another column, or constant.
- * Merging, comparing and resetting all rest on this one list. `anchor` is SQL for the anchor; the constants' values
- * are appended to `values`.
+ * How every column of a fixture follows from a staging row: as sent, repeated from another column, or constant.
+ * Merging, comparing and resetting all rest on this one list. The constants are appended to `values`.
  */
-export function columnValues(fixture: Fixture, anchor: string, values: unknown[]): ColumnValue[] {
-  return columnsOf(fixture).map((column) => ({
-    column: column.name,
-    sql: onAnchor(column, valueSql(column, values), anchor),
-  }));
+export function columnValues(fixture: Fixture, values: unknown[]): ColumnValue[] {
+  return columnsOf(fixture).map((column) => columnValue(column, values));
+}
+
+/** The same for one column. */
+export function columnValue(column: FixtureColumn, values: unknown[]): ColumnValue {
+  const anchored = column.type === 'timestamptz after anchor';
+  return { column: column.name, sql: valueSql(column, values), anchored };
+}
+
+/** A column's value once the anchor is known, itself as SQL. */
+export function valueOn(anchor: string, { sql, anchored }: ColumnValue): string {
+  return anchored ? `${anchor} + ${sql}` : sql;
+}
+
+/** A join condition between target rows `t` and staging rows `s` on the key that identifies a row. */
+export function sameIdentity(fixture: Fixture): string {
+  return identityOf(fixture)
+    .map((column) => `t.${quote(column)} = s.${quote(column)}`)
+    .join(' and ');
 }
 
 function valueSql(column: FixtureColumn, values: unknown[]): string {
   if (column.kind === 'varying') return `s.${quote(column.name)}`;
   if (column.kind === 'derived') {
-    return column.wrap === 'array' ? `array[s.${quote(column.from)}]` : `s.${quote(column.from)}`;
+    const from = `s.${quote(column.from)}`;
+    return column.wrap === 'array' ? `array[${from}]::${withoutLength(column.type)}` : from;
   }
   values.push(encoderFor(column.type)(column.value));
   return `$${values.length}::${withoutLength(stagingType(column.type))}`;
 }
 
-function onAnchor({ type }: FixtureColumn, sql: string, anchor: string): string {
-  return type === 'timestamptz after anchor' ? `${anchor} + ${sql}` : sql;
-}
-
-/** A cast to varchar(n) would cut a value that is too long; the assignment to the column refuses it. */
-function withoutLength(type: string): string {
+/** A type without its length: a cast to varchar(n) would cut a value that is too long; the assignment to the column refuses it. */
+export function withoutLength(type: string): string {
   return type.replace(/\([\d, ]+\)/, '');
 }

@@ -7,7 +7,8 @@ export interface ForeignKeyCheck {
   reason: string;
 }
 
-interface ReportBase {
+/** What all reports begin with. */
+export interface ReportBase {
   version: typeof REPORT_VERSION;
   /** Start of the run by this machine's clock, ISO 8601. */
   startedAt: string;
@@ -77,6 +78,8 @@ export interface VerifiedFixture {
   anchors: { at: string; rows: number }[];
   /** Age of the oldest anchor by the server's clock, in milliseconds. */
   ageMs: number | null;
+  /** That age is over the limit that was given. */
+  tooOld: boolean;
   /** Certificates whose time is over, so that no renewal window holds them any more. */
   expired: number | null;
   timings: { totalMs: number };

@@ -1,0 +1,25 @@
+import { createInterface } from 'node:readline/promises';
+import { ScaleSeedError } from '../errors.js';
+
+/**
+ * Asks a question on the terminal; only `y` or `yes` agrees.
+ *
+ * @throws ScaleSeedError `usage` where there is no terminal to ask on.
+ */
+export async function confirmOnTerminal(question: string, signal?: AbortSignal): Promise<boolean> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+    throw new ScaleSeedError('there is no terminal to ask on', {
+      code: 'usage',
+      phase: 'configure',
+      state: 'nothing was changed',
+      hint: 'add --yes to go ahead without being asked',
+    });
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await terminal.question(`${question} [y/N] `, signal === undefined ? {} : { signal });
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    terminal.close();
+  }
+}

@@ -1,0 +1,25 @@
+import { ScaleSeedError } from '../errors.js';
+import { EXIT } from './execute.js';
+
+/** Prints what went wrong on standard error and returns the exit code; only a bug shows its stack. */
+export function reportFailure(error: unknown, interruptedBy: typeof process.exitCode): number {
+  if (!(error instanceof ScaleSeedError)) {
+    const stack = error instanceof Error ? error.stack : String(error);
+    process.stderr.write(`scale-seed: this is a bug, please report it\n${stack ?? ''}\n`);
+    return EXIT.failed;
+  }
+  const lines = [
+    `scale-seed: ${error.message}`,
+    ...(error.state === undefined ? [] : [`  now: ${error.state}`]),
+    ...(error.hint === undefined ? [] : [`  try: ${error.hint}`]),
+  ];
+  process.stderr.write(`${lines.join('\n')}\n`);
+  if (error.code === 'interrupted') return Number(interruptedBy ?? EXIT.failed);
+  return callersFault(error) ? EXIT.usage : EXIT.failed;
+}
+
+/** Whether the command would have to be called differently: nothing about the server is wrong. */
+function callersFault({ code, phase }: ScaleSeedError): boolean {
+  if (code === 'fixture') return phase === 'configure';
+  return code === 'usage' || code === 'configuration' || code === 'guard';
+}

@@ -1,0 +1,70 @@
+import { pipeline } from 'node:stream/promises';
+import { InvalidArgumentError, type Command } from 'commander';
+import { toCsv } from '../encode/csv.js';
+import { encodeWhole } from '../encode/encode-rows.js';
+import { parseTimestamp } from '../encode/timestamp.js';
+import { ScaleSeedError } from '../errors.js';
+import { columnsOf, type Fixture } from '../fixtures/fixture.js';
+import { EXIT } from './execute.js';
+import { parseRows } from './parse.js';
+import { fixturesOf } from './shared-options.js';
+
+interface GenerateFlags {
+  certs?: number;
+  agents?: number;
+  fixture: string[];
+  anchor?: bigint;
+  header?: true;
+}
+
+/** `scale-seed generate`. */
+export function registerGenerate(program: Command): void {
+  program
+    .command('generate')
+    .description("a fixture's rows as CSV on standard output; its columns are in `list --format json`")
+    .argument('[fixture]', 'a fixture by name')
+    .option('--certs <n>', 'a fleet of n certificates', parseRows)
+    .option('--agents <m>', 'a fleet of m agents', parseRows)
+    .option(
+      '--fixture <file>',
+      'a fixture of your own: an ES module',
+      (file: string, files: string[]) => [...files, file],
+      [],
+    )
+    .option('--anchor <time>', 'the time on which all others hang, ISO 8601 (default: now)', parseAnchor)
+    .option('--header', 'begin with a line of column names')
+    .action(async (name: string | undefined, flags: GenerateFlags) => {
+      const fixture = onlyOne(await fixturesOf(name === undefined ? [] : [name], flags));
+      await writeCsv(fixture, flags);
+      process.exitCode = EXIT.done;
+    });
+}
+
+async function writeCsv(fixture: Fixture, { anchor, header }: GenerateFlags): Promise<void> {
+  async function* csv(): AsyncGenerator<Buffer, void> {
+    if (header === true) yield Buffer.from(toCsv([columnsOf(fixture).map(({ name }) => name)]));
+    for await (const { bytes } of encodeWhole(fixture, anchor ?? BigInt(Date.now()) * 1000n)) yield bytes;
+  }
+  try {
+    await pipeline(csv(), process.stdout, { end: false });
+  } catch (error) {
+    // A reader such as head that has seen enough is no failure.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
+  }
+}
+
+function onlyOne(fixtures: readonly Fixture[]): Fixture {
+  const [fixture, ...others] = fixtures;
+  if (fixture !== undefined && others.length === 0) return fixture;
+  throw new ScaleSeedError('generate writes one fixture at a time', {
+    code: 'usage',
+    phase: 'configure',
+    hint: 'name one: scale-seed generate 01_bulk_renewal_certs',
+  });
+}
+
+function parseAnchor(text: string): bigint {
+  const anchor = parseTimestamp(text);
+  if (anchor === undefined) throw new InvalidArgumentError('write a time as 2026-01-31T12:00:00Z.');
+  return anchor;
+}

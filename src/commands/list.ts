@@ -1,0 +1,69 @@
+import { Option, type Command } from 'commander';
+import { fingerprintOf } from '../fixtures/fingerprint.js';
+import { loadFixtureFile } from '../fixtures/load-fixture-file.js';
+import { SHIPPED } from '../fixtures/registry.js';
+import { columnsOf } from '../fixtures/fixture.js';
+import { sizedAgents, sizedCertificates } from '../fixtures/sized.js';
+import { alignColumns } from '../report/align-columns.js';
+import { EXIT } from './execute.js';
+import { parseRows } from './parse.js';
+
+interface ListFlags {
+  certs?: number;
+  agents?: number;
+  fixture: string[];
+  format: 'text' | 'json';
+}
+
+/** `scale-seed list`. */
+export function registerList(program: Command): void {
+  program
+    .command('list')
+    .description('the fixtures: rows, table, fingerprint, what for')
+    .option('--certs <n>', 'list a fleet of n certificates as well', parseRows)
+    .option('--agents <m>', 'list a fleet of m agents as well', parseRows)
+    .option(
+      '--fixture <file>',
+      'list a fixture of your own as well',
+      (file: string, files: string[]) => [...files, file],
+      [],
+    )
+    .addOption(new Option('--format <format>', 'of the list').choices(['text', 'json']).default('text'))
+    .action(async (flags: ListFlags) => {
+      const rows = await describeAll(flags);
+      process.stdout.write(flags.format === 'json' ? `${JSON.stringify(rows, null, 2)}\n` : table(rows));
+      process.exitCode = EXIT.done;
+    });
+}
+
+type Description = Awaited<ReturnType<typeof describeAll>>[0];
+
+async function describeAll({ certs, agents, fixture: files }: ListFlags) {
+  const fixtures = [
+    ...SHIPPED,
+    ...(agents === undefined ? [] : [sizedAgents(agents)]),
+    ...(certs === undefined ? [] : [sizedCertificates(certs)]),
+    ...(await Promise.all(files.map(loadFixtureFile))),
+  ];
+  return Promise.all(
+    fixtures.map(async (fixture) => ({
+      name: fixture.name,
+      table: fixture.table,
+      rows: fixture.count,
+      fingerprint: await fingerprintOf(fixture),
+      purpose: fixture.purpose,
+      columns: columnsOf(fixture).map(({ name }) => name),
+    })),
+  );
+}
+
+function table(rows: readonly Description[]): string {
+  const cells = rows.map(({ name, table: target, rows: count, fingerprint, purpose }) => [
+    name,
+    target,
+    count.toLocaleString('en'),
+    fingerprint.slice(0, 'sha256:'.length + 12),
+    purpose,
+  ]);
+  return alignColumns([['fixture', 'table', 'rows', 'fingerprint', 'purpose'], ...cells], [2]);
+}

@@ -1,0 +1,62 @@
+import type { Command } from 'commander';
+import { load } from '../load.js';
+import { verify } from '../verify.js';
+import { execute, EXIT } from './execute.js';
+import { parseJobs } from './parse.js';
+import {
+  databaseOf,
+  fixturesOf,
+  withDatabaseFlags,
+  withFixtureFlags,
+  withOutputFlags,
+  type DatabaseFlags,
+  type FixtureFlags,
+  type OutputFlags,
+} from './shared-options.js';
+
+/** Options of commands that add rows, as commander parses them. */
+export interface LoadFlags extends DatabaseFlags, FixtureFlags, OutputFlags {
+  jobs?: number;
+  createParents?: true;
+  settle: boolean;
+  force?: true;
+  verify?: true;
+}
+
+/** Adds the options of commands that add rows. */
+export function withLoadFlags(command: Command): Command {
+  return command
+    .option('--create-parents', 'insert the parent rows that are missing')
+    .option('--no-settle', 'skip the final VACUUM (ANALYZE)')
+    .option('--force', 'load into a database that looks like a real fleet');
+}
+
+/** `scale-seed load`. */
+export function registerLoad(program: Command): void {
+  const command = program
+    .command('load')
+    .description('load fixtures; rows that stand are left alone')
+    .option('--jobs <n>', 'sessions at work at once', parseJobs)
+    .option('--verify', 'read the rows back afterwards, and exit 4 if any has drifted')
+    .action(async (names: string[], flags: LoadFlags) => {
+      if (optedOut(process.env)) return;
+      const fixtures = await fixturesOf(names, flags);
+      const { jobs, createParents, settle, force } = flags;
+      const report = await execute(flags, async (control) => {
+        const options = { ...databaseOf(flags), ...control, fixtures };
+        const loaded = await load({ ...options, jobs, createParents, settle, force });
+        return flags.verify === true ? { ...loaded, verified: await verify(options) } : loaded;
+      });
+      process.exitCode = report.verified?.intact === false ? EXIT.drift : EXIT.done;
+    });
+  withOutputFlags(withLoadFlags(withDatabaseFlags(withFixtureFlags(command))));
+}
+
+/** The harness's opt-in: where LOADTEST_SCALE_SEED is set and not true, nothing is to be loaded. */
+export function optedOut(env: NodeJS.ProcessEnv): boolean {
+  const optIn = env['LOADTEST_SCALE_SEED'];
+  if (optIn === undefined || optIn.toLowerCase() === 'true') return false;
+  process.stderr.write('LOADTEST_SCALE_SEED is not true: nothing was loaded\n');
+  process.exitCode = EXIT.done;
+  return true;
+}

@@ -1,0 +1,35 @@
+import { InvalidArgumentError } from 'commander';
+import { MAX_ROWS } from '../fixtures/define-fixture.js';
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** A duration such as `500ms`, `8s`, `1.5m` in milliseconds. */
+export function parseDuration(text: string): number {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
+  const unitMs = UNITS_MS[unit ?? ''];
+  if (amount === undefined || unitMs === undefined) {
+    throw new InvalidArgumentError('write a duration as 500ms, 8s, 2m or 1h.');
+  }
+  return Number(amount) * unitMs;
+}
+
+/** A number of rows, with or without underscores: `50000`, `1_000_000`. */
+export function parseRows(text: string): number {
+  return wholeNumber(text.replaceAll('_', ''), 0, MAX_ROWS);
+}
+
+/** A number of sessions. */
+export function parseJobs(text: string): number {
+  return wholeNumber(text, 1, 64);
+}
+
+/** A TCP port. */
+export function parsePort(text: string): number {
+  return wholeNumber(text, 1, 65_535);
+}
+
+function wholeNumber(text: string, lowest: number, highest: number): number {
+  const number = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (number >= lowest && number <= highest) return number;
+  throw new InvalidArgumentError(`write a whole number from ${lowest} to ${highest}.`);
+}

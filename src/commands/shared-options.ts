@@ -1,0 +1,87 @@
+import { Option, type Command } from 'commander';
+import type { Fixture } from '../fixtures/fixture.js';
+import { loadFixtureFile } from '../fixtures/load-fixture-file.js';
+import { chooseFixtures, SETS, type SetName } from '../fixtures/registry.js';
+import type { DatabaseOptions } from '../options.js';
+import { parseDuration, parseRows } from './parse.js';
+
+/** Options that say which fixtures, as commander parses them. */
+export interface FixtureFlags {
+  set?: SetName;
+  certs?: number;
+  agents?: number;
+  fixture: string[];
+}
+
+/** Options that say which database, as commander parses them. */
+export interface DatabaseFlags {
+  databaseUrl?: string;
+  embedded?: true;
+  dataDirectory?: string;
+  migrations?: string;
+  schema?: string;
+  wait?: number;
+  timeout?: number;
+}
+
+/** Options that say what is printed, as commander parses them. */
+export interface OutputFlags {
+  format: 'text' | 'json' | 'markdown';
+  output?: string;
+  quiet?: true;
+  progress: boolean;
+}
+
+const collect = (file: string, files: string[]): string[] => [...files, file];
+
+/** Adds the arguments and options that choose fixtures. */
+export function withFixtureFlags(command: Command): Command {
+  return command
+    .argument('[fixture...]', 'fixtures by name; see `scale-seed list` (default: 01 and 02)')
+    .addOption(new Option('--set <set>', 'a set of fixtures').choices(Object.keys(SETS)))
+    .option('--certs <n>', 'a fleet of n certificates', parseRows)
+    .option('--agents <m>', 'a fleet of m agents', parseRows)
+    .option('--fixture <file>', 'a fixture of your own: an ES module; may be repeated', collect, []);
+}
+
+/** Adds the options that name a database. */
+export function withDatabaseFlags(command: Command): Command {
+  return command
+    .option('--database-url <url>', 'postgresql://user@host/database (default: DATABASE_URL, PG*, or embedded)')
+    .option('--embedded', 'the embedded PostgreSQL, even where the environment names another')
+    .option('--data-directory <dir>', "the embedded server's directory")
+    .option('--migrations <dir>', "migrate the embedded database with a certctl checkout's own files")
+    .option('--schema <name>', 'schema of the tables (default: looked up on the search_path)')
+    .option('--wait <duration>', 'wait for the server, the tables and the parent rows', parseDuration)
+    .option('--timeout <duration>', 'cancel and roll back after this time', parseDuration);
+}
+
+/** Adds the options that say what is printed. */
+export function withOutputFlags(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--format <format>', 'of the report on standard output')
+        .choices(['text', 'json', 'markdown'])
+        .default('text'),
+    )
+    .option('--output <file>', 'write the JSON report to a file as well')
+    .option('--quiet', 'no progress and no notices on standard error')
+    .option('--no-progress', 'no progress on standard error');
+}
+
+/** The fixtures that the flags choose. */
+export async function fixturesOf(names: readonly string[], flags: FixtureFlags): Promise<Fixture[]> {
+  const own = await Promise.all(flags.fixture.map(loadFixtureFile));
+  return chooseFixtures({ names, own, set: flags.set, certs: flags.certs, agents: flags.agents });
+}
+
+/** The library's options for what the flags say of the database. */
+export function databaseOf(flags: DatabaseFlags): DatabaseOptions {
+  const { databaseUrl, embedded, dataDirectory, migrations, schema, wait: waitMs, timeout: timeoutMs } = flags;
+  const own = {
+    ...(dataDirectory === undefined ? {} : { dataDirectory }),
+    ...(migrations === undefined ? {} : { migrations }),
+  };
+  const useEmbedded = embedded === true || Object.keys(own).length > 0;
+  return { databaseUrl, embedded: useEmbedded ? own : undefined, schema, waitMs, timeoutMs };
+}

@@ -1,0 +1,115 @@
+import type { Staged } from '../copy/staging.js';
+import type { TableInfo } from '../database/inspect-table.js';
+import { markCondition } from '../database/marks.js';
+import { quote, quoteTable } from '../database/quote.js';
+import type { Session } from '../database/session.js';
+import { identityOf, type Fixture } from '../fixtures/fixture.js';
+import type { ColumnDrift, VerifiedFixture } from '../report/result.js';
+import { rowAnchor } from './anchors.js';
+import { columnValues, sameIdentity, valueOn, withoutLength } from './expressions.js';
+import { restColumns } from './rest-columns.js';
+
+type Comparison = Pick<VerifiedFixture, 'missing' | 'unexpected' | 'driftedRows' | 'drift' | 'notCompared'>;
+
+/** How many rows are shown for every kind of difference. */
+const EXAMPLES = 3;
+
+/** Holds a table against a staged fixture, column by column: one pass that counts, then one that shows a few rows. */
+export async function compareRows(
+  session: Session,
+  fixture: Fixture,
+  table: TableInfo,
+  staged: Staged,
+): Promise<Comparison> {
+  const values: unknown[] = [];
+  const checks = checksOf(fixture, table, values);
+  const compared = comparedSql(fixture, table, staged, checks);
+  const differs = checks.map((_, i) => `f${i} is distinct from e${i}`);
+  const counts = await session.query<Record<string, string>>(
+    `${compared} select count(*) filter (where absent) as missing,
+       count(*) filter (where not absent and (${differs.join(' or ')})) as drifted,
+       ${differs.map((differ, i) => `count(*) filter (where not absent and ${differ}) as c${i}`).join(', ')}
+     from compared`,
+    values,
+  );
+  const count = (name: string): number => Number(counts.rows[0]?.[name]);
+
+  const drift: ColumnDrift[] = [];
+  for (const [i, { column }] of checks.entries()) {
+    if (count(`c${i}`) === 0) continue;
+    const { rows: examples } = await session.query<ColumnDrift['examples'][0]>(
+      `${compared} select key, e${i}::text as expected, f${i}::text as found
+       from compared where not absent and ${differs[i] ?? ''} order by key limit ${EXAMPLES}`,
+      values,
+    );
+    drift.push({ column, rows: count(`c${i}`), examples });
+  }
+  return {
+    missing: {
+      rows: count('missing'),
+      examples: await someKeys(session, count('missing'), `${compared} select key from compared where absent`, values),
+    },
+    unexpected: await unexpectedRows(session, fixture, table, staged),
+    driftedRows: count('drifted'),
+    drift,
+    notCompared: restColumns(fixture, table).computed,
+  };
+}
+
+interface Check {
+  column: string;
+  expected: string;
+  found: string;
+}
+
+/** Every column but those of the key, with its value as it should be and as it is. */
+function checksOf(fixture: Fixture, table: TableInfo, values: unknown[]): Check[] {
+  const identity = identityOf(fixture);
+  const columns = columnValues(fixture, values);
+  const anchor = rowAnchor(fixture, values) ?? '';
+  const own = columns.map((value) => ({ column: value.column, sql: valueOn(anchor, value) }));
+  return [...own, ...restColumns(fixture, table).fixed]
+    .filter(({ column }) => !identity.includes(column))
+    .map(({ column, sql }) => {
+      const type = withoutLength(table.columns.find(({ name }) => name === column)?.type ?? 'text');
+      // The type json has no equality, and its white space is nobody's business.
+      const comparable = type === 'json' ? 'jsonb' : type;
+      return { column, expected: `(${sql})::${comparable}`, found: `t.${quote(column)}::${comparable}` };
+    });
+}
+
+/** A row for every row of the fixture: its key, whether it is absent, and e(xpected) and f(ound) for every check. */
+function comparedSql(fixture: Fixture, table: TableInfo, staged: Staged, checks: readonly Check[]): string {
+  const pairs = checks.map(({ expected, found }, i) => `${expected} as e${i}, ${found} as f${i}`);
+  return `with compared as (
+    select ${keySql(fixture, 's')} as key, t.${quote(identityOf(fixture)[0] ?? '')} is null as absent, ${pairs.join(', ')}
+    from ${staged.table} as s left join ${quoteTable(table)} as t on ${sameIdentity(fixture)})`;
+}
+
+/** Rows of the fixture's mark that are not in it; for a fleet that may grow they are nothing to wonder at. */
+async function unexpectedRows(
+  session: Session,
+  fixture: Fixture,
+  table: TableInfo,
+  staged: Staged,
+): Promise<Comparison['unexpected']> {
+  if (fixture.growable) return { rows: 0, examples: [] };
+  const values: unknown[] = [];
+  const strangers = `from ${quoteTable(table)} as t where ${markCondition(fixture.mark, values)}
+    and not exists (select from ${staged.table} as s where ${sameIdentity(fixture)})`;
+  const counted = await session.query<{ count: string }>(`select count(*) ${strangers}`, values);
+  const rows = Number(counted.rows[0]?.count);
+  return { rows, examples: await someKeys(session, rows, `select ${keySql(fixture, 't')} as key ${strangers}`, values) };
+}
+
+async function someKeys(session: Session, count: number, sql: string, values: unknown[]): Promise<string[]> {
+  if (count === 0) return [];
+  const { rows } = await session.query<{ key: string }>(`${sql} order by key limit ${EXAMPLES}`, values);
+  return rows.map(({ key }) => key);
+}
+
+function keySql(fixture: Fixture, alias: string): string {
+  return identityOf(fixture)
+    .map((column) => `${alias}.${quote(column)}::text`)
+    .join(` || '/' || `);
+}

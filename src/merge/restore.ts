@@ -1,0 +1,34 @@
+import type { Staged } from '../copy/staging.js';
+import type { TableInfo } from '../database/inspect-table.js';
+import { quote, quoteTable } from '../database/quote.js';
+import type { Session } from '../database/session.js';
+import { identityOf, type Fixture } from '../fixtures/fixture.js';
+import { columnValues, sameIdentity, valueOn } from './expressions.js';
+import { restColumns } from './rest-columns.js';
+
+/**
+ * Gives every standing row of a staged fixture the fixture's values again, and the columns that the fixture leaves
+ * alone their defaults. Returns the number of rows.
+ */
+export async function restoreRows(
+  session: Session,
+  fixture: Fixture,
+  table: TableInfo,
+  { table: staging }: Staged,
+  anchor: string,
+): Promise<number> {
+  const values: unknown[] = [anchor];
+  const identity = identityOf(fixture);
+  const assignments = [
+    ...columnValues(fixture, values)
+      .filter(({ column }) => !identity.includes(column))
+      .map((value) => `${quote(value.column)} = ${valueOn('$1::timestamptz', value)}`),
+    ...restColumns(fixture, table).fixed.map(({ column }) => `${quote(column)} = default`),
+  ];
+  const { rowCount } = await session.query(
+    `update ${quoteTable(table)} as t set ${assignments.join(', ')}
+     from ${staging} as s where ${sameIdentity(fixture)}`,
+    values,
+  );
+  return rowCount ?? 0;
+}

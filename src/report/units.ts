@@ -1,0 +1,25 @@
+/** Milliseconds for people: `38 ms`, `1.42 s`, `2 min 5 s`, `3 h 12 min`, `9 d 4 h`. */
+export function formatMs(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(2)} s`;
+  const seconds = Math.round(ms / 1000);
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+/** A whole number with thousands apart: `10,000`. */
+export function formatCount(count: number): string {
+  return count.toLocaleString('en');
+}
+
+/** Bytes as MiB. */
+export function formatMib(bytes: number): string {
+  return `${Math.round(bytes / (1024 * 1024))} MiB`;
+}
+
+/** The first digits of a fingerprint, enough to tell two apart by eye. */
+export function shortFingerprint(fingerprint: string): string {
+  return fingerprint.slice(0, 'sha256:'.length + 12);
+}

@@ -1,0 +1,63 @@
+import { analyzeStaged, stage } from './copy/staging.js';
+import { lockFixture } from './database/lock-fixture.js';
+import { timestampText } from './encode/timestamp.js';
+import { mergeStaging } from './merge/merge.js';
+import { restoreRows } from './merge/restore.js';
+import type { LoadOptions } from './load.js';
+import type { ResetFixture, ResetReport } from './report/result.js';
+import { stopwatch } from './report/stopwatch.js';
+import { runOnFixtures, type Step } from './run.js';
+
+export type ResetOptions = Omit<LoadOptions, 'jobs'>;
+
+/**
+ * Puts the rows of fixtures back to what a fresh load would make of them, on a fresh anchor, and adds those that are
+ * missing; touches no other row. Each fixture in one transaction.
+ *
+ * @throws ScaleSeedError; fixtures that had been committed by then stand, and its `state` names them.
+ */
+export async function reset(options: ResetOptions = {}): Promise<ResetReport> {
+  const run = await runOnFixtures<ResetFixture>(options, {
+    jobs: 1,
+    parents: options.createParents === true ? 'create' : 'require',
+    guard: options.force !== true,
+    settle: options.settle ?? true,
+    changed: ({ restored, inserted }) => restored + inserted > 0,
+    work: resetFixture,
+  });
+  const { base, prepared, results, connectMs, workMs, settleMs, totalMs } = run;
+  return {
+    ...base,
+    command: 'reset',
+    anchor: timestampText(prepared.anchorUs),
+    fixtures: results,
+    timings: { connectMs, resetMs: workMs, settleMs, totalMs },
+  };
+}
+
+async function resetFixture({ database, prepared, session, fixture, enter }: Step): Promise<ResetFixture> {
+  const table = prepared.tableOf(fixture);
+  const anchor = timestampText(prepared.anchorUs);
+  const total = stopwatch();
+  const { staged, restored, inserted } = await session.transaction(async () => {
+    await lockFixture(session, fixture, table, database.onNotice);
+    enter('copy');
+    const staged = await stage(session, fixture, database.onEvent);
+    await analyzeStaged(session, staged, fixture);
+    enter('reset');
+    const restored = await restoreRows(session, fixture, table, staged, anchor);
+    const inserted = await mergeStaging(session, fixture, table, staged, anchor);
+    return { staged, restored, inserted };
+  });
+  return {
+    name: fixture.name,
+    table: table.name,
+    schema: table.schema,
+    rows: staged.rows,
+    restored,
+    inserted,
+    blocked: staged.rows - restored - inserted,
+    fingerprint: staged.fingerprint,
+    timings: { totalMs: total() },
+  };
+}

@@ -1,0 +1,134 @@
+import { onSessions } from './database/on-sessions.js';
+import { prepare, type Prepared, type PrepareOptions } from './database/prepare.js';
+import type { Session } from './database/session.js';
+import { settleTables } from './database/settle.js';
+import { translateError } from './database/translate-error.js';
+import { withDatabase, type Database } from './database/with-database.js';
+import { withState, type Phase } from './errors.js';
+import type { Fixture } from './fixtures/fixture.js';
+import { SETS } from './fixtures/registry.js';
+import type { FixtureOptions } from './options.js';
+import { REPORT_VERSION, type ReportBase } from './report/result.js';
+import { stopwatch } from './report/stopwatch.js';
+
+/** What a command needs to know before it can work on fixtures. */
+export interface RunPlan<Result> extends Pick<PrepareOptions, 'parents' | 'guard'> {
+  /** Sessions at work at once. */
+  jobs: number;
+  /** Vacuum and analyze the tables of fixtures whose result says that rows were changed. */
+  settle: boolean;
+  changed: (result: Result) => boolean;
+  /** Works on one fixture; `enter` says which phase it is in. */
+  work: (step: Step) => Promise<Result>;
+}
+
+/** One fixture's turn. */
+export interface Step {
+  database: Database;
+  prepared: Prepared;
+  session: Session;
+  fixture: Fixture;
+  enter: (phase: Phase) => void;
+}
+
+export interface RunResult<Result> {
+  base: ReportBase;
+  prepared: Prepared;
+  results: Result[];
+  connectMs: number;
+  workMs: number;
+  settleMs: number;
+  totalMs: number;
+}
+
+/**
+ * What every command does around its fixtures: find the database, hold it against what they need, give each a
+ * session, settle the tables, and say on failure what stands.
+ */
+export function runOnFixtures<Result>(
+  options: FixtureOptions,
+  plan: RunPlan<Result>,
+): Promise<RunResult<Result>> {
+  return withDatabase(options, async (database) => {
+    const { fixtures = SETS.fleet, schema, waitMs = 0 } = options;
+    const startedAt = new Date().toISOString();
+    const total = stopwatch();
+    const connecting = stopwatch();
+    const prepared = await prepare(database, { fixtures, schema, waitMs, ...plan });
+    const connectMs = connecting();
+    try {
+      const working = stopwatch();
+      const results = await workOnAll(database, prepared, fixtures, plan);
+      const workMs = working();
+      const settling = stopwatch();
+      const changed = fixtures.filter((_, index) => plan.changed(results[index] as Result));
+      const tables = [...new Set(changed.map(prepared.tableOf))];
+      if (plan.settle) await settleTables(database, prepared.session, tables);
+      const settleMs = settling();
+      const base = {
+        version: REPORT_VERSION,
+        startedAt,
+        database: database.target.display,
+        server: { version: prepared.server.version },
+        peakRssBytes: process.resourceUsage().maxRSS * 1024,
+      } as const;
+      return { base, prepared, results, connectMs, workMs, settleMs, totalMs: total() };
+    } finally {
+      await prepared.session.close();
+    }
+  });
+}
+
+async function workOnAll<Result>(
+  database: Database,
+  prepared: Prepared,
+  fixtures: readonly Fixture[],
+  { jobs, work }: RunPlan<Result>,
+): Promise<Result[]> {
+  const finished = new Set<Fixture>();
+  try {
+    return await onSessions(database, prepared.session, fixtures, jobs, async (session, fixture) => {
+      const result = await workOnOne({ database, prepared, session, fixture }, work);
+      finished.add(fixture);
+      return result;
+    });
+  } catch (error) {
+    throw withState(translateError(error, { phase: 'connect' }), stateOf(fixtures, finished));
+  }
+}
+
+async function workOnOne<Result>(
+  step: Omit<Step, 'enter'>,
+  work: RunPlan<Result>['work'],
+): Promise<Result> {
+  const { fixture, prepared, database } = step;
+  const table = prepared.tableOf(fixture);
+  let phase: Phase = 'prepare';
+  const enter = (next: Phase): void => {
+    phase = next;
+    database.onEvent({
+      type: 'phase',
+      fixture: fixture.name,
+      table: table.name,
+      phase,
+      totalRows: fixture.count,
+    });
+  };
+  try {
+    const result = await work({ ...step, enter });
+    database.onEvent({ type: 'done', fixture: fixture.name });
+    return result;
+  } catch (error) {
+    throw translateError(error, { phase, fixture: fixture.name, table: `${table.schema}.${table.name}` });
+  }
+}
+
+function stateOf(fixtures: readonly Fixture[], finished: ReadonlySet<Fixture>): string {
+  const names = (done: boolean): string =>
+    fixtures
+      .filter((fixture) => finished.has(fixture) === done)
+      .map(({ name }) => name)
+      .join(', ');
+  const done = finished.size === 0 ? '' : `${names(true)}: done and committed; `;
+  return `${done}${names(false)}: nothing was changed`;
+}

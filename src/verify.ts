@@ -1,0 +1,71 @@
+import { compareRows } from './merge/compare.js';
+import { analyzeStaged, stage } from './copy/staging.js';
+import { findAnchors } from './merge/anchors.js';
+import { countPresent } from './database/marks.js';
+import { missingParents, parentLabel } from './database/parents.js';
+import type { FixtureOptions } from './options.js';
+import type { VerifiedFixture, VerifyReport } from './report/result.js';
+import { stopwatch } from './report/stopwatch.js';
+import { runOnFixtures, type Step } from './run.js';
+
+export interface VerifyOptions extends FixtureOptions {
+  /** Rows whose anchor is older than so many milliseconds count as drifted; no limit by default. */
+  maxAgeMs?: number | undefined;
+}
+
+/**
+ * Reads fixtures' rows back and holds every column of every row against the fixture, on the anchor that each row
+ * itself tells. Changes nothing; needs the right to create a temporary table.
+ */
+export async function verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+  const { base, results, connectMs, workMs, totalMs } = await runOnFixtures<VerifiedFixture>(options, {
+    jobs: 1,
+    parents: 'ignore',
+    guard: false,
+    settle: false,
+    changed: () => false,
+    work: (step) => verifyFixture(step, options.maxAgeMs),
+  });
+  return {
+    ...base,
+    command: 'verify',
+    intact: results.every(({ intact }) => intact),
+    fixtures: results,
+    timings: { connectMs, verifyMs: workMs, totalMs },
+  };
+}
+
+async function verifyFixture(
+  { database, prepared, session, fixture, enter }: Step,
+  maxAgeMs: number | undefined,
+): Promise<VerifiedFixture> {
+  const table = prepared.tableOf(fixture);
+  const total = stopwatch();
+  return session.transaction(async () => {
+    enter('copy');
+    const staged = await stage(session, fixture, database.onEvent);
+    await analyzeStaged(session, staged, fixture);
+    enter('verify');
+    const compared = await compareRows(session, fixture, table, staged);
+    const { anchors, ageMs, expired } = await findAnchors(session, fixture, table, staged);
+    const parents = await missingParents(session, [fixture], table.schema);
+    const tooOld = ageMs !== null && maxAgeMs !== undefined && ageMs > maxAgeMs;
+    const { missing, unexpected, driftedRows } = compared;
+    return {
+      name: fixture.name,
+      table: table.name,
+      schema: table.schema,
+      rows: staged.rows,
+      present: await countPresent(session, fixture, table),
+      fingerprint: staged.fingerprint,
+      intact: missing.rows + unexpected.rows + driftedRows + parents.length === 0 && !tooOld,
+      ...compared,
+      missingParents: parents.map(parentLabel),
+      anchors,
+      ageMs,
+      tooOld,
+      expired,
+      timings: { totalMs: total() },
+    };
+  });
+}
