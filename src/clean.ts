@@ -62,7 +62,9 @@ async function cleanFixture(
     await analyzeStaged(session, staged, fixture);
     enter('clean');
     const doomed = `select t.* from ${quoteTable(table)} as t join ${staged.table} as s on ${sameIdentity(fixture)}`;
-    const { rows: counts } = await session.query<{ count: string }>(`select count(*) from (${doomed}) as doomed`);
+    const { rows: counts } = await session.query<{ count: string }>(
+      `select count(*) from (${doomed}) as doomed`,
+    );
     const rows = Number(counts[0]?.count);
     const impact = await findImpact(session, table, doomed);
     refuseBlocked(fixture, impact);

@@ -97,10 +97,7 @@ async function workOnAll<Result>(
   }
 }
 
-async function workOnOne<Result>(
-  step: Omit<Step, 'enter'>,
-  work: RunPlan<Result>['work'],
-): Promise<Result> {
+async function workOnOne<Result>(step: Omit<Step, 'enter'>, work: RunPlan<Result>['work']): Promise<Result> {
   const { fixture, prepared, database } = step;
   const table = prepared.tableOf(fixture);
   let phase: Phase = 'prepare';

@@ -43,6 +43,8 @@ export function registerClean(program: Command): void {
 }
 
 function questionFor({ fixture, table, rows, dependents }: CleanPlan): string {
-  const more = dependents.map(({ table: child, rows: count, effect }) => `, ${count} ${child} rows ${effect}`);
+  const more = dependents.map(
+    ({ table: child, rows: count, effect }) => `, ${count} ${child} rows ${effect}`,
+  );
   return `Delete ${rows} rows of ${fixture} from ${table}${more.join('')}?`;
 }

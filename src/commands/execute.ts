@@ -8,7 +8,15 @@ import { renderText } from '../report/text.js';
 import type { OutputFlags } from './shared-options.js';
 
 /** Exit codes; scripts depend on them. */
-export const EXIT = { done: 0, failed: 1, usage: 2, overBudget: 3, drift: 4, sigint: 130, sigterm: 143 } as const;
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  overBudget: 3,
+  drift: 4,
+  sigint: 130,
+  sigterm: 143,
+} as const;
 
 /**
  * Runs a command of the library's: progress and notices go to standard error, the report alone to standard output,
@@ -44,7 +52,9 @@ export async function execute<R extends Report>(
 
 async function publish(report: Report, { format, output }: OutputFlags): Promise<void> {
   const json = `${JSON.stringify(report, null, 2)}\n`;
-  const text = { json: () => json, markdown: () => renderMarkdown(report), text: () => renderText(report) }[format]();
+  const text = { json: () => json, markdown: () => renderMarkdown(report), text: () => renderText(report) }[
+    format
+  ]();
   process.stdout.write(text);
   if (output === undefined) return;
   try {

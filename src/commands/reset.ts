@@ -2,7 +2,13 @@ import type { Command } from 'commander';
 import { reset } from '../reset.js';
 import { execute, EXIT } from './execute.js';
 import { withLoadFlags, type LoadFlags } from './load.js';
-import { databaseOf, fixturesOf, withDatabaseFlags, withFixtureFlags, withOutputFlags } from './shared-options.js';
+import {
+  databaseOf,
+  fixturesOf,
+  withDatabaseFlags,
+  withFixtureFlags,
+  withOutputFlags,
+} from './shared-options.js';
 
 /** `scale-seed reset`. */
 export function registerReset(program: Command): void {

@@ -47,7 +47,10 @@ export function withFixtureFlags(command: Command): Command {
 /** Adds the options that name a database. */
 export function withDatabaseFlags(command: Command): Command {
   return command
-    .option('--database-url <url>', 'postgresql://user@host/database (default: DATABASE_URL, PG*, or embedded)')
+    .option(
+      '--database-url <url>',
+      'postgresql://user@host/database (default: DATABASE_URL, PG*, or embedded)',
+    )
     .option('--embedded', 'the embedded PostgreSQL, even where the environment names another')
     .option('--data-directory <dir>', "the embedded server's directory")
     .option('--migrations <dir>', "migrate the embedded database with a certctl checkout's own files")
@@ -77,7 +80,15 @@ export async function fixturesOf(names: readonly string[], flags: FixtureFlags):
 
 /** The library's options for what the flags say of the database. */
 export function databaseOf(flags: DatabaseFlags): DatabaseOptions {
-  const { databaseUrl, embedded, dataDirectory, migrations, schema, wait: waitMs, timeout: timeoutMs } = flags;
+  const {
+    databaseUrl,
+    embedded,
+    dataDirectory,
+    migrations,
+    schema,
+    wait: waitMs,
+    timeout: timeoutMs,
+  } = flags;
   const own = {
     ...(dataDirectory === undefined ? {} : { dataDirectory }),
     ...(migrations === undefined ? {} : { migrations }),

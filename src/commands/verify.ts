@@ -22,7 +22,11 @@ export function registerVerify(program: Command): void {
   const command = program
     .command('verify')
     .description('hold the rows against the fixtures, and say which drifted, how, and how many')
-    .option('--max-age <duration>', 'a fleet whose times are older than this counts as drifted', parseDuration)
+    .option(
+      '--max-age <duration>',
+      'a fleet whose times are older than this counts as drifted',
+      parseDuration,
+    )
     .action(async (names: string[], flags: VerifyFlags) => {
       const fixtures = await fixturesOf(names, flags);
       const report = await execute(flags, (control) =>

@@ -19,7 +19,9 @@ export async function guardTable(
   known: readonly Fixture[],
 ): Promise<void> {
   const values: unknown[] = [];
-  const marks = known.filter((fixture) => fixture.table === table.name).map(({ mark }) => markCondition(mark, values));
+  const marks = known
+    .filter((fixture) => fixture.table === table.name)
+    .map(({ mark }) => markCondition(mark, values));
   const { rows } = await session.query<{ foreign_rows: string }>(
     `select count(*) as foreign_rows from (
        select from ${quoteTable(table)} where not (${marks.join(' or ') || 'false'}) limit ${MAX_FOREIGN_ROWS + 1}

@@ -152,7 +152,11 @@ function generated(filled: readonly string[], { name, columns }: TableInfo): Pro
 function unfilled(filled: readonly string[], { name, columns }: TableInfo): Problem | undefined {
   const wanting = columns.filter(
     (column) =>
-      column.notNull && column.default === null && !column.generated && !column.identity && !filled.includes(column.name),
+      column.notNull &&
+      column.default === null &&
+      !column.generated &&
+      !column.identity &&
+      !filled.includes(column.name),
   );
   if (wanting.length === 0) return undefined;
   return {

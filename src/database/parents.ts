@@ -65,7 +65,11 @@ async function exists(session: Session, { table, key }: ParentRow, schema: strin
     );
     return found.rows.length > 0;
   } catch (error) {
-    throw translateError(error, { phase: 'prepare', table, during: `cannot look for the parent rows in ${table}` });
+    throw translateError(error, {
+      phase: 'prepare',
+      table,
+      during: `cannot look for the parent rows in ${table}`,
+    });
   }
 }
 

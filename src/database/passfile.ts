@@ -19,7 +19,8 @@ export function passwordFrom(file: string, login: Login): string | undefined {
   for (const line of read(file).split('\n')) {
     if (line.startsWith('#')) continue;
     const fields = (line.match(/(?:\\.|[^:\\])+/g) ?? []).map((field) => field.replace(/\\(.)/g, '$1'));
-    if (fields.length === 5 && wanted.every((value, i) => fields[i] === '*' || fields[i] === value)) return fields[4];
+    if (fields.length === 5 && wanted.every((value, i) => fields[i] === '*' || fields[i] === value))
+      return fields[4];
   }
   return undefined;
 }

@@ -68,9 +68,7 @@ async function prepareOnce(database: Database, options: PrepareOptions): Promise
     const tables = await inspectTables(session, options);
     const tableOf = (fixture: Fixture): TableInfo => tables.get(fixture.table) as TableInfo;
     for (const fixture of options.fixtures) checkTable(fixture, tableOf(fixture));
-    if (options.guard) {
-      for (const table of tables.values()) await guardTable(session, table, [...FAMILIES, ...options.fixtures]);
-    }
+    if (options.guard) await guardFleet(session, tables, options);
     if (options.parents !== 'ignore') await settleParents(session, database, options, tableOf);
     return { session, server, tableOf, anchorUs };
   } catch (error) {
@@ -107,6 +105,18 @@ async function inspectTables(
     tables.set(name, await inspectTable(session, name, schema));
   }
   return tables;
+}
+
+/** Guards both tables of a fleet, whichever of them is loaded; one that is not there, or not to be read, is no fleet. */
+async function guardFleet(
+  session: Session,
+  inspected: ReadonlyMap<string, TableInfo>,
+  { fixtures, schema }: PrepareOptions,
+): Promise<void> {
+  for (const name of new Set(FAMILIES.map(({ table }) => table))) {
+    const table = inspected.get(name) ?? (await inspectTable(session, name, schema).catch(() => undefined));
+    if (table?.privileges.select) await guardTable(session, table, [...FAMILIES, ...fixtures]);
+  }
 }
 
 async function settleParents(

@@ -139,7 +139,8 @@ async function connect(target: Target): Promise<pg.Client> {
     return await connectOnce(target.config);
   } catch (error) {
     const noTls = /server does not support SSL/i.test(messageOf(error));
-    if (noTls && target.plaintextFallback) return connect({ ...target, config: { ...target.config, ssl: false } });
+    if (noTls && target.plaintextFallback)
+      return connect({ ...target, config: { ...target.config, ssl: false } });
     throw translateError(error, { phase: 'connect', during: `cannot connect to ${target.display}` });
   }
 }

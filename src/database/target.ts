@@ -50,7 +50,8 @@ function targetOf(url: URL, env: Environment): Target {
   const port = config.port ?? Number(env['PGPORT'] ?? 5432);
   const user = config.user ?? env['PGUSER'];
   const database = config.database ?? env['PGDATABASE'] ?? user;
-  const password = config.password ?? (passfile ? passwordFrom(passfile, { host, port, database, user }) : undefined);
+  const password =
+    config.password ?? (passfile ? passwordFrom(passfile, { host, port, database, user }) : undefined);
   return {
     config: {
       ...config,

@@ -13,13 +13,22 @@ interface Meaning {
 
 /** What an SQLSTATE means to the user; a class (its first two digits) stands for those not listed. */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
-  '08': { code: 'server', hint: 'the connection was lost; nothing uncommitted stands, so run the command again' },
+  '08': {
+    code: 'server',
+    hint: 'the connection was lost; nothing uncommitted stands, so run the command again',
+  },
   '22': { code: 'fixture', hint: 'a value of the fixture does not fit its column' },
   '23502': { code: 'schema', hint: 'the table wants a value in a column that the fixture does not fill' },
-  '23503': { code: 'parents', hint: 'a parent row is missing: --create-parents adds it, and so does the demo seed' },
+  '23503': {
+    code: 'parents',
+    hint: 'a parent row is missing: --create-parents adds it, and so does the demo seed',
+  },
   '23505': { code: 'conflict', hint: 'another row has the same key: see `scale-seed verify`' },
   '23514': { code: 'fixture', hint: 'a check constraint of the table refuses a value of the fixture' },
-  '25006': { code: 'privilege', hint: 'the server or the role is read-only: give the address of the primary' },
+  '25006': {
+    code: 'privilege',
+    hint: 'the server or the role is read-only: give the address of the primary',
+  },
   '28': { code: 'connect', hint: 'check the user and password in the URL, PGPASSWORD or the password file' },
   '3D000': { code: 'connect', hint: 'create the database, or name another in the URL' },
   '40': { code: 'server', hint: 'another session stood in the way: run the command again' },
@@ -56,7 +65,10 @@ function meaningOf(error: unknown, { phase }: Context): Meaning {
   }
   return phase === 'connect'
     ? { code: 'connect', hint: NETWORK_HINT }
-    : { code: 'server', hint: 'the connection was lost; nothing uncommitted stands, so run the command again' };
+    : {
+        code: 'server',
+        hint: 'the connection was lost; nothing uncommitted stands, so run the command again',
+      };
 }
 
 function textOf(error: unknown): string {

@@ -94,7 +94,9 @@ function encodeRow(fixture: Fixture, columns: readonly EncodedColumn[], row: Row
 
 /** UTF-8 has no half of a surrogate pair; Buffer.from would replace it without a word. */
 function notUnicode(fixture: Fixture, rows: readonly Row[], first: number): ScaleSeedError {
-  const index = rows.findIndex((row) => !row.every((value) => typeof value !== 'string' || value.isWellFormed()));
+  const index = rows.findIndex(
+    (row) => !row.every((value) => typeof value !== 'string' || value.isWellFormed()),
+  );
   const where = index === -1 ? `rows ${first} to ${first + rows.length - 1}` : `row ${first + index}`;
   return badValue(fixture, `${where}: a text holds half of a surrogate pair`);
 }

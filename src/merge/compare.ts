@@ -47,7 +47,12 @@ export async function compareRows(
   return {
     missing: {
       rows: count('missing'),
-      examples: await someKeys(session, count('missing'), `${compared} select key from compared where absent`, values),
+      examples: await someKeys(
+        session,
+        count('missing'),
+        `${compared} select key from compared where absent`,
+        values,
+      ),
     },
     unexpected: await unexpectedRows(session, fixture, table, staged),
     driftedRows: count('drifted'),
@@ -99,7 +104,10 @@ async function unexpectedRows(
     and not exists (select from ${staged.table} as s where ${sameIdentity(fixture)})`;
   const counted = await session.query<{ count: string }>(`select count(*) ${strangers}`, values);
   const rows = Number(counted.rows[0]?.count);
-  return { rows, examples: await someKeys(session, rows, `select ${keySql(fixture, 't')} as key ${strangers}`, values) };
+  return {
+    rows,
+    examples: await someKeys(session, rows, `select ${keySql(fixture, 't')} as key ${strangers}`, values),
+  };
 }
 
 async function someKeys(session: Session, count: number, sql: string, values: unknown[]): Promise<string[]> {

@@ -24,6 +24,18 @@ export function columnValue(column: FixtureColumn, values: unknown[]): ColumnVal
   return { column: column.name, sql: valueSql(column, values), anchored };
 }
 
+/** How every column follows from a staging row when the anchor is known; it is appended to `values` where it is needed. */
+export function valuesOnAnchor(
+  fixture: Fixture,
+  anchor: string,
+  values: unknown[],
+): { column: string; sql: string }[] {
+  const columns = columnValues(fixture, values);
+  if (columns.some(({ anchored }) => anchored)) values.push(anchor);
+  const parameter = `$${values.length}::timestamptz`;
+  return columns.map((value) => ({ column: value.column, sql: valueOn(parameter, value) }));
+}
+
 /** A column's value once the anchor is known, itself as SQL. */
 export function valueOn(anchor: string, { sql, anchored }: ColumnValue): string {
   return anchored ? `${anchor} + ${sql}` : sql;

@@ -2,7 +2,7 @@ import { quoteList, quoteTable, type TableName } from '../database/quote.js';
 import type { Session } from '../database/session.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { Staged } from '../copy/staging.js';
-import { columnValues, valueOn } from './expressions.js';
+import { valuesOnAnchor } from './expressions.js';
 
 /**
  * Merges a staging table into the target and returns how many rows were inserted. No conflict target is named, since
@@ -15,11 +15,11 @@ export async function mergeStaging(
   { table: staging }: Staged,
   anchor: string,
 ): Promise<number> {
-  const values: unknown[] = [anchor];
-  const columns = columnValues(fixture, values);
+  const values: unknown[] = [];
+  const columns = valuesOnAnchor(fixture, anchor, values);
   const { rowCount } = await session.query(
     `insert into ${quoteTable(table)} (${quoteList(columns.map(({ column }) => column))})
-     select ${columns.map((column) => valueOn('$1::timestamptz', column)).join(', ')} from ${staging} as s
+     select ${columns.map(({ sql }) => sql).join(', ')} from ${staging} as s
      on conflict do nothing`,
     values,
   );

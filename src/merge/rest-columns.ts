@@ -17,7 +17,9 @@ const LITERAL =
 export function restColumns(fixture: Fixture, table: TableInfo): RestColumns {
   const filled = new Set(columnsOf(fixture).map(({ name }) => name));
   const rest = table.columns.filter((column) => !filled.has(column.name));
-  const known = rest.filter((column) => !column.generated && !column.identity && LITERAL.test(column.default ?? 'NULL'));
+  const known = rest.filter(
+    (column) => !column.generated && !column.identity && LITERAL.test(column.default ?? 'NULL'),
+  );
   return {
     fixed: known.map(({ name, type, default: text }) => ({ column: name, type, sql: text ?? 'NULL' })),
     computed: rest.filter((column) => !known.includes(column)).map(({ name }) => name),

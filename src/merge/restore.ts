@@ -3,7 +3,7 @@ import type { TableInfo } from '../database/inspect-table.js';
 import { quote, quoteTable } from '../database/quote.js';
 import type { Session } from '../database/session.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
-import { columnValues, sameIdentity, valueOn } from './expressions.js';
+import { sameIdentity, valuesOnAnchor } from './expressions.js';
 import { restColumns } from './rest-columns.js';
 
 /**
@@ -17,12 +17,12 @@ export async function restoreRows(
   { table: staging }: Staged,
   anchor: string,
 ): Promise<number> {
-  const values: unknown[] = [anchor];
+  const values: unknown[] = [];
   const identity = identityOf(fixture);
   const assignments = [
-    ...columnValues(fixture, values)
+    ...valuesOnAnchor(fixture, anchor, values)
       .filter(({ column }) => !identity.includes(column))
-      .map((value) => `${quote(value.column)} = ${valueOn('$1::timestamptz', value)}`),
+      .map(({ column, sql }) => `${quote(column)} = ${sql}`),
     ...restColumns(fixture, table).fixed.map(({ column }) => `${quote(column)} = default`),
   ];
   const { rowCount } = await session.query(

@@ -1,6 +1,8 @@
 /** Lines of cells, each column as wide as its widest cell; `right` names the columns of numbers. */
 export function alignColumns(lines: readonly (readonly string[])[], right: readonly number[] = []): string {
-  const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((cells) => cells[column]?.length ?? 0)));
+  const widths = (lines[0] ?? []).map((_, column) =>
+    Math.max(...lines.map((cells) => cells[column]?.length ?? 0)),
+  );
   return lines
     .map((cells) =>
       cells

@@ -50,7 +50,8 @@ const silent: Display = {
 function bars(stream: WriteStream): Display {
   const multi = new MultiBar({
     stream,
-    format: '{fixture}  {phase}  {bar}  {percentage}%  {value}/{total} rows  {rate} rows/s  {duration_formatted}',
+    format:
+      '{fixture}  {phase}  {bar}  {percentage}%  {value}/{total} rows  {rate} rows/s  {duration_formatted}',
     formatValue: (value, _options, type) =>
       type === 'value' || type === 'total' ? formatCount(value) : String(value),
     barsize: 20,

@@ -85,19 +85,27 @@ function summarizeVerify(report: VerifyReport): Summary {
 function driftRemarks(fixture: VerifiedFixture): string[] {
   const { name, missing, unexpected, drift, missingParents, notCompared, expired, rows, anchors } = fixture;
   const remarks: string[] = [];
-  if (missing.rows > 0) remarks.push(`missing: ${formatCount(missing.rows)} rows, such as ${missing.examples.join(', ')}`);
+  if (missing.rows > 0)
+    remarks.push(`missing: ${formatCount(missing.rows)} rows, such as ${missing.examples.join(', ')}`);
   for (const { column, rows: count, examples } of drift) {
-    const shown = examples.map(({ key, expected, found }) => `${key} has ${show(found)} for ${show(expected)}`);
+    const shown = examples.map(
+      ({ key, expected, found }) => `${key} has ${show(found)} for ${show(expected)}`,
+    );
     remarks.push(`${column} drifted in ${formatCount(count)} rows: ${shown.join('; ')}`);
   }
   if (unexpected.rows > 0)
-    remarks.push(`not of the fixture: ${formatCount(unexpected.rows)} rows, such as ${unexpected.examples.join(', ')}`);
+    remarks.push(
+      `not of the fixture: ${formatCount(unexpected.rows)} rows, such as ${unexpected.examples.join(', ')}`,
+    );
   if (missingParents.length > 0) remarks.push(`parent rows are missing: ${missingParents.join(', ')}`);
-  if (fixture.tooOld) remarks.push('its times are older than --max-age allows: `scale-seed reset` renews them');
+  if (fixture.tooOld)
+    remarks.push('its times are older than --max-age allows: `scale-seed reset` renews them');
   else if (expired !== null && expired > rows / 30)
     remarks.push(`${formatCount(expired)} certificates have expired since: \`scale-seed reset\` renews them`);
-  if (anchors.length > 1) remarks.push(`rows of ${anchors.length} loads: ${anchors.map(({ at }) => at).join(', ')}`);
-  if (notCompared.length > 0) remarks.push(`not compared, as their defaults are computed: ${notCompared.join(', ')}`);
+  if (anchors.length > 1)
+    remarks.push(`rows of ${anchors.length} loads: ${anchors.map(({ at }) => at).join(', ')}`);
+  if (notCompared.length > 0)
+    remarks.push(`not compared, as their defaults are computed: ${notCompared.join(', ')}`);
   return remarks.map((remark) => `${name}: ${remark}`);
 }
 
@@ -146,7 +154,10 @@ function summarizeClean(report: CleanReport): Summary {
     ]),
     remarks: [
       ...fixtures.flatMap(({ name, dependents }) =>
-        dependents.map(({ table, rows, effect }) => `${name}: with them ${formatCount(rows)} rows of ${table} were ${effect === 'deleted' ? effect : effect.replace('set', 'set to')}`),
+        dependents.map(
+          ({ table, rows, effect }) =>
+            `${name}: with them ${formatCount(rows)} rows of ${table} were ${effect === 'deleted' ? effect : effect.replace('set', 'set to')}`,
+        ),
       ),
       machineRemark(report),
     ],

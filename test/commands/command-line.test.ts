@@ -1,0 +1,233 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { CLI, run, start } from '../support/command-line.js';
+import { useDatabase } from '../support/database.js';
+import { differenceSql } from '../support/oracle.js';
+import { matchesSchema } from '../support/schema-validator.js';
+
+const database = useDatabase();
+const env = (): Record<string, string> => ({ DATABASE_URL: database.url });
+const hasPsql = spawnSync('psql', ['--version']).status === 0;
+
+describe('reports', () => {
+  it('are all that standard output carries', async () => {
+    const { code, stdout, stderr } = await run(['load', '--format', 'json', '--verify'], env());
+    expect(code).toBe(0);
+    expect(stderr.split('\n')).toEqual([
+      'Phase 8 bulk-renewal seed: 10000 managed_certificates rows present',
+      'Phase 8 agent-storm seed: 5000 agents rows present',
+      '',
+    ]);
+    const report = JSON.parse(stdout) as object;
+    expect(matchesSchema(report), JSON.stringify(matchesSchema.errors)).toBe(true);
+    expect(Object.keys(report)).toEqual([
+      'version',
+      'startedAt',
+      'database',
+      'server',
+      'peakRssBytes',
+      'command',
+      'jobs',
+      'anchor',
+      'foreignKeys',
+      'fixtures',
+      'timings',
+      'verified',
+    ]);
+  });
+
+  it('also go to a file, and are Markdown where that is wanted', async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'scale-seed-report-')), 'report.json');
+    const { stdout } = await run(['load', '--format', 'markdown', '--output', file], env());
+    expect(stdout).toContain('| 01_bulk_renewal_certs | managed_certificates | 10,000 | 0 | 10,000 |');
+    expect(matchesSchema(JSON.parse(await readFile(file, 'utf8')))).toBe(true);
+  });
+
+  it('of every command match the published schema', async () => {
+    await database.query(`update agents set status = 'Offline' where id = 'ag-loadtest-00001'`);
+    const codes: (number | null)[] = [];
+    for (const args of [['verify'], ['reset'], ['verify'], ['clean', '--yes']]) {
+      const { code, stdout } = await run([...args, '--format', 'json'], env());
+      codes.push(code);
+      expect(matchesSchema(JSON.parse(stdout)), JSON.stringify(matchesSchema.errors)).toBe(true);
+    }
+    expect(codes).toEqual([4, 0, 0, 0]);
+  });
+});
+
+describe('the harness’s opt-in', () => {
+  it('is honoured', async () => {
+    const outcome = await run(['load'], { LOADTEST_SCALE_SEED: 'false' });
+    expect(outcome).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: 'LOADTEST_SCALE_SEED is not true: nothing was loaded\n',
+    });
+  });
+});
+
+describe('bad input', () => {
+  let ownFixture: string;
+
+  beforeAll(async () => {
+    ownFixture = join(await mkdtemp(join(tmpdir(), 'scale-seed-own-')), 'broken.mjs');
+    await writeFile(ownFixture, 'export default { name: "broken" };\n');
+    await database.query(`create role limited login password 'pw'`);
+    await database.query(`create role wrongpw login password 'right'`);
+    await database.query(`grant select on all tables in schema public to limited`);
+    await database.query('create schema empty');
+  });
+
+  const withLogin = (login: string, path?: string): string => {
+    const url = new URL(database.url);
+    [url.username = '', url.password = ''] = login.split(':');
+    if (path !== undefined) url.pathname = path;
+    return url.href;
+  };
+
+  it.each<[string, () => string[], number, RegExp]>([
+    ['no command', () => [], 2, /Usage: scale-seed/],
+    ['an unknown command', () => ['laod'], 2, /unknown command 'laod'\s+\(Did you mean load\?\)/],
+    ['an unknown option', () => ['load', '--cert', '5'], 2, /unknown option '--cert'/],
+    [
+      'a size that is no number',
+      () => ['load', '--certs', '5k'],
+      2,
+      /write a whole number from 0 to 10000000/,
+    ],
+    ['a size that is too large', () => ['load', '--certs', '10000001'], 2, /write a whole number/],
+    ['a duration without a unit', () => ['load', '--timeout', '5'], 2, /write a duration as/],
+    ['an unknown set', () => ['load', '--set', 'huge'], 2, /Allowed choices are fleet, fleet-50k, all/],
+    ['an unknown fixture', () => ['load', '05_x'], 2, /there is no fixture named 05_x\n.*\n?.*known are 01_/],
+    [
+      'a file that is not there',
+      () => ['load', '--fixture', '/nowhere.mjs'],
+      2,
+      /cannot use the fixture file \/nowhere/,
+    ],
+    [
+      'a file that is no fixture',
+      () => ['load', '--fixture', ownFixture],
+      2,
+      /fixture broken: it names no table/,
+    ],
+    [
+      'a URL of another kind',
+      () => ['load', '--database-url', 'mysql://u:s3cret@h/d'],
+      2,
+      /not a PostgreSQL connection/,
+    ],
+    [
+      'no server',
+      () => ['load', '--database-url', 'postgresql://u:s3cret@127.0.0.1:1/d'],
+      1,
+      /cannot connect to postgresql:\/\/u@127.0.0.1:1\/d: .*ECONNREFUSED/,
+    ],
+    [
+      'a host that is not there',
+      () => ['load', '--database-url', 'postgresql://u:s3cret@no.invalid/d'],
+      1,
+      /cannot connect to postgresql:\/\/u@no.invalid:5432\/d/,
+    ],
+    [
+      'a wrong password',
+      () => ['load', '--database-url', withLogin('wrongpw:s3cret')],
+      1,
+      /password authentication failed/,
+    ],
+    [
+      'no such database',
+      () => ['load', '--database-url', withLogin('limited:pw', '/s3cretless')],
+      1,
+      /database "s3cretless" does not exist/,
+    ],
+    [
+      'a role without rights',
+      () => ['load', '--database-url', withLogin('limited:pw')],
+      1,
+      /the role may not insert on managed_certificates/,
+    ],
+    [
+      'no tables',
+      () => ['load', '--database-url', database.url, '--schema', 'empty'],
+      1,
+      /there is no table managed_certificates in schema empty/,
+    ],
+    ['nobody to ask', () => ['clean', '--database-url', database.url], 2, /there is no terminal to ask on/],
+    ['two fixtures to generate', () => ['generate'], 2, /one fixture at a time/],
+  ])('%s is one clear message', async (_, args, code, message) => {
+    if (args()[0] === 'clean') await run(['load', '--quiet'], env());
+    const outcome = await run(args());
+    expect(outcome.stderr).toMatch(message);
+    expect(outcome.code).toBe(code);
+    expect(outcome.stdout).toBe('');
+    expect(outcome.stderr).not.toMatch(/s3cret\b|\n\s+at /);
+  });
+});
+
+describe('Ctrl-C', () => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('%s in mid-load rolls back and exits %i', async (signal, code) => {
+    const loading = start(['load', '--certs', '400000', '--agents', '0'], env());
+    await untilActive();
+    const sentMs = performance.now();
+    loading.kill(signal);
+    const outcome = await loading.outcome;
+    expect(outcome).toMatchObject({ code, stdout: '' });
+    expect(outcome.stderr).toContain('now: scale_certs: nothing was changed');
+    expect(performance.now() - sentMs).toBeLessThan(2000);
+    expect(
+      await database.value(`select count(*) from managed_certificates where id like 'cert-loadtest-scale-%'`),
+    ).toBe('0');
+    expect(await sessions()).toBe('0');
+  });
+
+  async function untilActive(): Promise<void> {
+    while ((await sessions(`and query like 'insert into %'`)) === '0');
+  }
+
+  function sessions(condition = ''): Promise<unknown> {
+    return database.value(
+      `select count(*) from pg_stat_activity where application_name = 'scale-seed' and datname = current_database() ${condition}`,
+    );
+  }
+});
+
+describe.skipIf(!hasPsql)('generate', () => {
+  it('makes the rows that psql loads as load does', async () => {
+    await database.query(`delete from managed_certificates`);
+    const { stdout: list } = await run(['list', '--format', 'json']);
+    const [fixture] = JSON.parse(list) as { columns: string[] }[];
+    await promisify(execFile)(
+      'bash',
+      [
+        '-o',
+        'pipefail',
+        '-c',
+        `"$NODE" "$CLI" generate 01_bulk_renewal_certs --anchor 2026-01-31T12:00:00.123456Z |
+        psql "$URL" -c "\\copy managed_certificates (${fixture?.columns.join(', ') ?? ''}) from stdin (format csv)"`,
+      ],
+      { env: { ...process.env, NODE: process.execPath, CLI, URL: database.url } },
+    );
+    expect(
+      await database.query(differenceSql('01_bulk_renewal_certs'), ['2026-01-31T12:00:00.123456Z']),
+    ).toEqual([]);
+    expect((await run(['verify', '01_bulk_renewal_certs'], env())).code).toBe(0);
+  });
+
+  it('ends quietly when its reader has seen enough', async () => {
+    const { stdout, stderr } = await promisify(execFile)(
+      'bash',
+      ['-c', `"$NODE" "$CLI" generate --certs 500000 --agents 0 --header | head -n 2`],
+      { env: { ...process.env, NODE: process.execPath, CLI } },
+    );
+    expect(stdout.split('\n')[0]).toMatch(/^id,name,expires_at,common_name,sans,/);
+    expect(stderr).toBe('');
+  });
+});

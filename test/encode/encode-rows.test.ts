@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { toCsv } from '../../src/encode/csv.js';
+import { encodeVarying, encodeWhole } from '../../src/encode/encode-rows.js';
+import { parseTimestamp, secondsText, timestampText } from '../../src/encode/timestamp.js';
+import { encoderFor } from '../../src/encode/type-encoders.js';
+import { defineFixture } from '../../src/fixtures/define-fixture.js';
+import type { Fixture } from '../../src/fixtures/fixture.js';
+import { sizedAgents } from '../../src/fixtures/sized.js';
+
+function ownFixture(rows: unknown[][], type = 'text'): Fixture {
+  return defineFixture({
+    name: 'own',
+    table: 't',
+    count: rows.length,
+    columns: { id: 'text', v: type },
+    conflictKeys: [['id']],
+    mark: { column: 'id', prefix: 'own-' },
+    rows: () => rows,
+  });
+}
+
+async function csvOf(fixture: Fixture): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const { bytes } of encodeVarying(fixture)) chunks.push(bytes);
+  return Buffer.concat(chunks).toString();
+}
+
+describe('toCsv', () => {
+  it('tells the empty string from NULL', () => {
+    expect(toCsv([['a', null, '']])).toBe('a,,""\n');
+    expect(toCsv([['a', null, 'b']])).toBe('a,,b\n');
+  });
+
+  it('quotes what ends a COPY before PostgreSQL 18', () => {
+    expect(toCsv([['\\.'], ['a']])).toBe('"\\."\na\n');
+  });
+
+  it('quotes commas, quotes and line ends', () => {
+    expect(toCsv([['a,b', 'c"d', 'e\nf', 'g\rh']])).toBe('"a,b","c""d","e\nf","g\rh"\n');
+  });
+});
+
+describe('encodeVarying', () => {
+  it('sends chunks of tens of KiB that hold whole rows', async () => {
+    const sizes: number[] = [];
+    let rows = 0;
+    for await (const chunk of encodeVarying(sizedAgents(20_000))) {
+      expect(chunk.bytes.at(-1)).toBe(0x0a);
+      sizes.push(chunk.bytes.length);
+      rows += chunk.rows.length;
+    }
+    expect(rows).toBe(20_000);
+    expect(Math.max(...sizes)).toBeLessThan(48 * 1024);
+    expect(sizes.length).toBeLessThan(100);
+  });
+
+  it('keeps chunks small when rows are large', async () => {
+    const wide = ownFixture(Array.from({ length: 120 }, (_, i) => [`own-${i}`, 'x'.repeat(100_000)]));
+    const counts: number[] = [];
+    for await (const { rows } of encodeVarying(wide)) counts.push(rows.length);
+    expect(counts.slice(1).every((count) => count === 1)).toBe(true);
+  });
+
+  it.each<[string, unknown[], string, string]>([
+    [
+      'text in a boolean',
+      ['own-1', 'yes'],
+      'boolean',
+      'row 1, column v: true or false is wanted, not a string',
+    ],
+    [
+      'an object in text',
+      ['own-1', {}],
+      'text',
+      'row 1, column v: text or a number is wanted, not an object',
+    ],
+    ['text in an array', ['own-1', 'x'], 'text[]', 'row 1, column v: an array is wanted, not a string'],
+    ['a function in JSON', ['own-1', () => 1], 'jsonb', 'row 1, column v: a function has no JSON'],
+    ['an invalid Date', ['own-1', new Date(NaN)], 'timestamptz', 'an invalid Date'],
+    ['half a microsecond', ['own-1', 0.5], 'timestamptz after anchor', 'whole microseconds after the anchor'],
+    ['half a surrogate pair', ['own-1', 'a\ud800'], 'text', 'row 1: a text holds half of a surrogate pair'],
+  ])('refuses %s', async (_, row, type, message) => {
+    await expect(csvOf(ownFixture([row], type))).rejects.toMatchObject({
+      code: 'fixture',
+      message: expect.stringContaining(message) as string,
+    });
+  });
+});
+
+describe('encodeWhole', () => {
+  it('hangs every time on the anchor', async () => {
+    const fixture = ownFixture([['own-1', -1]], 'timestamptz after anchor');
+    for await (const { bytes } of encodeWhole(fixture, 0n)) {
+      expect(bytes.toString()).toBe('own-1,1969-12-31T23:59:59.999999Z\n');
+    }
+  });
+});
+
+describe('times', () => {
+  it('are written to the microsecond', () => {
+    expect(timestampText(1_700_000_000_123_456n)).toBe('2023-11-14T22:13:20.123456Z');
+    expect(secondsText(-1_500_000)).toBe('-1.500000');
+    expect(secondsText(86_400_000_000)).toBe('86400');
+  });
+
+  it('are read to the microsecond', () => {
+    expect(parseTimestamp('2023-11-14T22:13:20.123456Z')).toBe(1_700_000_000_123_456n);
+    expect(parseTimestamp('2023-11-14T23:13:20+01:00')).toBe(1_700_000_000_000_000n);
+    expect(parseTimestamp('yesterday')).toBeUndefined();
+  });
+});
+
+describe('array literals', () => {
+  it('quote every element, and tell NULL from its name', () => {
+    const encode = encoderFor('text[]');
+    expect(encode(['a', null, 'NULL', 'b"c\\d', '', ['x']])).toBe('{"a",NULL,"NULL","b\\"c\\\\d","",{"x"}}');
+    expect(encode([])).toBe('{}');
+    expect(encode(null)).toBeNull();
+  });
+});

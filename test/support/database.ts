@@ -1,0 +1,86 @@
+import pg from 'pg';
+import { afterAll, beforeAll, expect, inject } from 'vitest';
+import { TEMPLATE } from './global-setup.js';
+
+export interface TestDatabase {
+  /** URL of a clone of the migrated database. */
+  readonly url: string;
+  /** Rows of a query, by a client that is not scale-seed's. */
+  query: <R extends pg.QueryResultRow = pg.QueryResultRow>(sql: string, values?: unknown[]) => Promise<R[]>;
+  /** The first column of the first row. */
+  value: (sql: string, values?: unknown[]) => Promise<unknown>;
+  /** Another client of the same database; ends with the file. */
+  client: () => Promise<pg.Client>;
+}
+
+let clones = 0;
+
+/**
+ * A database of the test file's own, cloned from the migrated template and dropped afterwards. The file fails if
+ * scale-seed leaves a session or a staging table behind in it.
+ */
+export function useDatabase(): TestDatabase {
+  const name = `clone_${process.pid}_${(clones += 1)}`;
+  const clusterUrl = (): string => inject('clusterUrl');
+  const url = (): string => {
+    const own = new URL(clusterUrl());
+    own.pathname = name;
+    return own.href;
+  };
+  const open: pg.Client[] = [];
+  let own: pg.Client;
+
+  async function client(): Promise<pg.Client> {
+    const opened = new pg.Client({ connectionString: url(), application_name: 'test' });
+    opened.on('error', () => undefined);
+    await opened.connect();
+    open.push(opened);
+    return opened;
+  }
+
+  beforeAll(async () => {
+    await administer(clusterUrl(), `create database ${name} template ${TEMPLATE}`);
+    own = await client();
+  });
+
+  afterAll(async () => {
+    const { rows: sessions } = await own.query(
+      `select pid, state, query from pg_stat_activity where datname = $1 and application_name = 'scale-seed'`,
+      [name],
+    );
+    const { rows: leftovers } = await own.query(
+      `select relname from pg_class where relname like 'scale_seed%'`,
+    );
+    await Promise.all(open.map((opened) => opened.end()));
+    await administer(clusterUrl(), `drop database ${name} with (force)`);
+    expect(sessions, 'sessions left behind').toEqual([]);
+    expect(leftovers, 'staging tables left behind').toEqual([]);
+  });
+
+  async function query<R extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<R[]> {
+    return (await own.query<R>(sql, values)).rows;
+  }
+
+  return {
+    get url() {
+      return url();
+    },
+    query,
+    value: async (sql, values) => Object.values((await query(sql, values))[0] ?? {})[0],
+    client,
+  };
+}
+
+/** Runs a statement on the cluster; cloning takes turns, since a template must not be in use. */
+async function administer(clusterUrl: string, sql: string): Promise<void> {
+  const admin = new URL(clusterUrl);
+  admin.pathname = 'postgres';
+  const client = new pg.Client({ connectionString: admin.href });
+  await client.connect();
+  try {
+    await client.query('select pg_advisory_lock(1)');
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
