@@ -5,6 +5,7 @@ import { quoteTable } from './database/quote.js';
 import { ScaleSeedError } from './errors.js';
 import type { Fixture } from './fixtures/fixture.js';
 import { sameIdentity } from './merge/expressions.js';
+import { withDatabase, type Database } from './database/with-database.js';
 import type { FixtureOptions } from './options.js';
 import type { CleanedFixture, CleanReport, Dependents } from './report/result.js';
 import { stopwatch } from './report/stopwatch.js';
@@ -31,8 +32,13 @@ export interface CleanOptions extends FixtureOptions {
  *
  * @throws ScaleSeedError `conflict` where rows of another table forbid it.
  */
-export async function clean(options: CleanOptions = {}): Promise<CleanReport> {
-  const run = await runOnFixtures<CleanedFixture>(options, {
+export function clean(options: CleanOptions = {}): Promise<CleanReport> {
+  return withDatabase(options, (database) => cleanOn(database, options));
+}
+
+/** Cleans fixtures in a database that is at hand. */
+async function cleanOn(database: Database, options: CleanOptions): Promise<CleanReport> {
+  const run = await runOnFixtures<CleanedFixture>(database, options, {
     jobs: 1,
     parents: 'ignore',
     guard: false,

@@ -2,12 +2,14 @@ import { availableParallelism } from 'node:os';
 import { stage } from './copy/staging.js';
 import { lockFixture } from './database/lock-fixture.js';
 import { countPresent } from './database/marks.js';
+import { withDatabase, type Database } from './database/with-database.js';
 import { timestampText } from './encode/timestamp.js';
 import { mergeStaging } from './merge/merge.js';
 import type { FixtureOptions } from './options.js';
 import type { LoadedFixture, LoadReport } from './report/result.js';
 import { stopwatch } from './report/stopwatch.js';
 import { runOnFixtures, type Step } from './run.js';
+import { verifyOn } from './verify.js';
 
 export interface LoadOptions extends FixtureOptions {
   /** Sessions at work at once; by default one a fixture, as far as there are cores. */
@@ -18,6 +20,8 @@ export interface LoadOptions extends FixtureOptions {
   force?: boolean | undefined;
   /** VACUUM (ANALYZE) the tables after the load; true by default. */
   settle?: boolean | undefined;
+  /** Read the rows back afterwards, as `verify` does. */
+  verify?: boolean | undefined;
 }
 
 /**
@@ -25,9 +29,17 @@ export interface LoadOptions extends FixtureOptions {
  *
  * @throws ScaleSeedError; fixtures that had been committed by then stand, and its `state` names them.
  */
-export async function load(options: LoadOptions = {}): Promise<LoadReport> {
+export function load(options: LoadOptions = {}): Promise<LoadReport> {
+  return withDatabase(options, async (database) => {
+    const report = await loadInto(database, options);
+    return options.verify === true ? { ...report, verified: await verifyOn(database, options) } : report;
+  });
+}
+
+/** Loads fixtures into a database that is at hand. */
+async function loadInto(database: Database, options: LoadOptions): Promise<LoadReport> {
   const jobs = options.jobs ?? Math.max(2, availableParallelism());
-  const run = await runOnFixtures<LoadedFixture>(options, {
+  const run = await runOnFixtures<LoadedFixture>(database, options, {
     jobs,
     parents: options.createParents === true ? 'create' : 'require',
     guard: options.force !== true,

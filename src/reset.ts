@@ -1,5 +1,6 @@
 import { analyzeStaged, stage } from './copy/staging.js';
 import { lockFixture } from './database/lock-fixture.js';
+import { withDatabase, type Database } from './database/with-database.js';
 import { timestampText } from './encode/timestamp.js';
 import { mergeStaging } from './merge/merge.js';
 import { restoreRows } from './merge/restore.js';
@@ -8,7 +9,7 @@ import type { ResetFixture, ResetReport } from './report/result.js';
 import { stopwatch } from './report/stopwatch.js';
 import { runOnFixtures, type Step } from './run.js';
 
-export type ResetOptions = Omit<LoadOptions, 'jobs'>;
+export type ResetOptions = Omit<LoadOptions, 'jobs' | 'verify'>;
 
 /**
  * Puts the rows of fixtures back to what a fresh load would make of them, on a fresh anchor, and adds those that are
@@ -16,8 +17,13 @@ export type ResetOptions = Omit<LoadOptions, 'jobs'>;
  *
  * @throws ScaleSeedError; fixtures that had been committed by then stand, and its `state` names them.
  */
-export async function reset(options: ResetOptions = {}): Promise<ResetReport> {
-  const run = await runOnFixtures<ResetFixture>(options, {
+export function reset(options: ResetOptions = {}): Promise<ResetReport> {
+  return withDatabase(options, (database) => resetOn(database, options));
+}
+
+/** Resets fixtures in a database that is at hand. */
+async function resetOn(database: Database, options: ResetOptions): Promise<ResetReport> {
+  const run = await runOnFixtures<ResetFixture>(database, options, {
     jobs: 1,
     parents: options.createParents === true ? 'create' : 'require',
     guard: options.force !== true,

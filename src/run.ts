@@ -3,7 +3,7 @@ import { prepare, type Prepared, type PrepareOptions } from './database/prepare.
 import type { Session } from './database/session.js';
 import { settleTables } from './database/settle.js';
 import { translateError } from './database/translate-error.js';
-import { withDatabase, type Database } from './database/with-database.js';
+import type { Database } from './database/with-database.js';
 import { withState, type Phase } from './errors.js';
 import type { Fixture } from './fixtures/fixture.js';
 import { SETS } from './fixtures/registry.js';
@@ -42,41 +42,40 @@ export interface RunResult<Result> {
 }
 
 /**
- * What every command does around its fixtures: find the database, hold it against what they need, give each a
- * session, settle the tables, and say on failure what stands.
+ * What every command does around its fixtures: hold the database against what they need, give each a session, settle
+ * the tables, and say on failure what stands.
  */
-export function runOnFixtures<Result>(
+export async function runOnFixtures<Result>(
+  database: Database,
   options: FixtureOptions,
   plan: RunPlan<Result>,
 ): Promise<RunResult<Result>> {
-  return withDatabase(options, async (database) => {
-    const { fixtures = SETS.fleet, schema, waitMs = 0 } = options;
-    const startedAt = new Date().toISOString();
-    const total = stopwatch();
-    const connecting = stopwatch();
-    const prepared = await prepare(database, { fixtures, schema, waitMs, ...plan });
-    const connectMs = connecting();
-    try {
-      const working = stopwatch();
-      const results = await workOnAll(database, prepared, fixtures, plan);
-      const workMs = working();
-      const settling = stopwatch();
-      const changed = fixtures.filter((_, index) => plan.changed(results[index] as Result));
-      const tables = [...new Set(changed.map(prepared.tableOf))];
-      if (plan.settle) await settleTables(database, prepared.session, tables);
-      const settleMs = settling();
-      const base = {
-        version: REPORT_VERSION,
-        startedAt,
-        database: database.target.display,
-        server: { version: prepared.server.version },
-        peakRssBytes: process.resourceUsage().maxRSS * 1024,
-      } as const;
-      return { base, prepared, results, connectMs, workMs, settleMs, totalMs: total() };
-    } finally {
-      await prepared.session.close();
-    }
-  });
+  const { fixtures = SETS.fleet, schema, waitMs = 0 } = options;
+  const startedAt = new Date().toISOString();
+  const total = stopwatch();
+  const connecting = stopwatch();
+  const prepared = await prepare(database, { fixtures, schema, waitMs, ...plan });
+  const connectMs = connecting();
+  try {
+    const working = stopwatch();
+    const results = await workOnAll(database, prepared, fixtures, plan);
+    const workMs = working();
+    const settling = stopwatch();
+    const changed = fixtures.filter((_, index) => plan.changed(results[index] as Result));
+    const tables = [...new Set(changed.map(prepared.tableOf))];
+    if (plan.settle) await settleTables(database, prepared.session, tables);
+    const settleMs = settling();
+    const base = {
+      version: REPORT_VERSION,
+      startedAt,
+      database: database.target.display,
+      server: { version: prepared.server.version },
+      peakRssBytes: process.resourceUsage().maxRSS * 1024,
+    } as const;
+    return { base, prepared, results, connectMs, workMs, settleMs, totalMs: total() };
+  } finally {
+    await prepared.session.close();
+  }
 }
 
 async function workOnAll<Result>(

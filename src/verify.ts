@@ -3,6 +3,7 @@ import { analyzeStaged, stage } from './copy/staging.js';
 import { findAnchors } from './merge/anchors.js';
 import { countPresent } from './database/marks.js';
 import { missingParents, parentLabel } from './database/parents.js';
+import { withDatabase, type Database } from './database/with-database.js';
 import type { FixtureOptions } from './options.js';
 import type { VerifiedFixture, VerifyReport } from './report/result.js';
 import { stopwatch } from './report/stopwatch.js';
@@ -17,15 +18,24 @@ export interface VerifyOptions extends FixtureOptions {
  * Reads fixtures' rows back and holds every column of every row against the fixture, on the anchor that each row
  * itself tells. Changes nothing; needs the right to create a temporary table.
  */
-export async function verify(options: VerifyOptions = {}): Promise<VerifyReport> {
-  const { base, results, connectMs, workMs, totalMs } = await runOnFixtures<VerifiedFixture>(options, {
-    jobs: 1,
-    parents: 'ignore',
-    guard: false,
-    settle: false,
-    changed: () => false,
-    work: (step) => verifyFixture(step, options.maxAgeMs),
-  });
+export function verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+  return withDatabase(options, (database) => verifyOn(database, options));
+}
+
+/** Verifies fixtures in a database that is at hand. */
+export async function verifyOn(database: Database, options: VerifyOptions): Promise<VerifyReport> {
+  const { base, results, connectMs, workMs, totalMs } = await runOnFixtures<VerifiedFixture>(
+    database,
+    options,
+    {
+      jobs: 1,
+      parents: 'ignore',
+      guard: false,
+      settle: false,
+      changed: () => false,
+      work: (step) => verifyFixture(step, options.maxAgeMs),
+    },
+  );
   return {
     ...base,
     command: 'verify',

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { load } from '../load.js';
-import { verify } from '../verify.js';
 import { execute, EXIT } from './execute.js';
 import { parseJobs } from './parse.js';
 import {
@@ -41,12 +40,10 @@ export function registerLoad(program: Command): void {
     .action(async (names: string[], flags: LoadFlags) => {
       if (optedOut(process.env)) return;
       const fixtures = await fixturesOf(names, flags);
-      const { jobs, createParents, settle, force } = flags;
-      const report = await execute(flags, async (control) => {
-        const options = { ...databaseOf(flags), ...control, fixtures };
-        const loaded = await load({ ...options, jobs, createParents, settle, force });
-        return flags.verify === true ? { ...loaded, verified: await verify(options) } : loaded;
-      });
+      const { jobs, createParents, settle, force, verify } = flags;
+      const report = await execute(flags, (control) =>
+        load({ ...databaseOf(flags), ...control, fixtures, jobs, createParents, settle, force, verify }),
+      );
       process.exitCode = report.verified?.intact === false ? EXIT.drift : EXIT.done;
     });
   withOutputFlags(withLoadFlags(withDatabaseFlags(withFixtureFlags(command))));

@@ -6,4 +6,8 @@ const schema = JSON.parse(
 ) as object;
 
 /** Holds a report against the published JSON Schema. */
-export const matchesSchema: ValidateFunction = new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: true }).compile(schema);
+export const matchesSchema: ValidateFunction = new Ajv2020({
+  strict: true,
+  allowUnionTypes: true,
+  allErrors: true,
+}).compile(schema);
