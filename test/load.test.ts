@@ -129,7 +129,10 @@ describe('interruption', () => {
       fixtures: [sizedCertificates(150_000)],
       signal: controller.signal,
       onEvent: (event) => {
-        if (event.type === 'phase' && event.phase === phase) setImmediate(() => controller.abort());
+        if (event.type === 'phase' && event.phase === phase)
+          setImmediate(() => {
+            controller.abort();
+          });
       },
     });
     await expect(loading).rejects.toMatchObject({ code: 'interrupted', phase, fixture: 'scale_certs' });

@@ -50,8 +50,8 @@ export function registerLoad(program: Command): void {
 }
 
 /** The harness's opt-in: where LOADTEST_SCALE_SEED is set and not true, nothing is to be loaded. */
-export function optedOut(env: NodeJS.ProcessEnv): boolean {
-  const optIn = env['LOADTEST_SCALE_SEED'];
+function optedOut(env: NodeJS.ProcessEnv): boolean {
+  const optIn = env.LOADTEST_SCALE_SEED;
   if (optIn === undefined || optIn.toLowerCase() === 'true') return false;
   process.stderr.write('LOADTEST_SCALE_SEED is not true: nothing was loaded\n');
   process.exitCode = EXIT.done;

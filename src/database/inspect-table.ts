@@ -3,7 +3,7 @@ import { columnsOf, type Fixture } from '../fixtures/fixture.js';
 import { quote, type TableName } from './quote.js';
 import type { Session } from './session.js';
 
-export interface TableColumn {
+interface TableColumn {
   name: string;
   type: string;
   notNull: boolean;
@@ -14,7 +14,7 @@ export interface TableColumn {
   identity: boolean;
 }
 
-export interface ForeignKey {
+interface ForeignKey {
   name: string;
   columns: string[];
   parent: TableName;

@@ -38,6 +38,6 @@ export async function onSessions<Item, Result>(
     }),
   );
   await Promise.all(settled);
-  if (firstError !== undefined) throw firstError;
+  if (firstError !== undefined) throw firstError as Error;
   return results;
 }

@@ -66,7 +66,7 @@ async function prepareOnce(database: Database, options: PrepareOptions): Promise
   try {
     const { server, anchorUs } = await askServer(session);
     const tables = await inspectTables(session, options);
-    const tableOf = (fixture: Fixture): TableInfo => tables.get(fixture.table) as TableInfo;
+    const tableOf = (fixture: Fixture): TableInfo => tables.get(fixture.table)!;
     for (const fixture of options.fixtures) checkTable(fixture, tableOf(fixture));
     if (options.guard) await guardFleet(session, tables, options);
     if (options.parents !== 'ignore') await settleParents(session, database, options, tableOf);
@@ -82,7 +82,7 @@ async function askServer(session: Session): Promise<Pick<Prepared, 'server' | 'a
     `select current_setting('server_version') as version, current_setting('server_version_num')::int as number,
        (extract(epoch from now()) * 1000000)::int8 as anchor_us`,
   );
-  const { version, number, anchor_us: anchorUs } = rows[0] as NonNullable<(typeof rows)[0]>;
+  const { version, number, anchor_us: anchorUs } = rows[0]!;
   if (number < OLDEST_SERVER) {
     throw new ScaleSeedError(`the server is PostgreSQL ${version}; 14 is the oldest that works`, {
       code: 'configuration',

@@ -32,7 +32,7 @@ export function resolveTarget(
   databaseUrl: string | undefined,
   env: Environment = process.env,
 ): Target | undefined {
-  const given = databaseUrl ?? (env['DATABASE_URL'] || undefined);
+  const given = databaseUrl ?? (env.DATABASE_URL || undefined);
   if (given === undefined && !LOCATION_VARIABLES.some((variable) => env[variable])) return undefined;
   const url = parseUrl(given ?? 'postgresql://');
   for (const [parameter, variable] of Object.entries(TLS_VARIABLES)) {
@@ -44,12 +44,12 @@ export function resolveTarget(
 function targetOf(url: URL, env: Environment): Target {
   const mode = url.searchParams.get('sslmode') ?? 'prefer';
   const passfile = url.searchParams.get('passfile');
-  const connectTimeout = Number(url.searchParams.get('connect_timeout') ?? env['PGCONNECT_TIMEOUT'] ?? 10);
+  const connectTimeout = Number(url.searchParams.get('connect_timeout') ?? env.PGCONNECT_TIMEOUT ?? 10);
   const config = parseConfig(url, mode);
-  const host = config.host ?? env['PGHOST'] ?? 'localhost';
-  const port = config.port ?? Number(env['PGPORT'] ?? 5432);
-  const user = config.user ?? env['PGUSER'];
-  const database = config.database ?? env['PGDATABASE'] ?? user;
+  const host = config.host ?? env.PGHOST ?? 'localhost';
+  const port = config.port ?? Number(env.PGPORT ?? 5432);
+  const user = config.user ?? env.PGUSER;
+  const database = config.database ?? env.PGDATABASE ?? user;
   const password =
     config.password ?? (passfile ? passwordFrom(passfile, { host, port, database, user }) : undefined);
   return {

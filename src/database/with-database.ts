@@ -34,7 +34,7 @@ export async function withDatabase<T>(
 
   const server = await startOwn(options, signal, onNotice);
   try {
-    const target = resolveTarget(server.url) as Target;
+    const target = resolveTarget(server.url)!;
     onNotice(`embedded PostgreSQL ${server.version} at ${server.url}`);
     return await work({ target, signal, abort, onEvent, onNotice });
   } finally {

@@ -88,7 +88,7 @@ function remember(write: (value: number | bigint) => string): (value: unknown) =
   };
 }
 
-export function describe(value: unknown): string {
+function describe(value: unknown): string {
   if (typeof value === 'number') return String(value);
   if (Array.isArray(value)) return 'an array';
   if (value instanceof Date) return 'an invalid Date';

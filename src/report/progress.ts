@@ -17,7 +17,7 @@ export function showProgress(
   stream: WriteStream,
   { progress, notices }: { progress: boolean; notices: boolean },
 ): Progress {
-  const terminal = stream.isTTY && process.env['TERM'] !== 'dumb';
+  const terminal = stream.isTTY && process.env.TERM !== 'dumb';
   const print = (line: string): void => void stream.write(`${line}\n`);
   const shown = !progress ? silent : terminal ? bars(stream) : lines(print);
   return {

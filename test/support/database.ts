@@ -66,7 +66,7 @@ export function useDatabase(): TestDatabase {
       return url();
     },
     query,
-    value: async (sql, values) => Object.values((await query(sql, values))[0] ?? {})[0],
+    value: async (sql, values) => Object.values<unknown>((await query(sql, values))[0] ?? {})[0],
     client,
   };
 }

@@ -2,7 +2,7 @@
  * The published fixtures as the server itself would make them: a second, independent writing of their formulas. `$1`
  * is the anchor.
  */
-export const ORACLE: Readonly<Record<string, { table: string; sql: string }>> = {
+const ORACLE: Readonly<Record<string, { table: string; sql: string }>> = {
   '01_bulk_renewal_certs': {
     table: 'managed_certificates',
     sql: certificates(10_000, 5, 'loadtest-bulk-', 'bulk-renewal', 'o-alice', 't-platform'),

@@ -7,7 +7,10 @@ import { isRoot } from './files.js';
 const run = promisify(execFile);
 
 /** What spawn needs to run as another; empty where the caller itself will do. */
-export type Account = { uid: number; gid: number } | Record<never, never>;
+export interface Account {
+  uid?: number;
+  gid?: number;
+}
 
 const NAME = 'postgres';
 

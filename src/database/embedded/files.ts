@@ -37,7 +37,7 @@ export const isRoot = (): boolean => process.getuid?.() === 0;
  * its home, which the account that runs the server may not enter.
  */
 export function filesIn(dataDirectory: string | undefined): Files {
-  const given = dataDirectory ?? (process.env['SCALE_SEED_DATA_DIR'] || undefined);
+  const given = dataDirectory ?? (process.env.SCALE_SEED_DATA_DIR || undefined);
   const root = given === undefined ? defaultRoot() : resolve(given);
   return {
     root,

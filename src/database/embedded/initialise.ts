@@ -22,7 +22,7 @@ export async function initialise(
     await rm(unfinished, { recursive: true, force: true });
     await mkdir(unfinished, { mode: 0o700 });
     await writeFile(pwfile, password, { mode: 0o600 });
-    if ('uid' in account) {
+    if (account.uid !== undefined && account.gid !== undefined) {
       await chown(unfinished, account.uid, account.gid);
       await chown(pwfile, account.uid, account.gid);
     }

@@ -61,7 +61,7 @@ export async function startSupervised(launch: Launch): Promise<{ pid: number; st
   return {
     pid: supervisor.pid ?? 0,
     stop: async () => {
-      supervisor.stdin?.destroy();
+      supervisor.stdin.destroy();
       if (!(await waitForExit(supervisor.pid ?? 0, STOP_MS))) throw wontStop(launch.files);
     },
   };
@@ -109,15 +109,18 @@ export async function connectTo(port: number, password: string, database = 'post
 
 async function ready({ files, port, password }: Launch, child: ChildProcess): Promise<void> {
   const deadline = performance.now() + START_MS;
-  let exited = false;
-  child.once('exit', () => (exited = true));
-  child.once('error', () => (exited = true));
+  const failure = new AbortController();
+  for (const event of ['exit', 'error']) {
+    child.once(event, () => {
+      failure.abort();
+    });
+  }
   for (;;) {
     try {
       await (await connectTo(port, password)).end();
       return;
     } catch (error) {
-      if (exited || performance.now() > deadline) {
+      if (failure.signal.aborted || performance.now() > deadline) {
         child.stdin?.destroy();
         const log = (await readFile(files.log, 'utf8').catch(() => ''))
           .trim()
@@ -137,7 +140,7 @@ function argumentsOf({ files, port, settings }: Launch): string[] {
 }
 
 function withoutNodeOptions(): NodeJS.ProcessEnv {
-  const { NODE_OPTIONS: _, ...env } = process.env;
+  const { NODE_OPTIONS: _dropped, ...env } = process.env;
   return env;
 }
 
