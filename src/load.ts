@@ -1,19 +1,29 @@
 import { availableParallelism } from 'node:os';
-import { stage } from './copy/staging.js';
-import { lockFixture } from './database/lock-fixture.js';
-import { countPresent } from './database/marks.js';
 import { withDatabase, type Database } from './database/with-database.js';
 import { timestampText } from './encode/timestamp.js';
-import { mergeStaging } from './merge/merge.js';
+import { fingerprintOf } from './fixtures/fingerprint.js';
+import { SETS } from './fixtures/registry.js';
+import { loadFixture, type Loaded } from './load-fixture.js';
+import { chooseForeignKeyCheck } from './merge/foreign-keys.js';
 import type { FixtureOptions } from './options.js';
-import type { LoadedFixture, LoadReport } from './report/result.js';
+import type { ForeignKeyCheck, LoadReport } from './report/result.js';
 import { stopwatch } from './report/stopwatch.js';
-import { runOnFixtures, type Step } from './run.js';
+import { runOnFixtures } from './run.js';
 import { verifyOn } from './verify.js';
 
 export interface LoadOptions extends FixtureOptions {
-  /** Sessions at work at once; by default one a fixture, as far as there are cores. */
+  /**
+   * `online` (the default) never blocks readers or writers. `exclusive` locks each table while its rows are merged,
+   * and rebuilds plain indexes in the same transaction where that is quicker.
+   */
+  mode?: 'online' | 'exclusive' | undefined;
+  /**
+   * Sessions at work at once; by default one a fixture, as far as there are cores. With more sessions than fixtures each
+   * fixture is loaded in parts, side by side, and every part commits on its own.
+   */
   jobs?: number | undefined;
+  /** How long exclusive mode waits for a table's lock, in milliseconds; 10 s by default. */
+  lockTimeoutMs?: number | undefined;
   /** Insert the parent rows that are missing. */
   createParents?: boolean | undefined;
   /** Load into a database that looks like a real fleet. */
@@ -38,59 +48,54 @@ export function load(options: LoadOptions = {}): Promise<LoadReport> {
 
 /** Loads fixtures into a database that is at hand. */
 async function loadInto(database: Database, options: LoadOptions): Promise<LoadReport> {
+  const { mode = 'online', lockTimeoutMs = 10_000, fixtures = SETS.fleet } = options;
   const jobs = options.jobs ?? Math.max(2, availableParallelism());
-  const run = await runOnFixtures<LoadedFixture>(database, options, {
-    jobs,
-    parents: options.createParents === true ? 'create' : 'require',
-    guard: options.force !== true,
-    settle: options.settle ?? true,
-    changed: ({ inserted }) => inserted > 0,
-    work: loadFixture,
-  });
-  const { base, prepared, results, connectMs, workMs, settleMs, totalMs } = run;
+  const parts = options.jobs === undefined ? 1 : Math.max(1, Math.floor(jobs / Math.max(1, fixtures.length)));
+  const total = stopwatch();
+  const { base, prepared, results, connectMs, workMs, settleMs } = await runOnFixtures<Loaded>(
+    database,
+    options,
+    {
+      jobs,
+      parents: options.createParents === true ? 'create' : 'require',
+      guard: options.force !== true,
+      settle: options.settle ?? true,
+      changed: ({ inserted }) => inserted > 0,
+      work: (step) => {
+        const table = step.prepared.tableOf(step.fixture);
+        const foreignKeys = chooseForeignKeyCheck(step.fixture, table, step.prepared.mayReplicate);
+        return loadFixture(step, { mode, lockTimeoutMs, foreignKeys, parts: parts > 1 }, parts);
+      },
+    },
+  );
   for (const { name, confirmation } of results) {
-    options.onEvent?.({ type: 'confirmation', fixture: name, line: confirmation });
+    database.onEvent({ type: 'confirmation', fixture: name, line: confirmation });
   }
+  const fingerprinted = await Promise.all(
+    results.map(async (loaded, index) => ({
+      ...loaded,
+      fingerprint: loaded.fingerprint ?? (await fingerprintOf(fixtures[index]!)),
+    })),
+  );
   return {
     ...base,
     command: 'load',
+    mode,
     jobs,
     anchor: timestampText(prepared.anchorUs),
-    foreignKeys: { check: 'row', reason: 'the foreign keys’ own triggers check every row' },
-    fixtures: results,
-    timings: { connectMs, loadMs: workMs, settleMs, totalMs },
+    foreignKeys: summarizeChecks(results),
+    fixtures: fingerprinted,
+    timings: { connectMs, loadMs: workMs, settleMs, totalMs: total() },
   };
 }
 
-/** One fixture, all or nothing: copied into a staging table and merged from there in one transaction. */
-async function loadFixture({ database, prepared, session, fixture, enter }: Step): Promise<LoadedFixture> {
-  const table = prepared.tableOf(fixture);
-  const total = stopwatch();
-  const { staged, inserted, copyMs, mergeMs } = await session.transaction(async () => {
-    await lockFixture(session, fixture, table, database.onNotice);
-    enter('copy');
-    const copying = stopwatch();
-    const staged = await stage(session, fixture, database.onEvent);
-    const copyMs = copying();
-    enter('merge');
-    const merging = stopwatch();
-    const inserted = await mergeStaging(session, fixture, table, staged, timestampText(prepared.anchorUs));
-    return { staged, inserted, copyMs, mergeMs: merging() };
-  });
-  const totalMs = total();
-  const present = await countPresent(session, fixture, table);
+/** One answer for all fixtures: by set only where that holds for every one of them. */
+function summarizeChecks(results: readonly Loaded[]): ForeignKeyCheck {
+  const checks = results.map(({ foreignKeys }) => foreignKeys);
+  const byRow = checks.filter(({ check }) => check === 'row');
+  const chosen = byRow.length > 0 ? byRow : checks;
   return {
-    name: fixture.name,
-    table: table.name,
-    schema: table.schema,
-    rows: staged.rows,
-    inserted,
-    skipped: staged.rows - inserted,
-    present,
-    fingerprint: staged.fingerprint,
-    copiedBytes: staged.bytes,
-    timings: { copyMs, mergeMs, totalMs },
-    rowsPerSecond: Math.round(staged.rows / (totalMs / 1000)),
-    confirmation: fixture.confirmation(present),
+    check: chosen[0]?.check ?? 'set',
+    reason: [...new Set(chosen.map(({ reason }) => reason))].join('; '),
   };
 }

@@ -2,14 +2,14 @@ import { analyzeStaged, stage } from './copy/staging.js';
 import { lockFixture } from './database/lock-fixture.js';
 import { withDatabase, type Database } from './database/with-database.js';
 import { timestampText } from './encode/timestamp.js';
-import { mergeStaging } from './merge/merge.js';
+import { mergeStaged } from './merge/merge.js';
 import { restoreRows } from './merge/restore.js';
 import type { LoadOptions } from './load.js';
 import type { ResetFixture, ResetReport } from './report/result.js';
 import { stopwatch } from './report/stopwatch.js';
 import { runOnFixtures, type Step } from './run.js';
 
-export type ResetOptions = Omit<LoadOptions, 'jobs' | 'verify'>;
+export type ResetOptions = Omit<LoadOptions, 'mode' | 'jobs' | 'lockTimeoutMs' | 'verify'>;
 
 /**
  * Puts the rows of fixtures back to what a fresh load would make of them, on a fresh anchor, and adds those that are
@@ -52,7 +52,7 @@ async function resetFixture({ database, prepared, session, fixture, enter }: Ste
     await analyzeStaged(session, staged, fixture);
     enter('reset');
     const restored = await restoreRows(session, fixture, table, staged, anchor);
-    const inserted = await mergeStaging(session, fixture, table, staged, anchor);
+    const { inserted } = await mergeStaged(session, fixture, table, staged, anchor, false);
     return { staged, restored, inserted };
   });
   return {

@@ -29,6 +29,8 @@ export interface Step {
   session: Session;
   fixture: Fixture;
   enter: (phase: Phase) => void;
+  /** The phase that was entered last. */
+  phase: () => Phase;
 }
 
 export interface RunResult<Result> {
@@ -96,7 +98,10 @@ async function workOnAll<Result>(
   }
 }
 
-async function workOnOne<Result>(step: Omit<Step, 'enter'>, work: RunPlan<Result>['work']): Promise<Result> {
+async function workOnOne<Result>(
+  step: Omit<Step, 'enter' | 'phase'>,
+  work: RunPlan<Result>['work'],
+): Promise<Result> {
   const { fixture, prepared, database } = step;
   const table = prepared.tableOf(fixture);
   let phase: Phase = 'prepare';
@@ -111,7 +116,7 @@ async function workOnOne<Result>(step: Omit<Step, 'enter'>, work: RunPlan<Result
     });
   };
   try {
-    const result = await work({ ...step, enter });
+    const result = await work({ ...step, enter, phase: () => phase });
     database.onEvent({ type: 'done', fixture: fixture.name });
     return result;
   } catch (error) {

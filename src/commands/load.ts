@@ -1,7 +1,7 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { load } from '../load.js';
 import { execute, EXIT } from './execute.js';
-import { parseJobs } from './parse.js';
+import { parseDuration, parseJobs } from './parse.js';
 import {
   databaseOf,
   fixturesOf,
@@ -15,6 +15,8 @@ import {
 
 /** Options of commands that add rows, as commander parses them. */
 export interface LoadFlags extends DatabaseFlags, FixtureFlags, OutputFlags {
+  mode: 'online' | 'exclusive';
+  lockTimeout?: number;
   jobs?: number;
   createParents?: true;
   settle: boolean;
@@ -35,14 +37,42 @@ export function registerLoad(program: Command): void {
   const command = program
     .command('load')
     .description('load fixtures; rows that stand are left alone')
-    .option('--jobs <n>', 'sessions at work at once', parseJobs)
+    .addOption(
+      new Option(
+        '--mode <mode>',
+        'exclusive may lock the tables and rebuild plain indexes in its transaction',
+      )
+        .choices(['online', 'exclusive'])
+        .default('online'),
+    )
+    .option(
+      '--jobs <n>',
+      'sessions at work at once; more than fixtures: each is loaded in parts that commit one by one, no longer all or nothing',
+      parseJobs,
+    )
+    .option(
+      '--lock-timeout <duration>',
+      'how long exclusive mode waits for a table (default: 10s)',
+      parseDuration,
+    )
     .option('--verify', 'read the rows back afterwards, and exit 4 if any has drifted')
     .action(async (names: string[], flags: LoadFlags) => {
       if (optedOut(process.env)) return;
       const fixtures = await fixturesOf(names, flags);
-      const { jobs, createParents, settle, force, verify } = flags;
+      const { mode, jobs, lockTimeout: lockTimeoutMs, createParents, settle, force, verify } = flags;
       const report = await execute(flags, (control) =>
-        load({ ...databaseOf(flags), ...control, fixtures, jobs, createParents, settle, force, verify }),
+        load({
+          ...databaseOf(flags),
+          ...control,
+          fixtures,
+          mode,
+          jobs,
+          lockTimeoutMs,
+          createParents,
+          settle,
+          force,
+          verify,
+        }),
       );
       process.exitCode = report.verified?.intact === false ? EXIT.drift : EXIT.done;
     });

@@ -17,13 +17,24 @@ export interface Staged {
   fingerprint: string;
 }
 
+/** Rows of a fixture, both ends included. */
+export interface Range {
+  first: number;
+  last: number;
+}
+
 const NAME = 'scale_seed_staging';
 
 /**
  * Streams a fixture into a staging table of the session's own, which goes with the transaction however that ends.
  * Memory stays constant, as the server sets the pace.
  */
-export async function stage(session: Session, fixture: Fixture, onEvent: OnEvent): Promise<Staged> {
+export async function stage(
+  session: Session,
+  fixture: Fixture,
+  onEvent: OnEvent,
+  { first, last }: Range = { first: 1, last: fixture.count },
+): Promise<Staged> {
   const columns = Object.entries(fixture.columns);
   const table = quote('pg_temp', NAME);
   const definitions = columns.map(([name, type]) => `${quote(name)} ${stagingType(type)}`);
@@ -33,7 +44,7 @@ export async function stage(session: Session, fixture: Fixture, onEvent: OnEvent
   let sentRows = 0;
   let bytes = 0;
   async function* chunks(): AsyncGenerator<Buffer, void> {
-    for await (const chunk of encodeVarying(fixture)) {
+    for await (const chunk of encodeVarying(fixture, { first, last })) {
       fingerprint.add(chunk.rows);
       yield chunk.bytes;
       sentRows += chunk.rows.length;
@@ -43,7 +54,7 @@ export async function stage(session: Session, fixture: Fixture, onEvent: OnEvent
         fixture: fixture.name,
         phase: 'copy',
         rows: sentRows,
-        totalRows: fixture.count,
+        totalRows: last - first + 1,
       });
     }
   }

@@ -19,6 +19,10 @@ interface ForeignKey {
   columns: string[];
   parent: TableName;
   parentColumns: string[];
+  /** The role may lock rows of the parent. */
+  lockable: boolean;
+  /** An enforced key that a NULL in any column satisfies, and no period. */
+  simple: boolean;
 }
 
 /** What the catalogue says of a table, and what the role may do with it. */
@@ -30,6 +34,8 @@ export interface TableInfo extends TableName {
   /** Enabled triggers that are not PostgreSQL's own. */
   userTriggers: string[];
   rowSecurity: boolean;
+  /** Unique constraints that are checked by triggers, at the end of a statement or transaction. */
+  deferrableKeys: string[];
   /** Rewrite rules. */
   rules: string[];
   /** An ordinary table: neither partitioned, nor a view, nor foreign. */
@@ -64,12 +70,18 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind in 
         join pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.attnum),
       'parent', json_build_object('schema', pn.nspname, 'name', p.relname),
       'parentColumns', (select json_agg(a.attname order by u.n) from unnest(k.confkey) with ordinality u (attnum, n)
-        join pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.attnum)
+        join pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.attnum),
+      'lockable', has_any_column_privilege(p.oid, 'update'),
+      'simple', k.confmatchtype = 's' and not coalesce((to_jsonb(k)->>'conperiod')::bool, false)
+        and coalesce((to_jsonb(k)->>'conenforced')::bool, true)
     ) order by k.conname), '[]')
     from pg_constraint k join pg_class p on p.oid = k.confrelid join pg_namespace pn on pn.oid = p.relnamespace
     where k.conrelid = c.oid and k.contype = 'f') as "foreignKeys",
   (select coalesce(json_agg(t.tgname order by t.tgname), '[]')
     from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal and t.tgenabled <> 'D') as "userTriggers",
+  (select coalesce(json_agg(k.conname order by k.conname), '[]')
+    from pg_constraint k where k.conrelid = c.oid and k.contype in ('p', 'u', 'x') and k.condeferrable)
+    as "deferrableKeys",
   (select coalesce(json_agg(r.rulename order by r.rulename), '[]')
     from pg_rewrite r where r.ev_class = c.oid and r.rulename <> '_RETURN') as rules
 from pg_class c join pg_namespace n on n.oid = c.relnamespace

@@ -26,6 +26,8 @@ export interface Prepared {
   server: { version: string; versionNumber: number };
   /** A fixture's table. */
   tableOf: (fixture: Fixture) => TableInfo;
+  /** The role may set session_replication_role. */
+  mayReplicate: boolean;
   /** The server's now(), in microseconds since 1970. */
   anchorUs: bigint;
 }
@@ -64,25 +66,31 @@ function canBeWaitedFor(error: unknown): error is ScaleSeedError {
 async function prepareOnce(database: Database, options: PrepareOptions): Promise<Prepared> {
   const session = await Session.open(database.target, database.signal);
   try {
-    const { server, anchorUs } = await askServer(session);
+    const { server, mayReplicate, anchorUs } = await askServer(session);
     const tables = await inspectTables(session, options);
     const tableOf = (fixture: Fixture): TableInfo => tables.get(fixture.table)!;
     for (const fixture of options.fixtures) checkTable(fixture, tableOf(fixture));
     if (options.guard) await guardFleet(session, tables, options);
     if (options.parents !== 'ignore') await settleParents(session, database, options, tableOf);
-    return { session, server, tableOf, anchorUs };
+    return { session, server, mayReplicate, tableOf, anchorUs };
   } catch (error) {
     await session.close();
     throw error;
   }
 }
 
-async function askServer(session: Session): Promise<Pick<Prepared, 'server' | 'anchorUs'>> {
-  const { rows } = await session.query<{ version: string; number: number; anchor_us: string }>(
+async function askServer(session: Session): Promise<Pick<Prepared, 'server' | 'mayReplicate' | 'anchorUs'>> {
+  const { rows } = await session.query<{
+    version: string;
+    number: number;
+    superuser: boolean;
+    anchor_us: string;
+  }>(
     `select current_setting('server_version') as version, current_setting('server_version_num')::int as number,
+       current_setting('is_superuser')::bool as superuser,
        (extract(epoch from now()) * 1000000)::int8 as anchor_us`,
   );
-  const { version, number, anchor_us: anchorUs } = rows[0]!;
+  const { version, number, superuser, anchor_us: anchorUs } = rows[0]!;
   if (number < OLDEST_SERVER) {
     throw new ScaleSeedError(`the server is PostgreSQL ${version}; 14 is the oldest that works`, {
       code: 'configuration',
@@ -92,8 +100,17 @@ async function askServer(session: Session): Promise<Pick<Prepared, 'server' | 'a
   }
   return {
     server: { version: version.split(' ')[0] ?? version, versionNumber: number },
+    mayReplicate: superuser || (number >= 150_000 && (await isGrantedReplicaRole(session))),
     anchorUs: BigInt(anchorUs),
   };
+}
+
+/** PostgreSQL 15 brought the privilege, and the function that tells of it. */
+async function isGrantedReplicaRole(session: Session): Promise<boolean> {
+  const { rows } = await session.query<{ granted: boolean }>(
+    `select has_parameter_privilege('session_replication_role', 'set') as granted`,
+  );
+  return rows[0]?.granted === true;
 }
 
 async function inspectTables(

@@ -1,27 +1,53 @@
+import pg from 'pg';
+import type { Staged } from '../copy/staging.js';
 import { quoteList, quoteTable, type TableName } from '../database/quote.js';
 import type { Session } from '../database/session.js';
 import type { Fixture } from '../fixtures/fixture.js';
-import type { Staged } from '../copy/staging.js';
+import type { MergeStrategy } from '../report/result.js';
 import { valuesOnAnchor } from './expressions.js';
 
+export interface Merged {
+  inserted: number;
+  strategy: MergeStrategy;
+}
+
 /**
- * Merges a staging table into the target and returns how many rows were inserted. No conflict target is named, since
- * either unique key may clash.
+ * Merges staged rows into the target. No conflict target is named, since either unique key may clash.
+ *
+ * ON CONFLICT inserts each row speculatively, which costs a quarter of the merge (a million rows: 10.7 s against
+ * 8.1 s). Where no row is known to stand, a plain insert is tried first: the unique indexes guard it all the same, and
+ * if another session or another fixture holds one of the keys, the savepoint takes it back and ON CONFLICT decides.
  */
-export async function mergeStaging(
+export async function mergeStaged(
   session: Session,
   fixture: Fixture,
   table: TableName,
-  { table: staging }: Staged,
+  staged: Staged,
   anchor: string,
-): Promise<number> {
+  noneStands: boolean,
+): Promise<Merged> {
   const values: unknown[] = [];
   const columns = valuesOnAnchor(fixture, anchor, values);
-  const { rowCount } = await session.query(
-    `insert into ${quoteTable(table)} (${quoteList(columns.map(({ column }) => column))})
-     select ${columns.map(({ sql }) => sql).join(', ')} from ${staging} as s
-     on conflict do nothing`,
-    values,
-  );
-  return rowCount ?? 0;
+  const insert = `insert into ${quoteTable(table)} (${quoteList(columns.map(({ column }) => column))})
+     select ${columns.map(({ sql }) => sql).join(', ')} from ${staged.table} as s`;
+  if (noneStands) {
+    const inserted = await tryInsert(session, insert, values);
+    if (inserted !== undefined) return { inserted, strategy: 'insert' };
+  }
+  const { rowCount } = await session.query(`${insert} on conflict do nothing`, values);
+  return { inserted: rowCount ?? 0, strategy: 'on conflict' };
+}
+
+const UNIQUE_VIOLATION = '23505';
+
+async function tryInsert(session: Session, insert: string, values: unknown[]): Promise<number | undefined> {
+  await session.query('savepoint plain_insert');
+  try {
+    const { rowCount } = await session.query(insert, values);
+    return rowCount ?? 0;
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError && error.code === UNIQUE_VIOLATION)) throw error;
+    await session.query('rollback to savepoint plain_insert');
+    return undefined;
+  }
 }

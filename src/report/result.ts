@@ -19,6 +19,12 @@ export interface ReportBase {
   peakRssBytes: number;
 }
 
+/**
+ * How staged rows got into the table: by a plain insert, since none stood; by ON CONFLICT DO NOTHING; or not at all,
+ * since all stood.
+ */
+export type MergeStrategy = 'insert' | 'on conflict' | 'none';
+
 export interface LoadedFixture {
   name: string;
   table: string;
@@ -31,6 +37,12 @@ export interface LoadedFixture {
   present: number;
   fingerprint: string;
   copiedBytes: number;
+  merge: MergeStrategy;
+  foreignKeys: ForeignKeyCheck;
+  /** Plain indexes that were dropped and made again in the load's own transaction. */
+  rebuiltIndexes: string[];
+  /** More than one: the fixture was loaded in parts that committed one by one. */
+  transactions: number;
   timings: { copyMs: number; mergeMs: number; totalMs: number };
   rowsPerSecond: number;
   confirmation: string;
@@ -38,6 +50,7 @@ export interface LoadedFixture {
 
 export interface LoadReport extends ReportBase {
   command: 'load';
+  mode: 'online' | 'exclusive';
   jobs: number;
   /** The time on which all times of the fixtures hang: the server's now() at the start, ISO 8601 to the microsecond. */
   anchor: string;

@@ -31,6 +31,7 @@ describe('reports', () => {
       'server',
       'peakRssBytes',
       'command',
+      'mode',
       'jobs',
       'anchor',
       'foreignKeys',

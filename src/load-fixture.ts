@@ -1,0 +1,87 @@
+import type { Range } from './copy/staging.js';
+import { countPresent } from './database/marks.js';
+import { onSessions } from './database/on-sessions.js';
+import { translateError } from './database/translate-error.js';
+import { withState } from './errors.js';
+import { loadRange, type LoadedRange, type LoadPlan } from './load-range.js';
+import type { LoadedFixture } from './report/result.js';
+import { stopwatch } from './report/stopwatch.js';
+import type { Step } from './run.js';
+
+/** A fixture that was loaded; its fingerprint is known where all of its rows were sent. */
+export type Loaded = Omit<LoadedFixture, 'fingerprint'> & { fingerprint: string | undefined };
+
+/** Loads one fixture, in `parts` transactions side by side; with one part it is all or nothing. */
+export async function loadFixture(step: Step, plan: LoadPlan, parts: number): Promise<Loaded> {
+  const { fixture, prepared, session } = step;
+  const table = prepared.tableOf(fixture);
+  const total = stopwatch();
+  const ranges = splitRows(fixture.count, parts);
+  const loaded =
+    ranges.length > 1
+      ? await loadParts(step, ranges, plan)
+      : [await loadRange(step, session, ranges[0], plan)];
+  const totalMs = total();
+  const present = await countPresent(session, fixture, table);
+  const inserted = sum(loaded, (range) => range.inserted);
+  const sentRows = sum(loaded, (range) => range.staged?.rows ?? 0);
+  const whole = ranges.length === 1 && sentRows === fixture.count;
+  return {
+    name: fixture.name,
+    table: table.name,
+    schema: table.schema,
+    rows: fixture.count,
+    inserted,
+    skipped: fixture.count - inserted,
+    present,
+    fingerprint: whole ? loaded[0]?.staged?.fingerprint : undefined,
+    copiedBytes: sum(loaded, (range) => range.staged?.bytes ?? 0),
+    merge: strategyOf(loaded),
+    foreignKeys: plan.foreignKeys,
+    rebuiltIndexes: [...new Set(loaded.flatMap((range) => range.rebuiltIndexes))],
+    transactions: ranges.length,
+    timings: {
+      copyMs: Math.max(...loaded.map(({ copyMs }) => copyMs)),
+      mergeMs: Math.max(...loaded.map(({ mergeMs }) => mergeMs)),
+      totalMs,
+    },
+    rowsPerSecond: Math.round(fixture.count / (totalMs / 1000)),
+    confirmation: fixture.confirmation(present),
+  };
+}
+
+/** Loads ranges side by side, each on a session and in a transaction of its own. */
+async function loadParts(step: Step, ranges: readonly Range[], plan: LoadPlan): Promise<LoadedRange[]> {
+  const { database, session, fixture, phase } = step;
+  const committed: Range[] = [];
+  try {
+    return await onSessions(database, session, ranges, ranges.length, async (own, range) => {
+      const loaded = await loadRange(step, own, range, plan);
+      committed.push(range);
+      return loaded;
+    });
+  } catch (error) {
+    const stands = committed.map(({ first, last }) => `rows ${first} to ${last}`).join(', ');
+    const state = `${fixture.name}: ${stands || 'no part'} committed, the rest was not changed`;
+    throw withState(translateError(error, { phase: phase(), fixture: fixture.name }), state);
+  }
+}
+
+function splitRows(count: number, parts: number): [Range, ...Range[]] {
+  const size = Math.max(1, Math.ceil(count / parts));
+  const ranges: Range[] = [];
+  for (let first = 1; first <= count; first += size) {
+    ranges.push({ first, last: Math.min(count, first + size - 1) });
+  }
+  return [ranges[0] ?? { first: 1, last: 0 }, ...ranges.slice(1)];
+}
+
+/** The strategy of the part that had to do the most. */
+function strategyOf(loaded: readonly LoadedRange[]): LoadedRange['strategy'] {
+  const used = loaded.map(({ strategy }) => strategy);
+  return (['on conflict', 'insert', 'none'] as const).find((strategy) => used.includes(strategy)) ?? 'none';
+}
+
+function sum(loaded: readonly LoadedRange[], of: (range: LoadedRange) => number): number {
+  return loaded.reduce((total, range) => total + of(range), 0);
+}

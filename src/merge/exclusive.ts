@@ -1,0 +1,93 @@
+import pg from 'pg';
+import type { TableInfo } from '../database/inspect-table.js';
+import { quote, quoteTable } from '../database/quote.js';
+import type { Session } from '../database/session.js';
+import { ScaleSeedError } from '../errors.js';
+
+/** An index that can be made again exactly as it was. */
+export interface PlainIndex {
+  name: string;
+  definition: string;
+}
+
+const LOCK_NOT_AVAILABLE = '55P03';
+
+/**
+ * Locks the table against everybody else until the transaction ends, which is what dropping an index needs.
+ *
+ * @throws ScaleSeedError `locked` after `lockTimeoutMs`; `describeHolders` then says who holds it.
+ */
+export async function lockTable(session: Session, table: TableInfo, lockTimeoutMs: number): Promise<void> {
+  await session.query(`select set_config('lock_timeout', $1, true)`, [`${Math.ceil(lockTimeoutMs)}ms`]);
+  try {
+    await session.query(`lock table ${quoteTable(table)} in access exclusive mode`);
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError && error.code === LOCK_NOT_AVAILABLE)) throw error;
+    throw new ScaleSeedError(`${table.name} could not be locked within ${lockTimeoutMs} ms`, {
+      code: 'locked',
+      phase: 'merge',
+      table: `${table.schema}.${table.name}`,
+      hint: 'end the sessions that hold it, raise --lock-timeout, or load with --mode online',
+      cause: error,
+    });
+  }
+  await session.query(`select set_config('lock_timeout', '0', true)`);
+}
+
+/** The error of a table that could not be locked, with the sessions that hold it; any other error as it is. */
+export async function nameHolders(session: Session, table: TableInfo, error: unknown): Promise<unknown> {
+  if (!(error instanceof ScaleSeedError) || error.code !== 'locked') return error;
+  const holders = await describeHolders(session, table);
+  return holders === '' ? error : new ScaleSeedError(`${error.message}: held by ${holders}`, error);
+}
+
+async function describeHolders(session: Session, table: TableInfo): Promise<string> {
+  const { rows } = await session.query<{ holder: string }>(
+    `select format('pid %s (%s, %s)', a.pid, coalesce(nullif(a.application_name, ''), a.usename), a.state) as holder
+     from pg_locks as l join pg_stat_activity as a using (pid)
+     where l.relation = $1::int8::oid and l.granted and l.pid <> pg_backend_pid()
+     group by a.pid, a.application_name, a.usename, a.state order by a.pid limit 5`,
+    [table.oid],
+  );
+  return rows.map(({ holder }) => holder).join(', ');
+}
+
+/**
+ * Drops the table's plain indexes where that pays: where the rows to come are at least as many as those that stand.
+ * Rebuilding costs all rows, inserting only the new ones. Constraints' indexes stay, and so does every index that
+ * `create index` alone would not bring back as it was. DDL is transactional: a rollback leaves them untouched.
+ */
+export async function dropPlainIndexes(
+  session: Session,
+  table: TableInfo,
+  rowsToCome: number,
+): Promise<PlainIndex[]> {
+  if (!table.privileges.owner || !table.plain) return [];
+  const { rows: counts } = await session.query<{ rows: string }>(
+    `select count(*) as rows from ${quoteTable(table)}`,
+  );
+  if (rowsToCome < Number(counts[0]?.rows)) return [];
+  const { rows: indexes } = await session.query<PlainIndex>(
+    `select c.relname as name, pg_get_indexdef(i.indexrelid) as definition
+     from pg_index as i join pg_class as c on c.oid = i.indexrelid
+     where i.indrelid = $1::int8::oid and i.indisvalid and i.indisready
+       and not (i.indisunique or i.indisprimary or i.indisexclusion or i.indisreplident or i.indisclustered)
+       and c.reltablespace = 0 and not c.relispartition
+       and obj_description(c.oid, 'pg_class') is null
+       and not exists (select from pg_attribute as a where a.attrelid = c.oid and a.attstattarget > 0)
+       and not exists (select from pg_depend as d where d.classid = 'pg_class'::regclass and d.objid = c.oid
+         and d.deptype in ('e', 'x'))
+       and not exists (select from pg_depend as d where d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid)
+     order by c.relname`,
+    [table.oid],
+  );
+  if (indexes.length > 0) {
+    await session.query(`drop index ${indexes.map(({ name }) => quote(table.schema, name)).join(', ')}`);
+  }
+  return indexes;
+}
+
+/** Makes the dropped indexes again. */
+export async function rebuildIndexes(session: Session, indexes: readonly PlainIndex[]): Promise<void> {
+  for (const { definition } of indexes) await session.query(definition);
+}
