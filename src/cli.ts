@@ -12,9 +12,10 @@ import { registerLoad } from './commands/load.js';
 import { registerReset } from './commands/reset.js';
 import { registerVerify } from './commands/verify.js';
 
-// Rows live for a millisecond. Letting the young generation grow to its default 3 x 16 MiB makes a load of a million
-// rows no faster, and the process half as large again.
+// Rows live for a millisecond. Letting the heap grow as it would by default makes a load of a million rows no faster,
+// and the process half as large again: 109 MiB against 71.
 v8.setFlagsFromString('--semi-space-growth-factor=1');
+v8.setFlagsFromString('--heap-growing-percent=30');
 
 // The command line may hold a password: take it out of ps.
 process.title = 'scale-seed';

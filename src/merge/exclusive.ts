@@ -43,10 +43,11 @@ export async function nameHolders(session: Session, table: TableInfo, error: unk
 
 async function describeHolders(session: Session, table: TableInfo): Promise<string> {
   const { rows } = await session.query<{ holder: string }>(
-    `select format('pid %s (%s, %s)', a.pid, coalesce(nullif(a.application_name, ''), a.usename), a.state) as holder
+    `select format('pid %s (%s, %s)', a.pid, coalesce(nullif(a.application_name, ''), a.usename, a.backend_type),
+       coalesce(a.state, 'active')) as holder
      from pg_locks as l join pg_stat_activity as a using (pid)
      where l.relation = $1::int8::oid and l.granted and l.pid <> pg_backend_pid()
-     group by a.pid, a.application_name, a.usename, a.state order by a.pid limit 5`,
+     group by a.pid, a.application_name, a.usename, a.backend_type, a.state order by a.pid limit 5`,
     [table.oid],
   );
   return rows.map(({ holder }) => holder).join(', ');

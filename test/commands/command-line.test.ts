@@ -176,7 +176,7 @@ describe('Ctrl-C', () => {
     ['SIGTERM', 143],
   ] as const)('%s in mid-load rolls back and exits %i', async (signal, code) => {
     const loading = start(['load', '--certs', '400000', '--agents', '0'], env());
-    await untilActive();
+    await database.untilSession(`query like 'insert into %'`);
     const sentMs = performance.now();
     loading.kill(signal);
     const outcome = await loading.outcome;
@@ -186,18 +186,8 @@ describe('Ctrl-C', () => {
     expect(
       await database.value(`select count(*) from managed_certificates where id like 'cert-loadtest-scale-%'`),
     ).toBe('0');
-    expect(await sessions()).toBe('0');
+    expect(await database.sessions()).toBe(0);
   });
-
-  async function untilActive(): Promise<void> {
-    while ((await sessions(`and query like 'insert into %'`)) === '0');
-  }
-
-  function sessions(condition = ''): Promise<unknown> {
-    return database.value(
-      `select count(*) from pg_stat_activity where application_name = 'scale-seed' and datname = current_database() ${condition}`,
-    );
-  }
 });
 
 describe.skipIf(!hasPsql)('generate', () => {

@@ -9,6 +9,10 @@ export interface TestDatabase {
   query: <R extends pg.QueryResultRow = pg.QueryResultRow>(sql: string, values?: unknown[]) => Promise<R[]>;
   /** The first column of the first row. */
   value: (sql: string, values?: unknown[]) => Promise<unknown>;
+  /** How many of scale-seed's sessions in this database meet a condition on pg_stat_activity. */
+  sessions: (condition?: string) => Promise<number>;
+  /** Resolves as soon as one of them does. */
+  untilSession: (condition: string) => Promise<void>;
   /** Another client of the same database; ends with the file. */
   client: () => Promise<pg.Client>;
 }
@@ -61,7 +65,19 @@ export function useDatabase(): TestDatabase {
     return (await own.query<R>(sql, values)).rows;
   }
 
+  async function sessions(condition = 'true'): Promise<number> {
+    const [row] = await query<{ count: string }>(
+      `select count(*) from pg_stat_activity
+       where datname = current_database() and application_name = 'scale-seed' and (${condition})`,
+    );
+    return Number(row?.count);
+  }
+
   return {
+    sessions,
+    untilSession: async (condition) => {
+      while ((await sessions(condition)) === 0);
+    },
     get url() {
       return url();
     },

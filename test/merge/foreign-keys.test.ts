@@ -1,0 +1,191 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { defineFixture } from '../../src/fixtures/define-fixture.js';
+import type { Fixture } from '../../src/fixtures/fixture.js';
+import { chooseFixtures } from '../../src/fixtures/registry.js';
+import { sizedCertificates } from '../../src/fixtures/sized.js';
+import { load } from '../../src/load.js';
+import { useDatabase } from '../support/database.js';
+
+const database = useDatabase();
+const certificates = chooseFixtures({ names: ['01_bulk_renewal_certs'] });
+
+async function foreignKeysOf(options: { user?: string; fixtures?: readonly Fixture[] } = {}) {
+  const url = new URL(database.url);
+  if (options.user !== undefined) [url.username, url.password] = [options.user, 'pw'];
+  const { foreignKeys } = await load({
+    databaseUrl: url.href,
+    fixtures: options.fixtures ?? certificates,
+    settle: false,
+  });
+  return foreignKeys;
+}
+
+describe('foreign keys are checked by set', () => {
+  it('where nothing stands in the way', async () => {
+    expect(await foreignKeysOf()).toEqual({
+      check: 'set',
+      reason: 'every distinct parent was checked and locked once',
+    });
+  });
+
+  it('by an ordinary role that was granted the parameter and may lock the parents', async () => {
+    await database.query(`create role granted login password 'pw'`);
+    await database.query(`grant select, insert on managed_certificates to granted`);
+    await database.query(
+      `grant select, update (id) on teams, owners, issuers, renewal_policies, certificate_profiles to granted`,
+    );
+    if (Number(await database.value('show server_version_num')) < 150_000) return;
+    await database.query('grant set on parameter session_replication_role to granted');
+    expect(await foreignKeysOf({ user: 'granted' })).toMatchObject({ check: 'set' });
+    await database.query('revoke update (id) on issuers from granted');
+    expect(await foreignKeysOf({ user: 'granted' })).toEqual({
+      check: 'row',
+      reason: 'the role may not lock rows of issuers',
+    });
+    await database.query('revoke set on parameter session_replication_role from granted');
+  });
+});
+
+describe('foreign keys are checked row by row', () => {
+  it.each<[string, string, string, string]>([
+    [
+      'a trigger of the user’s own',
+      `create function noop() returns trigger language plpgsql as 'begin return new; end';
+       create trigger audit before insert on managed_certificates for each row execute function noop()`,
+      'drop trigger audit on managed_certificates',
+      'managed_certificates has triggers of its own: audit',
+    ],
+    [
+      'row security',
+      'alter table managed_certificates enable row level security',
+      'alter table managed_certificates disable row level security',
+      'managed_certificates has row security',
+    ],
+    [
+      'a rule',
+      'create rule watch as on insert to managed_certificates do also select 1',
+      'drop rule watch on managed_certificates',
+      'managed_certificates has rules: watch',
+    ],
+    [
+      'a key that is checked by a trigger',
+      'alter table managed_certificates add constraint late unique (name, id) deferrable',
+      'alter table managed_certificates drop constraint late',
+      'managed_certificates has deferrable keys: late',
+    ],
+  ])('because of %s', async (_, make, unmake, reason) => {
+    await database.query(make);
+    expect(await foreignKeysOf()).toEqual({ check: 'row', reason });
+    await database.query(unmake);
+  });
+
+  it('because of a role without the right', async () => {
+    await database.query(`create role plain login password 'pw'`);
+    await database.query(`grant select, insert on managed_certificates, agents to plain`);
+    await database.query(
+      `grant select on teams, owners, issuers, renewal_policies, certificate_profiles to plain`,
+    );
+    await database.query(`delete from managed_certificates where id = 'cert-loadtest-bulk-00001'`);
+    expect(await foreignKeysOf({ user: 'plain' })).toEqual({
+      check: 'row',
+      reason: 'the role may not set session_replication_role',
+    });
+  });
+});
+
+describe('a parent that is not there', () => {
+  const orphan = (owner: (g: number) => string): Fixture => {
+    const scale = sizedCertificates(2_000);
+    const { owner_id: _owner, ...constants } = scale.constants;
+    return defineFixture({
+      ...scale,
+      name: 'orphans',
+      conflictKeys: [['id'], ['name']],
+      parents: [],
+      numberedKeys: {},
+      anchorColumn: 'created_at',
+      frozenFingerprint: '',
+      columns: { ...scale.columns, owner_id: 'text' },
+      derived: { ...scale.derived },
+      constants,
+      *rows(first, last) {
+        let g = first;
+        for (const row of scale.rows(first, last) as Iterable<unknown[]>) yield [...row, owner(g++)];
+      },
+    });
+  };
+
+  it('fails the fixture when checked by set', async () => {
+    const fixtures = [orphan((g) => (g % 2 === 0 ? 'o-carol' : 'o-nobody'))];
+    await expect(load({ databaseUrl: database.url, fixtures })).rejects.toMatchObject({
+      code: 'parents',
+      phase: 'merge',
+      message: 'fixture orphans: owners has no row o-nobody, to which owner_id would refer',
+      state: 'orphans: nothing was changed',
+    });
+  });
+
+  it('fails the fixture when checked row by row', async () => {
+    await database.query('alter table managed_certificates enable row level security');
+    const fixtures = [orphan(() => 'o-nobody')];
+    await expect(load({ databaseUrl: database.url, fixtures })).rejects.toMatchObject({
+      code: 'parents',
+      phase: 'merge',
+      message: expect.stringContaining('violates foreign key constraint') as string,
+    });
+    await database.query('alter table managed_certificates disable row level security');
+    expect(
+      await database.value(`select count(*) from managed_certificates where name like 'loadtest-scale-%'`),
+    ).toBe('0');
+  });
+
+  it('lets many parents pass', async () => {
+    const report = await load({
+      databaseUrl: database.url,
+      fixtures: [orphan((g) => ['o-alice', 'o-bob', 'o-carol'][g % 3]!)],
+    });
+    expect(report.fixtures[0]).toMatchObject({
+      inserted: 2_000,
+      merge: 'insert',
+      foreignKeys: { check: 'set' },
+    });
+  });
+});
+
+describe('a parent that another session deletes at the worst moment', () => {
+  beforeAll(async () => {
+    await database.query(`delete from managed_certificates`);
+  });
+
+  it('waits for the load, and is then refused', async () => {
+    const other = await database.client();
+    let deletion: Promise<unknown> | undefined;
+    const report = await load({
+      databaseUrl: database.url,
+      fixtures: [sizedCertificates(100_000)],
+      settle: false,
+      onEvent: (event) => {
+        if (event.type !== 'phase' || event.phase !== 'merge') return;
+        deletion = database
+          .untilSession(`query like 'insert into %'`)
+          .then(() => other.query(`delete from owners where id = 'o-carol'`));
+        deletion.catch(() => undefined);
+      },
+    });
+    expect(report.fixtures[0]).toMatchObject({ inserted: 100_000, foreignKeys: { check: 'set' } });
+    await expect(deletion).rejects.toThrow(/violates (RESTRICT setting of )?foreign key/);
+  });
+
+  it('is missed by the load, if it went first', async () => {
+    await database.query(`delete from managed_certificates`);
+    const other = await database.client();
+    await other.query('begin');
+    await other.query(`delete from owners where id = 'o-carol'`);
+    const loading = load({ databaseUrl: database.url, fixtures: [sizedCertificates(1_000)] });
+    loading.catch(() => undefined);
+    await database.untilSession(`wait_event_type = 'Lock'`);
+    await other.query('commit');
+    await expect(loading).rejects.toMatchObject({ code: 'parents' });
+    expect(await database.value('select count(*) from managed_certificates')).toBe('0');
+  });
+});

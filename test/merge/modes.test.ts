@@ -1,0 +1,186 @@
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Fixture } from '../../src/fixtures/fixture.js';
+import { chooseFixtures } from '../../src/fixtures/registry.js';
+import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
+import { load } from '../../src/load.js';
+import { useDatabase } from '../support/database.js';
+import { differenceSql } from '../support/oracle.js';
+
+const database = useDatabase();
+
+/** All that the catalogue says of the tables' indexes and constraints. */
+function structure(): Promise<unknown> {
+  return database.query(
+    `select indexname as name, indexdef as definition from pg_indexes where schemaname = 'public'
+     union all
+     select conname, pg_get_constraintdef(oid) from pg_constraint where connamespace = 'public'::regnamespace
+     order by 1, 2`,
+  );
+}
+
+let before: unknown;
+
+beforeAll(async () => {
+  await database.query(
+    `create index expression_one on managed_certificates (lower(name)) with (fillfactor = 70)`,
+  );
+  await database.query(`comment on index expression_one is 'stays'`);
+  before = await structure();
+});
+
+afterEach(async () => {
+  expect(await structure()).toEqual(before);
+});
+
+describe('exclusive mode', () => {
+  it('rebuilds plain indexes of an empty table, and makes the same rows', async () => {
+    const fixtures = chooseFixtures({});
+    const report = await load({ databaseUrl: database.url, mode: 'exclusive', fixtures });
+    expect(report.fixtures.map(({ inserted, rebuiltIndexes }) => [inserted, rebuiltIndexes.length])).toEqual([
+      [10_000, 7],
+      [5_000, 7],
+    ]);
+    for (const { name } of fixtures) {
+      expect(await database.query(differenceSql(name), [report.anchor])).toEqual([]);
+    }
+  });
+
+  it('keeps the indexes where the table is large against the load', async () => {
+    const report = await load({
+      databaseUrl: database.url,
+      mode: 'exclusive',
+      fixtures: [sizedCertificates(100)],
+    });
+    expect(report.fixtures[0]).toMatchObject({ inserted: 100, rebuiltIndexes: [] });
+  });
+
+  it('says who holds the table when it cannot be locked in time', async () => {
+    const other = await database.client();
+    await other.query('begin');
+    await other.query('select 1 from agents limit 1');
+    await expect(
+      load({ databaseUrl: database.url, mode: 'exclusive', fixtures: [sizedAgents(10)], lockTimeoutMs: 200 }),
+    ).rejects.toMatchObject({
+      code: 'locked',
+      message: expect.stringMatching(
+        /^agents could not be locked within 200 ms: held by .*pid \d+ \(test, idle in transaction\)/,
+      ) as string,
+      state: 'scale_agents: nothing was changed',
+    });
+    await other.query('rollback');
+  });
+
+  it('leaves the indexes as they were when it is interrupted', async () => {
+    const controller = new AbortController();
+    const loading = load({
+      databaseUrl: database.url,
+      mode: 'exclusive',
+      fixtures: [sizedCertificates(150_000)],
+      signal: controller.signal,
+    });
+    loading.catch(() => undefined);
+    await database.untilSession(`query like 'CREATE INDEX%'`);
+    controller.abort();
+    await expect(loading).rejects.toMatchObject({ code: 'interrupted', phase: 'merge' });
+    expect(
+      await database.value(`select count(*) from managed_certificates where name like 'loadtest-scale-%'`),
+    ).toBe('100');
+  });
+});
+
+describe('online mode', () => {
+  it('keeps nobody waiting: heartbeats go on throughout', async () => {
+    const agent = await database.client();
+    await agent.query(`set lock_timeout = '1s'`);
+    const loading = { under: true };
+    let beats = 0;
+    const heart = (async () => {
+      while (loading.under) {
+        const id = `ag-loadtest-${String((beats % 5_000) + 1).padStart(5, '0')}`;
+        const { rowCount } = await agent.query(`update agents set last_heartbeat_at = now() where id = $1`, [
+          id,
+        ]);
+        expect(rowCount).toBe(1);
+        await agent.query(`select count(*) from managed_certificates where status = 'active' and id = $1`, [
+          id,
+        ]);
+        beats += 1;
+      }
+    })();
+    await load({ databaseUrl: database.url, fixtures: [sizedAgents(60_000), sizedCertificates(60_000)] });
+    loading.under = false;
+    await heart;
+    expect(beats).toBeGreaterThan(20);
+  });
+});
+
+describe('a rerun', () => {
+  const fixtures = (): Fixture[] => [sizedAgents(60_000), sizedCertificates(60_000)];
+
+  it('sends no row', async () => {
+    const report = await load({ databaseUrl: database.url, fixtures: fixtures() });
+    for (const fixture of report.fixtures) {
+      expect(fixture).toMatchObject({ merge: 'none', inserted: 0, skipped: 60_000, copiedBytes: 0 });
+      expect(fixture.fingerprint).toMatch(/^sha256:/);
+    }
+  });
+
+  it('sends only what a larger fleet has more', async () => {
+    const report = await load({ databaseUrl: database.url, fixtures: [sizedCertificates(60_100)] });
+    expect(report.fixtures[0]).toMatchObject({ merge: 'insert', inserted: 100, skipped: 60_000 });
+    expect(report.fixtures[0]?.copiedBytes).toBeLessThan(10_000);
+  });
+
+  it.each([
+    ['a hole', `delete from agents where id = 'ag-scale-00000777'`, 1],
+    [
+      'a key that only looks like one',
+      `update agents set id = 'ag-scale-0000000x' where id = 'ag-scale-00000008'`,
+      0,
+    ],
+    ['a row missing at the end', `delete from agents where id = 'ag-scale-00060000'`, 1],
+  ])('is not fooled by %s', async (_, change, inserted) => {
+    await database.query(change);
+    const report = await load({ databaseUrl: database.url, fixtures: [sizedAgents(60_000)] });
+    expect(report.fixtures[0]).toMatchObject({ inserted, skipped: 60_000 - inserted });
+  });
+
+  it('falls back to ON CONFLICT where a name turns out to be taken', async () => {
+    await database.query(
+      `insert into agents (id, name, hostname, api_key_hash) values ('thief', 'loadtest-scale-agent-00060050', 'h', 'x')`,
+    );
+    const report = await load({ databaseUrl: database.url, fixtures: [sizedAgents(60_100)], settle: false });
+    expect(report.fixtures[0]).toMatchObject({ merge: 'on conflict', inserted: 99 });
+  });
+});
+
+describe('more jobs than fixtures', () => {
+  it('load a fixture in parts that commit one by one, and say so', async () => {
+    const report = await load({ databaseUrl: database.url, fixtures: [sizedCertificates(90_000)], jobs: 3 });
+    expect(report.fixtures[0]).toMatchObject({ inserted: 29_900, transactions: 3, rows: 90_000 });
+    const again = await load({ databaseUrl: database.url, fixtures: [sizedCertificates(90_000)] });
+    expect(again.fixtures[0]).toMatchObject({
+      inserted: 0,
+      merge: 'none',
+      fingerprint: report.fixtures[0]?.fingerprint,
+    });
+  });
+
+  it('say what stands when one part fails', async () => {
+    const scale = sizedCertificates(120_000);
+    const failing = {
+      ...scale,
+      name: 'failing',
+      *rows(first: number, last: number) {
+        if (first > 60_000) throw new Error('no second half');
+        yield* scale.rows(first, last) as Iterable<unknown[]>;
+      },
+    };
+    await expect(load({ databaseUrl: database.url, fixtures: [failing], jobs: 2 })).rejects.toMatchObject({
+      code: 'fixture',
+      state: expect.stringMatching(
+        /^failing: (no part|rows 1 to 60000) committed, the rest was not changed$/,
+      ) as string,
+    });
+  });
+});
