@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import v8 from 'node:v8';
 import { Command, CommanderError } from 'commander';
+import { registerBench } from './commands/bench.js';
 import { registerClean } from './commands/clean.js';
 import { registerDb } from './commands/db.js';
 import { EXIT } from './commands/execute.js';
@@ -23,7 +24,7 @@ process.title = 'scale-seed';
 // Until a command says otherwise it has failed: a promise that never settles must not look like success.
 process.exitCode = EXIT.failed;
 
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
 
@@ -40,6 +41,7 @@ for (const register of [
   registerClean,
   registerList,
   registerGenerate,
+  registerBench,
   registerDb,
 ]) {
   register(program);

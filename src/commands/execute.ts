@@ -5,6 +5,7 @@ import { renderMarkdown } from '../report/markdown.js';
 import { showProgress } from '../report/progress.js';
 import type { Report } from '../report/result.js';
 import { renderText } from '../report/text.js';
+import { onInterrupt } from './interrupt.js';
 import type { OutputFlags } from './shared-options.js';
 
 /** Exit codes; scripts depend on them. */
@@ -26,14 +27,7 @@ export async function execute<R extends Report>(
   flags: OutputFlags,
   run: (control: { signal: AbortSignal; onEvent: OnEvent }) => Promise<R>,
 ): Promise<R> {
-  const interruption = new AbortController();
-  const interrupt = (signal: NodeJS.Signals): void => {
-    if (interruption.signal.aborted) process.exit(signal === 'SIGINT' ? EXIT.sigint : EXIT.sigterm);
-    process.exitCode = signal === 'SIGINT' ? EXIT.sigint : EXIT.sigterm;
-    interruption.abort();
-  };
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
+  const interruption = onInterrupt();
   const progress = showProgress(process.stderr, {
     progress: flags.progress && flags.quiet !== true,
     notices: flags.quiet !== true,
@@ -45,8 +39,7 @@ export async function execute<R extends Report>(
     return report;
   } finally {
     progress.stop();
-    process.off('SIGINT', interrupt);
-    process.off('SIGTERM', interrupt);
+    interruption.off();
   }
 }
 

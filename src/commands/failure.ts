@@ -1,11 +1,13 @@
+import { inspect } from 'node:util';
 import { ScaleSeedError } from '../errors.js';
 import { EXIT } from './execute.js';
 
 /** Prints what went wrong on standard error and returns the exit code; only a bug shows its stack. */
 export function reportFailure(error: unknown, interruptedBy: typeof process.exitCode): number {
   if (!(error instanceof ScaleSeedError)) {
-    const stack = error instanceof Error ? error.stack : String(error);
-    process.stderr.write(`scale-seed: this is a bug, please report it\n${stack ?? ''}\n`);
+    if (error instanceof DOMException && error.name === 'AbortError')
+      return Number(interruptedBy ?? EXIT.failed);
+    process.stderr.write(`scale-seed: this is a bug, please report it\n${inspect(error)}\n`);
     return EXIT.failed;
   }
   const lines = [

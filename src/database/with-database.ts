@@ -1,7 +1,8 @@
+import type pg from 'pg';
 import type { OnEvent } from '../events.js';
 import { ALL_PARENTS } from '../fixtures/parents.js';
 import type { DatabaseOptions } from '../options.js';
-import { startEmbedded, type EmbeddedOptions, type EmbeddedServer } from './embedded/index.js';
+import { startEmbedded, type EmbeddedServer } from './embedded/index.js';
 import { createParents } from './parents.js';
 import { resolveTarget, type Target } from './target.js';
 
@@ -52,8 +53,9 @@ async function startOwn(
 }
 
 /** Gives a fresh embedded database the parents that the shipped fixtures name. */
-export const seedParents: NonNullable<EmbeddedOptions['seed']> = (client) =>
-  createParents({ query: (sql, values) => client.query(sql, values) }, ALL_PARENTS, 'public');
+export function seedParents(client: pg.ClientBase, schema = 'public'): Promise<void> {
+  return createParents({ query: (sql, values) => client.query(sql, values) }, ALL_PARENTS, schema);
+}
 
 function limitsOf({ signal, timeoutMs }: DatabaseOptions): AbortSignal[] {
   const timeout = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);

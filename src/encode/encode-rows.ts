@@ -36,13 +36,21 @@ export function encodeVarying(fixture: Fixture, options: EncodeOptions = {}): As
 
 /** Every column, in canonical order, as CSV for the table itself; times hang on `anchorUs`, microseconds since 1970. */
 export function encodeWhole(fixture: Fixture, anchorUs: bigint): AsyncGenerator<Chunk, void> {
+  return encode(fixture, allColumns(fixture, anchorUs), {});
+}
+
+/** The same rows as text, column by column, in batches. */
+export async function* wholeRecords(fixture: Fixture, anchorUs: bigint): AsyncGenerator<CsvRecord[], void> {
+  for await (const { records } of readRecords(fixture, allColumns(fixture, anchorUs), {})) yield records;
+}
+
+function allColumns(fixture: Fixture, anchorUs: bigint): EncodedColumn[] {
   const varying = Object.keys(fixture.columns);
-  const columns = columnsOf(fixture).map((column) => ({
+  return columnsOf(fixture).map((column) => ({
     name: column.name,
     encode: encoderFor(column.type, anchorUs),
     value: valueOf(column, varying),
   }));
-  return encode(fixture, columns, {});
 }
 
 interface EncodedColumn {
@@ -61,19 +69,45 @@ function valueOf(column: FixtureColumn, varying: readonly string[]): EncodedColu
 async function* encode(
   fixture: Fixture,
   columns: readonly EncodedColumn[],
-  { first = 1, last = fixture.count }: EncodeOptions,
+  options: EncodeOptions,
 ): AsyncGenerator<Chunk, void> {
+  for await (const { records, rows, first, sent } of readRecords(fixture, columns, options)) {
+    const csv = toCsv(records);
+    if (!csv.isWellFormed()) throw notUnicode(fixture, rows, first);
+    const bytes = Buffer.from(csv);
+    sent(bytes.length);
+    yield { bytes, rows };
+  }
+}
+
+/** Rows of text, encoded but not yet CSV, with a way to say how many bytes they came to. */
+interface Batch {
+  records: CsvRecord[];
+  rows: readonly Row[];
+  first: number;
+  sent: (bytes: number) => void;
+}
+
+async function* readRecords(
+  fixture: Fixture,
+  columns: readonly EncodedColumn[],
+  { first = 1, last = fixture.count }: EncodeOptions,
+): AsyncGenerator<Batch, void> {
   const reader = readRows(fixture, first, last);
   let next = first;
   let maxRows = FIRST_CHUNK_ROWS;
   try {
     for (let rows = await reader.read(maxRows); rows.length > 0; rows = await reader.read(maxRows)) {
-      const csv = toCsv(rows.map((row, index) => encodeRow(fixture, columns, row, next + index)));
-      if (!csv.isWellFormed()) throw notUnicode(fixture, rows, next);
-      const bytes = Buffer.from(csv);
-      yield { bytes, rows };
-      next += rows.length;
-      maxRows = Math.min(MAX_CHUNK_ROWS, Math.ceil((CHUNK_BYTES / bytes.length) * rows.length));
+      const count = rows.length;
+      yield {
+        records: rows.map((row, index) => encodeRow(fixture, columns, row, next + index)),
+        rows,
+        first: next,
+        sent: (bytes) => {
+          maxRows = Math.min(MAX_CHUNK_ROWS, Math.ceil((CHUNK_BYTES / bytes) * count));
+        },
+      };
+      next += count;
     }
   } finally {
     await reader.close();

@@ -1,0 +1,75 @@
+import { readFile } from 'node:fs/promises';
+import { messageOf, ScaleSeedError } from '../src/errors.js';
+import type { BenchResult, PathResult } from './result.js';
+import type { Statistician } from './statistics.js';
+import { REFERENCE } from './summarize.js';
+
+export interface Comparison {
+  size: string;
+  path: string;
+  verdict: 'faster' | 'slower' | 'no difference that the noise allows to see';
+  /** New time against old, each as a ratio to the published way of its own run. */
+  change: number;
+  probability: number;
+  regressed: boolean;
+}
+
+/** A difference counts where chance would show one as large less often than this. */
+const SIGNIFICANT = 0.05;
+
+/**
+ * Compares two results path by path. Machines differ and drift, so it is ratios to the published way that are
+ * compared, by a permutation test; a path has regressed where it is slower by more than `thresholdPercent`.
+ */
+export function compareResults(
+  before: BenchResult,
+  after: BenchResult,
+  thresholdPercent: number,
+  statistics: Statistician,
+): Comparison[] {
+  return after.sizes.flatMap(({ size, paths }) => {
+    const earlier = before.sizes.find((candidate) => candidate.size === size)?.paths ?? [];
+    return paths.flatMap((path) => {
+      const old = earlier.find(({ name }) => name === path.name);
+      if (old === undefined || path.name === REFERENCE) return [];
+      const [one, other] = [ratiosOf(old, earlier), ratiosOf(path, paths)];
+      const probability = statistics.probabilityOfNoDifference(one, other);
+      const change = statistics.estimate(other).median / statistics.estimate(one).median;
+      const differs = probability < SIGNIFICANT;
+      const verdict = !differs ? NO_DIFFERENCE : change < 1 ? ('faster' as const) : ('slower' as const);
+      return [
+        {
+          size,
+          path: path.name,
+          verdict,
+          change,
+          probability,
+          regressed: differs && change > 1 + thresholdPercent / 100,
+        },
+      ];
+    });
+  });
+}
+
+const NO_DIFFERENCE = 'no difference that the noise allows to see' as const;
+
+function ratiosOf(path: PathResult, all: readonly PathResult[]): number[] {
+  const reference = all.find(({ name }) => name === REFERENCE)?.samplesMs;
+  return path.samplesMs.map((ms, round) => ms / (reference?.[round] ?? 1));
+}
+
+/** @throws ScaleSeedError `configuration` where the file is not a result of these benchmarks. */
+export async function readResult(file: string): Promise<BenchResult> {
+  try {
+    const result = JSON.parse(await readFile(file, 'utf8')) as BenchResult;
+    if ((result.version as number) !== 1 || !Array.isArray(result.sizes))
+      throw new Error('it is of another version');
+    return result;
+  } catch (error) {
+    throw new ScaleSeedError(`${file} cannot be compared with: ${messageOf(error)}`, {
+      code: 'configuration',
+      phase: 'configure',
+      hint: 'name the bench.json of an earlier run',
+    });
+  }
+}

@@ -1,0 +1,91 @@
+import pg from 'pg';
+import { SCHEMA_SQL } from '../src/database/embedded/schema.js';
+import { quote } from '../src/database/quote.js';
+import { seedParents } from '../src/database/with-database.js';
+
+/** Where a run takes place: made fresh for it, gone afterwards. */
+export interface Place {
+  url: string;
+  client: pg.Client;
+  close: () => Promise<void>;
+}
+
+export interface Places {
+  fresh: () => Promise<Place>;
+  close: () => Promise<void>;
+}
+
+/** Fresh databases on a server of our own, each a clone of a migrated template. */
+export async function freshDatabases(serverUrl: string): Promise<Places> {
+  const [template, run] = ['scale_seed_bench_template', 'scale_seed_bench'];
+  const admin = await open(withDatabase(serverUrl, 'postgres'));
+  const drop = async (name: string): Promise<void> => {
+    await admin.query(`drop database if exists ${quote(name)} with (force)`);
+  };
+  await drop(template);
+  await admin.query(`create database ${quote(template)}`);
+  await migrate(withDatabase(serverUrl, template));
+  return {
+    async fresh() {
+      await drop(run);
+      await admin.query(`create database ${quote(run)} template ${quote(template)}`);
+      await admin.query('checkpoint');
+      const url = withDatabase(serverUrl, run);
+      const client = await open(url);
+      return { url, client, close: () => client.end() };
+    },
+    async close() {
+      await drop(run);
+      await drop(template);
+      await admin.end();
+    },
+  };
+}
+
+/** A scratch schema in a database of the user's own, made again for every run; nothing else there is touched. */
+export async function scratchSchemas(databaseUrl: string): Promise<Places> {
+  const schema = 'scale_seed_bench';
+  const url = new URL(databaseUrl);
+  url.searchParams.set('options', `-c search_path=${schema}`);
+  const admin = await open(databaseUrl);
+  const drop = async (): Promise<void> => {
+    await admin.query(`drop schema if exists ${quote(schema)} cascade`);
+  };
+  return {
+    async fresh() {
+      await drop();
+      await admin.query(`create schema ${quote(schema)}`);
+      await migrate(url.href, schema);
+      await admin.query('checkpoint').catch(() => undefined);
+      const client = await open(url.href);
+      return { url: url.href, client, close: () => client.end() };
+    },
+    async close() {
+      await drop();
+      await admin.end();
+    },
+  };
+}
+
+async function migrate(url: string, schema = 'public'): Promise<void> {
+  const client = await open(url);
+  try {
+    await client.query(SCHEMA_SQL);
+    await seedParents(client, schema);
+  } finally {
+    await client.end();
+  }
+}
+
+async function open(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url, application_name: 'scale-seed bench' });
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}
+
+function withDatabase(serverUrl: string, name: string): string {
+  const url = new URL(serverUrl);
+  url.pathname = name;
+  return url.href;
+}

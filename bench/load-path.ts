@@ -1,0 +1,35 @@
+import type pg from 'pg';
+import type { Fixture } from '../src/fixtures/fixture.js';
+
+/** What a load path is given: a fresh, migrated database, and rows to load. */
+export interface Run {
+  url: string;
+  /** A connection that is open already, as it would be in a pool. */
+  client: pg.Client;
+  fixtures: readonly Fixture[];
+  /** All times of the fixtures hang on it, microseconds since 1970. */
+  anchorUs: bigint;
+  /** A ready CSV file with all columns of a fixture. */
+  csvFile: (fixture: Fixture) => Promise<string>;
+  /** A folder for files of the path's own. */
+  folder: string;
+}
+
+/** Milliseconds that a path spent in each of its phases, where it knows. */
+export type Phases = Readonly<Record<string, number>>;
+
+/** One way to load the rows. */
+export interface LoadPath {
+  name: string;
+  /** What it does, in a line. */
+  about: string;
+  /** Why it cannot run here; undefined where it can. */
+  unavailable?: () => Promise<string | undefined> | string | undefined;
+  /** What comes before the clock starts. */
+  prepare?: (run: Run) => Promise<void>;
+  load: (run: Run) => Promise<Phases | undefined>;
+  /** A floor leaves out part of the work, so its rows are not counted afterwards. */
+  floor?: true;
+  /** Slow paths are left out above this many rows unless they are named. */
+  maxRows?: number;
+}

@@ -1,0 +1,56 @@
+import { fileURLToPath } from 'node:url';
+import { load } from '../../src/load.js';
+import type { LoadOptions } from '../../src/load.js';
+import type { LoadPath, Phases, Run } from '../load-path.js';
+import { runProcess } from '../run-process.js';
+
+/** A whole call of the library's: connect, check, load, and count; settling is left out, as for all other paths. */
+async function loadWith({ url, fixtures }: Run, options: LoadOptions): Promise<Phases> {
+  const report = await load({ databaseUrl: url, fixtures, settle: false, ...options });
+  const { connectMs, loadMs } = report.timings;
+  const copyMs = Math.max(...report.fixtures.map(({ timings }) => timings.copyMs));
+  const mergeMs = Math.max(...report.fixtures.map(({ timings }) => timings.mergeMs));
+  return { connect: connectMs, copy: copyMs, merge: mergeMs, other: Math.max(0, loadMs - copyMs - mergeMs) };
+}
+
+export const online: LoadPath = {
+  name: 'online',
+  about: 'scale-seed, its default: COPY into staging, merge, foreign keys by set',
+  load: (run) => loadWith(run, {}),
+};
+
+export const exclusive: LoadPath = {
+  name: 'exclusive',
+  about: 'scale-seed --mode exclusive: plain indexes rebuilt in the same transaction',
+  load: (run) => loadWith(run, { mode: 'exclusive' }),
+};
+
+export const parts: LoadPath = {
+  name: 'parts',
+  about: 'scale-seed with two sessions a fixture, each part commits on its own',
+  load: (run) => loadWith(run, { jobs: 2 * run.fixtures.length }),
+};
+
+export const rerun: LoadPath = {
+  name: 'rerun',
+  about: 'scale-seed on a database where every row stands already',
+  prepare: async ({ url, fixtures }) => {
+    await load({ databaseUrl: url, fixtures });
+  },
+  load: (run) => loadWith(run, {}),
+};
+
+export const onlineProcess: LoadPath = {
+  name: 'online-process',
+  about: 'scale-seed load --no-settle as a whole process, from start to exit',
+  load: async ({ url, fixtures }) => {
+    const cli = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
+    const sized = fixtures.flatMap(({ name, count }) =>
+      name === 'scale_certs' ? ['--certs', String(count)] : [],
+    );
+    const named = sized.length > 0 ? [] : fixtures.map(({ name }) => name);
+    const args = ['load', ...named, ...sized, '--no-settle', '--quiet', '--database-url', url];
+    await runProcess(process.execPath, [cli, ...args]);
+    return undefined;
+  },
+};

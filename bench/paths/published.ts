@@ -1,0 +1,30 @@
+import { spawnSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { LoadPath } from '../load-path.js';
+import { publishedSql } from '../published-sql.js';
+import { runProcess } from '../run-process.js';
+
+/** The reference of every ratio. */
+export const published: LoadPath = {
+  name: 'published',
+  about: 'one INSERT ... SELECT FROM generate_series ... ON CONFLICT a fixture: no row crosses a socket',
+  load: async ({ client, fixtures }) => {
+    for (const fixture of fixtures) await client.query(publishedSql(fixture));
+    return undefined;
+  },
+};
+
+/** The same as its users run it: a process from start to exit. */
+export const publishedProcess: LoadPath = {
+  name: 'published-process',
+  about: 'the same, as psql -f runs it: a whole process',
+  unavailable: () => (spawnSync('psql', ['--version']).status === 0 ? undefined : 'psql is not installed'),
+  prepare: async ({ fixtures, folder }) => {
+    await writeFile(join(folder, 'published.sql'), fixtures.map(publishedSql).join('\n'));
+  },
+  load: async ({ url, folder }) => {
+    await runProcess('psql', [url, '-qv', 'ON_ERROR_STOP=1', '-f', join(folder, 'published.sql')]);
+    return undefined;
+  },
+};

@@ -1,0 +1,61 @@
+import { alignColumns } from '../../src/report/align-columns.js';
+import { formatCount } from '../../src/report/units.js';
+import type { Comparison } from '../compare.js';
+import type { BenchResult, Estimate, SizeResult } from '../result.js';
+
+const HEAD = ['path', 'median', '95 % interval', 'ratio', '95 % interval', 'rows/s'];
+
+/** A size's paths, the quickest first. */
+function rowsOf({ paths }: SizeResult): string[][] {
+  return [...paths]
+    .sort((a, b) => a.time.median - b.time.median)
+    .map(({ name, time, ratio, rowsPerSecond }) => [
+      name,
+      `${Math.round(time.median)} ms`,
+      intervalOf(time, (ms) => String(Math.round(ms))),
+      ratio === undefined ? '-' : ratio.median.toFixed(2),
+      ratio === undefined ? '-' : intervalOf(ratio, (value) => value.toFixed(2)),
+      formatCount(rowsPerSecond),
+    ]);
+}
+
+function intervalOf({ interval: [low, high] }: Estimate, format: (value: number) => string): string {
+  return `${format(low)} to ${format(high)}`;
+}
+
+/** The result for a terminal. */
+export function renderTables(result: BenchResult): string {
+  const tables = result.sizes.map((size) => {
+    const skipped = size.skipped.map(({ name, reason }) => `skipped ${name}: ${reason}\n`).join('');
+    return `${size.size}: ${formatCount(size.rows)} rows\n\n${alignColumns([HEAD, ...rowsOf(size)], [1, 2, 3, 4, 5])}${skipped}`;
+  });
+  return `${tables.join('\n')}\n${describeMachine(result)}\n`;
+}
+
+/** The result as Markdown. */
+export function renderMarkdownTables(result: BenchResult): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |\n`;
+  const tables = result.sizes.map(
+    (size) =>
+      `#### ${size.size}: ${formatCount(size.rows)} rows\n\n${line(HEAD)}${line(['---', '---:', '---:', '---:', '---:', '---:'])}${rowsOf(size).map(line).join('')}`,
+  );
+  return `${tables.join('\n')}\n${describeMachine(result)}\n`;
+}
+
+/** What `--compare` found, for a terminal. */
+export function renderComparison(comparisons: readonly Comparison[]): string {
+  const rows = comparisons.map(({ size, path, change, probability, verdict, regressed }) => [
+    size,
+    path,
+    change.toFixed(2),
+    probability.toFixed(3),
+    regressed ? `${verdict}: a regression` : verdict,
+  ]);
+  return alignColumns([['size', 'path', 'new/old', 'p', 'verdict'], ...rows], [2, 3]);
+}
+
+export function describeMachine({ machine, server, sizes }: BenchResult): string {
+  const runs = sizes[0]?.paths[0]?.samplesMs.length ?? 0;
+  const memoryGib = Math.round(machine.memoryBytes / 1024 ** 3);
+  return `${machine.cores} cores (${machine.cpu}), ${memoryGib} GiB, Node ${machine.node}, PostgreSQL ${server.version}; medians of ${runs} interleaved runs`;
+}

@@ -1,0 +1,36 @@
+import type { Phases } from './load-path.js';
+
+/** A median with the interval that resampling the runs gives it (95 %). */
+export interface Estimate {
+  median: number;
+  interval: [number, number];
+}
+
+export interface PathResult {
+  name: string;
+  about: string;
+  floor: boolean;
+  /** One a round, in order: the samples of one round were taken one after the other. */
+  samplesMs: number[];
+  phases: Phases[];
+  time: Estimate;
+  /** Of the path's time to the published way's of the same round; absent where that was not measured. */
+  ratio?: Estimate;
+  rowsPerSecond: number;
+}
+
+export interface SizeResult {
+  size: string;
+  rows: number;
+  paths: PathResult[];
+  skipped: { name: string; reason: string }[];
+}
+
+/** All that a run of the benchmarks found; kept as JSON, raw samples included. */
+export interface BenchResult {
+  version: 1;
+  startedAt: string;
+  machine: { cpu: string; cores: number; memoryBytes: number; node: string; platform: string };
+  server: { version: string; settings: Record<string, string> };
+  sizes: SizeResult[];
+}

@@ -1,0 +1,29 @@
+import { ScaleSeedError } from '../src/errors.js';
+import type { Fixture } from '../src/fixtures/fixture.js';
+import { SETS } from '../src/fixtures/registry.js';
+import { sizedCertificates } from '../src/fixtures/sized.js';
+
+/** The sizes that are compared. */
+const SIZES: Readonly<Record<string, () => readonly Fixture[]>> = {
+  '10k+5k': () => SETS.fleet,
+  '50k+10k': () => SETS['fleet-50k'],
+  '100k': () => [sizedCertificates(100_000)],
+  '1m': () => [sizedCertificates(1_000_000)],
+};
+
+export const SIZE_NAMES = Object.keys(SIZES);
+
+/** @throws ScaleSeedError `usage` for a size that is not one of {@link SIZE_NAMES}. */
+export function fixturesOfSize(size: string): readonly Fixture[] {
+  const fixtures = SIZES[size];
+  if (fixtures !== undefined) return fixtures();
+  throw new ScaleSeedError(`there is no size ${size}`, {
+    code: 'usage',
+    phase: 'configure',
+    hint: `sizes are ${SIZE_NAMES.join(', ')}`,
+  });
+}
+
+export function rowsOf(fixtures: readonly Fixture[]): number {
+  return fixtures.reduce((sum, { count }) => sum + count, 0);
+}
