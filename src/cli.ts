@@ -24,7 +24,7 @@ process.title = 'scale-seed';
 // Until a command says otherwise it has failed: a promise that never settles must not look like success.
 process.exitCode = EXIT.failed;
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
 

@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import { load } from '../../src/load.js';
 import type { LoadOptions } from '../../src/load.js';
 import type { LoadPath, Phases, Run } from '../load-path.js';
@@ -44,13 +43,12 @@ export const onlineProcess: LoadPath = {
   name: 'online-process',
   about: 'scale-seed load --no-settle as a whole process, from start to exit',
   load: async ({ url, fixtures }) => {
-    const cli = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
     const sized = fixtures.flatMap(({ name, count }) =>
       name === 'scale_certs' ? ['--certs', String(count)] : [],
     );
     const named = sized.length > 0 ? [] : fixtures.map(({ name }) => name);
     const args = ['load', ...named, ...sized, '--no-settle', '--quiet', '--database-url', url];
-    await runProcess(process.execPath, [cli, ...args]);
+    await runProcess(process.execPath, [process.argv[1]!, ...args]);
     return undefined;
   },
 };

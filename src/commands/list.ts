@@ -5,6 +5,7 @@ import { SHIPPED } from '../fixtures/registry.js';
 import { columnsOf } from '../fixtures/fixture.js';
 import { sizedAgents, sizedCertificates } from '../fixtures/sized.js';
 import { alignColumns } from '../report/align-columns.js';
+import { formatCount, shortFingerprint } from '../report/units.js';
 import { EXIT } from './execute.js';
 import { parseRows } from './parse.js';
 
@@ -61,8 +62,8 @@ function table(rows: readonly Description[]): string {
   const cells = rows.map(({ name, table: target, rows: count, fingerprint, purpose }) => [
     name,
     target,
-    count.toLocaleString('en'),
-    fingerprint.slice(0, 'sha256:'.length + 12),
+    formatCount(count),
+    shortFingerprint(fingerprint),
     purpose,
   ]);
   return alignColumns([['fixture', 'table', 'rows', 'fingerprint', 'purpose'], ...cells], [2]);

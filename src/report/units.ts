@@ -9,9 +9,9 @@ export function formatMs(ms: number): string {
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** A whole number with thousands apart: `10,000`. */
+/** A whole number with thousands apart: `10,000`. Intl would take 10 ms to start, in a process that takes 250. */
 export function formatCount(count: number): string {
-  return count.toLocaleString('en');
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
 /** Bytes as MiB. */

@@ -158,7 +158,7 @@ describe('a supervised server', () => {
 
   it('dies with its owner, even one that is killed', async () => {
     const script = `
-      const { startEmbedded } = await import(${JSON.stringify(pathToFileURL(join(process.cwd(), 'dist/src/index.js')).href)});
+      const { startEmbedded } = await import(${JSON.stringify(pathToFileURL(join(process.cwd(), 'dist/index.js')).href)});
       const server = await startEmbedded({ dataDirectory: ${JSON.stringify(join(folder, 'own'))} });
       console.log('up');
       setInterval(() => {}, 1000);`;
