@@ -66,12 +66,11 @@ async function loadInTransaction(
 
   enter('merge');
   const merging = stopwatch();
-  const merge = (): ReturnType<typeof mergeStaged> =>
-    mergeStaged(session, fixture, table, staged, timestampText(prepared.anchorUs), noneAfter);
   const merged = await withTableReady(session, table, staged, plan, async () => {
-    if (plan.foreignKeys.check === 'row') return merge();
-    await lockParents(session, fixture, table, staged);
-    return asReplica(session, merge);
+    const bySet = plan.foreignKeys.check === 'set';
+    if (bySet) await lockParents(session, fixture, table, staged);
+    const anchor = timestampText(prepared.anchorUs);
+    return mergeStaged(session, fixture, table, staged, anchor, { noneStands: noneAfter, asReplica: bySet });
   });
   return { staged, copyMs, mergeMs: merging(), ...merged };
 }
@@ -99,12 +98,4 @@ async function withTableReady<T>(
   const result = await work();
   await rebuildIndexes(session, dropped);
   return { ...result, rebuiltIndexes: dropped.map(({ name }) => name) };
-}
-
-/** Silences the foreign keys' triggers, and those alone, while the merge runs. */
-async function asReplica<T>(session: Session, work: () => Promise<T>): Promise<T> {
-  await session.query('set local session_replication_role = replica');
-  const result = await work();
-  await session.query('set local session_replication_role = origin');
-  return result;
 }

@@ -52,7 +52,10 @@ async function resetFixture({ database, prepared, session, fixture, enter }: Ste
     await analyzeStaged(session, staged, fixture);
     enter('reset');
     const restored = await restoreRows(session, fixture, table, staged, anchor);
-    const { inserted } = await mergeStaged(session, fixture, table, staged, anchor, false);
+    const { inserted } = await mergeStaged(session, fixture, table, staged, anchor, {
+      noneStands: false,
+      asReplica: false,
+    });
     return { staged, restored, inserted };
   });
   return {

@@ -11,6 +11,11 @@ export function quote(...identifiers: readonly string[]): string {
   return identifiers.map((identifier) => pg.escapeIdentifier(identifier)).join('.');
 }
 
+/** A text as SQL, where a statement has no room for a parameter. */
+export function literal(text: string): string {
+  return pg.escapeLiteral(text);
+}
+
 /** A table as SQL. */
 export function quoteTable({ schema, name }: TableName): string {
   return quote(schema, name);

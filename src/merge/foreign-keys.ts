@@ -1,6 +1,6 @@
 import type { Staged } from '../copy/staging.js';
 import type { TableInfo } from '../database/inspect-table.js';
-import { quote, quoteTable } from '../database/quote.js';
+import { literal, quote, quoteTable } from '../database/quote.js';
 import type { Session } from '../database/session.js';
 import { ScaleSeedError } from '../errors.js';
 import { columnsOf, type Fixture } from '../fixtures/fixture.js';
@@ -47,7 +47,8 @@ function obstacleTo(fixture: Fixture, table: TableInfo, mayReplicate: boolean): 
 
 /**
  * Checks that every distinct parent of the staged rows exists, and locks it as the foreign key's own trigger would,
- * so that it cannot go before the transaction ends.
+ * so that it cannot go before the transaction ends. All keys in one statement: a round trip apiece would wait its turn
+ * behind the other fixtures' encoding.
  *
  * @throws ScaleSeedError `parents`.
  */
@@ -57,47 +58,49 @@ export async function lockParents(
   table: TableInfo,
   staged: Staged,
 ): Promise<void> {
-  for (const key of table.foreignKeys) {
-    const missing = await lockParentsOf(session, fixture, table, staged, key);
-    if (missing.length === 0) continue;
-    throw new ScaleSeedError(
-      `fixture ${fixture.name}: ${key.parent.name} has no row ${missing.join(', ')}, to which ${key.columns.join(', ')} would refer`,
-      {
-        code: 'parents',
-        phase: 'merge',
-        fixture: fixture.name,
-        table: `${table.schema}.${table.name}`,
-        hint: 'insert the parent row: --create-parents adds those that the fixture describes',
-      },
-    );
-  }
+  const values: unknown[] = [];
+  const checks = table.foreignKeys
+    .map((key) => missingParentsSql(fixture, table, staged, key, values))
+    .filter((sql) => sql !== undefined);
+  if (checks.length === 0) return;
+  const { rows } = await session.query<{ key: string; missing: string }>(checks.join(' union all '), values);
+  const key = table.foreignKeys.find(({ name }) => name === rows[0]?.key);
+  if (key === undefined) return;
+  const missing = rows.filter((row) => row.key === key.name).map((row) => row.missing);
+  throw new ScaleSeedError(
+    `fixture ${fixture.name}: ${key.parent.name} has no row ${missing.join(', ')}, to which ${key.columns.join(', ')} would refer`,
+    {
+      code: 'parents',
+      phase: 'merge',
+      fixture: fixture.name,
+      table: `${table.schema}.${table.name}`,
+      hint: 'insert the parent row: --create-parents adds those that the fixture describes',
+    },
+  );
 }
 
-async function lockParentsOf(
-  session: Session,
+/** A select that locks a foreign key's parents and returns a few that are missing; undefined where all are NULL. */
+function missingParentsSql(
   fixture: Fixture,
   table: TableInfo,
   { table: staging }: Staged,
-  { columns, parent, parentColumns }: ForeignKey,
-): Promise<string[]> {
-  const values: unknown[] = [];
+  { name, columns, parent, parentColumns }: ForeignKey,
+  values: unknown[],
+): string | undefined {
   const sources = columns.map((column) => sourceOf(fixture, table, column, values));
+  if (sources.some(({ sql }) => sql === 'NULL')) return undefined;
   const constant = sources.every(({ varies }) => !varies);
   const wanted = sources.map(({ sql }, i) => `${sql} as k${i}`).join(', ');
-  const same = (alias: string): string =>
-    parentColumns.map((column, i) => `${alias}.${quote(column)} = w.k${i}`).join(' and ');
-  const { rows } = await session.query<{ missing: string }>(
-    `with wanted as materialized (select distinct ${wanted} from ${constant ? '(select) as s' : `${staging} as s`}),
+  const same = parentColumns.map((column, i) => `p.${quote(column)} = w.k${i}`).join(' and ');
+  return `(with wanted as materialized (select distinct ${wanted} from ${constant ? '(select) as s' : `${staging} as s`}),
        locked as materialized (
-         select p.* from ${quoteTable(parent)} as p where exists (select from wanted as w where ${same('p')})
+         select p.* from ${quoteTable(parent)} as p where exists (select from wanted as w where ${same})
          for key share)
-     select concat_ws('/', ${columns.map((_, i) => `w.k${i}`).join(', ')}) as missing from wanted as w
+     select ${literal(name)} as key, concat_ws('/', ${columns.map((_, i) => `w.k${i}`).join(', ')}) as missing
+     from wanted as w
      where ${columns.map((_, i) => `w.k${i} is not null`).join(' and ')}
-       and not exists (select from locked as p where ${same('p')})
-     order by 1 limit 5`,
-    values,
-  );
-  return rows.map(({ missing }) => missing);
+       and not exists (select from locked as p where ${same})
+     order by 2 limit 5)`;
 }
 
 /** Where a foreign key's column gets its value: from the fixture, or from a default that is the same for all rows. */
@@ -111,6 +114,8 @@ function sourceOf(
   if (column !== undefined) {
     return { sql: columnValue(column, values).sql, varies: column.kind !== 'constant' };
   }
-  const rest = restColumns(fixture, table).fixed.find((candidate) => candidate.column === name);
-  return { sql: `(${rest?.sql ?? 'NULL'})::${rest?.type ?? 'text'}`, varies: false };
+  return {
+    sql: restColumns(fixture, table).fixed.find((rest) => rest.column === name)?.sql ?? 'NULL',
+    varies: false,
+  };
 }

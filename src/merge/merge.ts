@@ -11,6 +11,13 @@ export interface Merged {
   strategy: MergeStrategy;
 }
 
+export interface MergeOptions {
+  /** No row is known to stand, so a plain insert is worth trying. */
+  noneStands: boolean;
+  /** The parents are locked, so the foreign keys' triggers are silenced while the merge runs, and they alone. */
+  asReplica: boolean;
+}
+
 /**
  * Merges staged rows into the target. No conflict target is named, since either unique key may clash.
  *
@@ -24,30 +31,35 @@ export async function mergeStaged(
   table: TableName,
   staged: Staged,
   anchor: string,
-  noneStands: boolean,
+  { noneStands, asReplica }: MergeOptions,
 ): Promise<Merged> {
   const values: unknown[] = [];
   const columns = valuesOnAnchor(fixture, anchor, values);
   const insert = `insert into ${quoteTable(table)} (${quoteList(columns.map(({ column }) => column))})
      select ${columns.map(({ sql }) => sql).join(', ')} from ${staged.table} as s`;
-  if (noneStands) {
-    const inserted = await tryInsert(session, insert, values);
-    if (inserted !== undefined) return { inserted, strategy: 'insert' };
-  }
-  const { rowCount } = await session.query(`${insert} on conflict do nothing`, values);
-  return { inserted: rowCount ?? 0, strategy: 'on conflict' };
+  if (asReplica) await session.query('set local session_replication_role = replica');
+  const merged =
+    (noneStands ? await tryInsert(session, insert, values) : undefined) ??
+    (await insertOnConflict(session, insert, values));
+  if (asReplica) await session.query('set local session_replication_role = origin');
+  return merged;
 }
 
 const UNIQUE_VIOLATION = '23505';
 
-async function tryInsert(session: Session, insert: string, values: unknown[]): Promise<number | undefined> {
+async function tryInsert(session: Session, insert: string, values: unknown[]): Promise<Merged | undefined> {
   await session.query('savepoint plain_insert');
   try {
     const { rowCount } = await session.query(insert, values);
-    return rowCount ?? 0;
+    return { inserted: rowCount ?? 0, strategy: 'insert' };
   } catch (error) {
     if (!(error instanceof pg.DatabaseError && error.code === UNIQUE_VIOLATION)) throw error;
     await session.query('rollback to savepoint plain_insert');
     return undefined;
   }
+}
+
+async function insertOnConflict(session: Session, insert: string, values: unknown[]): Promise<Merged> {
+  const { rowCount } = await session.query(`${insert} on conflict do nothing`, values);
+  return { inserted: rowCount ?? 0, strategy: 'on conflict' };
 }
