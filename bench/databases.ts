@@ -46,7 +46,7 @@ export async function freshDatabases(serverUrl: string): Promise<Places> {
 export async function scratchSchemas(databaseUrl: string): Promise<Places> {
   const schema = 'scale_seed_bench';
   const url = new URL(databaseUrl);
-  url.searchParams.set('options', `-c search_path=${schema}`);
+  url.searchParams.set('options', `-csearch_path=${schema}`);
   const admin = await open(databaseUrl);
   const drop = async (): Promise<void> => {
     await admin.query(`drop schema if exists ${quote(schema)} cascade`);

@@ -16,7 +16,7 @@ const CONFIG = {
     labelFontSize: 12,
     labelLimit: 200,
   },
-  legend: { labelColor: 'currentColor', titleColor: 'currentColor' },
+  legend: { labelColor: 'currentColor', titleColor: 'currentColor', orient: 'bottom' },
 } as const;
 
 const COLORS = {
@@ -45,10 +45,11 @@ export function throughputChart(size: SizeResult): TopLevelSpec {
     high: size.rows / (time.interval[0] / 1000),
     label: ratio === undefined ? '' : `${ratio.median.toFixed(2)} of the published time`,
   }));
+  const order = [...values].sort((a, b) => b.rate - a.rate).map(({ path }) => path);
   const y = {
     field: 'path',
     type: 'nominal',
-    sort: { field: 'rate', order: 'descending' },
+    sort: order,
     title: null,
   } as const;
   return {
@@ -128,7 +129,7 @@ export function costChart({ sizes }: BenchResult): TopLevelSpec {
       },
       y: { field: 'ms', type: 'quantitative', scale: { type: 'log' }, title: 'milliseconds' },
       color: { field: 'path', type: 'nominal', title: null },
-      strokeDash: { field: 'kind', type: 'nominal', title: null },
+      strokeDash: { field: 'kind', type: 'nominal', legend: null },
     },
   };
 }

@@ -20,11 +20,13 @@ export async function renderPage(result: BenchResult): Promise<string> {
     if (size.paths.some(({ phases }) => phases.length > 0)) {
       sections.push(`<h3>Where the time goes</h3>${await draw(phaseChart(size))}`);
     }
-    sections.push(`<h3>Paths</h3><dl>${size.paths.map(describe).join('')}</dl></section>`);
+    sections.push('</section>');
   }
   if (result.sizes.length > 1) {
     sections.push(`<section><h2>Cost against size</h2>${await draw(costChart(result))}</section>`);
   }
+  const paths = new Map(result.sizes.flatMap((size) => size.paths.map((path) => [path.name, path])));
+  sections.push(`<section><h2>Paths</h2><dl>${[...paths.values()].map(describe).join('')}</dl></section>`);
   return pageOf(sections.join('\n'), result);
 }
 

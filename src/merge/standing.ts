@@ -1,5 +1,5 @@
-import { markCondition } from '../database/marks.js';
-import { quote, quoteTable, type TableName } from '../database/quote.js';
+import { likePattern, markCondition } from '../database/marks.js';
+import { literal, quote, quoteTable, type TableName } from '../database/quote.js';
 import type { Session } from '../database/session.js';
 import { identityOf, type Fixture, type NumberedKey } from '../fixtures/fixture.js';
 
@@ -24,11 +24,13 @@ export async function findStanding(session: Session, fixture: Fixture, table: Ta
   }
   const name = quote(column);
   const { prefix, suffix } = key;
+  const bare = suffix === '' ? name : `left(${name}, ${-suffix.length})`;
+  const ending = suffix === '' ? '' : `and ${name} like ${literal(`%${likePattern(suffix)}`)}`;
   const { rows } = await session.query<{ rows: string; highest: string | null }>(
     `select count(*) as rows, max(${name}) as highest from ${quoteTable(table)}
-     where ${name} between $1 and $2 and octet_length(${name}) = octet_length($1) and right(${name}, $3) = $4
-       and rtrim(left(${name}, octet_length($1) - $3), '0123456789') = $5`,
-    [numbered(key, 1), numbered(key, fixture.count), suffix.length, suffix, prefix],
+     where ${name} between $1 and $2 and octet_length(${name}) = octet_length($1)
+       and rtrim(${bare}, '0123456789') = $3 ${ending}`,
+    [numbered(key, 1), numbered(key, fixture.count), prefix],
   );
   const count = Number(rows[0]?.rows);
   const highest = rowNumber(key, rows[0]?.highest ?? numbered(key, 0));
