@@ -5,7 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { registerBench } from './commands/bench.js';
 import { registerClean } from './commands/clean.js';
 import { registerDb } from './commands/db.js';
-import { EXIT } from './commands/execute.js';
+import { EXIT } from './commands/exit-codes.js';
 import { reportFailure } from './commands/failure.js';
 import { registerGenerate } from './commands/generate.js';
 import { registerList } from './commands/list.js';

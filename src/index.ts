@@ -12,7 +12,7 @@ export { seedParents } from './database/with-database.js';
 export { ScaleSeedError, type ErrorCode, type Phase } from './errors.js';
 export type { OnEvent, RunEvent } from './events.js';
 export { defineFixture, type FixtureDefinition } from './fixtures/define-fixture.js';
-export { fingerprintOf } from './fixtures/fingerprint.js';
+export { fingerprintOf } from './encode/fingerprint.js';
 export type {
   ColumnType,
   Constant,

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { withDatabase, type Database } from './database/with-database.js';
 import { timestampText } from './encode/timestamp.js';
-import { fingerprintOf } from './fixtures/fingerprint.js';
+import { fingerprintOf } from './encode/fingerprint.js';
 import { SETS } from './fixtures/registry.js';
 import { loadFixture, type Loaded } from './load-fixture.js';
 import { chooseForeignKeyCheck } from './merge/foreign-keys.js';

@@ -2,7 +2,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { startEmbedded } from '../database/embedded/index.js';
 import { resolveTarget } from '../database/target.js';
 import { seedParents } from '../database/with-database.js';
-import { EXIT } from './execute.js';
+import { EXIT } from './exit-codes.js';
 import { onInterrupt } from './interrupt.js';
 
 interface BenchFlags {

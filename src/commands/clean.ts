@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { clean, type CleanPlan } from '../clean.js';
 import { confirmOnTerminal } from './confirm.js';
-import { execute, EXIT } from './execute.js';
+import { execute } from './execute.js';
+import { EXIT } from './exit-codes.js';
 import {
   databaseOf,
   fixturesOf,

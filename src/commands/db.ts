@@ -9,7 +9,7 @@ import {
 import { seedParents } from '../database/with-database.js';
 import { ScaleSeedError } from '../errors.js';
 import { confirmOnTerminal } from './confirm.js';
-import { EXIT } from './execute.js';
+import { EXIT } from './exit-codes.js';
 import { parsePort } from './parse.js';
 
 interface DbFlags {

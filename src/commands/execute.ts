@@ -8,17 +8,6 @@ import { renderText } from '../report/text.js';
 import { onInterrupt } from './interrupt.js';
 import type { OutputFlags } from './shared-options.js';
 
-/** Exit codes; scripts depend on them. */
-export const EXIT = {
-  done: 0,
-  failed: 1,
-  usage: 2,
-  overBudget: 3,
-  drift: 4,
-  sigint: 130,
-  sigterm: 143,
-} as const;
-
 /**
  * Runs a command of the library's: progress and notices go to standard error, the report alone to standard output,
  * Ctrl-C and SIGTERM to the library's signal.

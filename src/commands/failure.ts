@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { ScaleSeedError } from '../errors.js';
-import { EXIT } from './execute.js';
+import { EXIT } from './exit-codes.js';
 
 /** Prints what went wrong on standard error and returns the exit code; only a bug shows its stack. */
 export function reportFailure(error: unknown, interruptedBy: typeof process.exitCode): number {

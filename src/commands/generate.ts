@@ -5,9 +5,9 @@ import { encodeWhole } from '../encode/encode-rows.js';
 import { parseTimestamp } from '../encode/timestamp.js';
 import { ScaleSeedError } from '../errors.js';
 import { columnsOf, type Fixture } from '../fixtures/fixture.js';
-import { EXIT } from './execute.js';
+import { EXIT } from './exit-codes.js';
 import { parseRows } from './parse.js';
-import { fixturesOf } from './shared-options.js';
+import { fixtureFileOption, fixturesOf } from './shared-options.js';
 
 interface GenerateFlags {
   certs?: number;
@@ -25,12 +25,7 @@ export function registerGenerate(program: Command): void {
     .argument('[fixture]', 'a fixture by name')
     .option('--certs <n>', 'a fleet of n certificates', parseRows)
     .option('--agents <m>', 'a fleet of m agents', parseRows)
-    .option(
-      '--fixture <file>',
-      'a fixture of your own: an ES module',
-      (file: string, files: string[]) => [...files, file],
-      [],
-    )
+    .addOption(fixtureFileOption())
     .option('--anchor <time>', 'the time on which all others hang, ISO 8601 (default: now)', parseAnchor)
     .option('--header', 'begin with a line of column names')
     .action(async (name: string | undefined, flags: GenerateFlags) => {

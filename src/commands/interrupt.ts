@@ -1,4 +1,4 @@
-import { EXIT } from './execute.js';
+import { EXIT } from './exit-codes.js';
 
 /**
  * Turns Ctrl-C and SIGTERM into a signal for the library; the exit code is set by which of them came. A second one

@@ -1,13 +1,14 @@
 import { Option, type Command } from 'commander';
-import { fingerprintOf } from '../fixtures/fingerprint.js';
+import { fingerprintOf } from '../encode/fingerprint.js';
 import { loadFixtureFile } from '../fixtures/load-fixture-file.js';
 import { SHIPPED } from '../fixtures/registry.js';
 import { columnsOf } from '../fixtures/fixture.js';
 import { sizedAgents, sizedCertificates } from '../fixtures/sized.js';
 import { alignColumns } from '../report/align-columns.js';
 import { formatCount, shortFingerprint } from '../report/units.js';
-import { EXIT } from './execute.js';
+import { EXIT } from './exit-codes.js';
 import { parseRows } from './parse.js';
+import { fixtureFileOption } from './shared-options.js';
 
 interface ListFlags {
   certs?: number;
@@ -23,12 +24,7 @@ export function registerList(program: Command): void {
     .description('the fixtures: rows, table, fingerprint, what for')
     .option('--certs <n>', 'list a fleet of n certificates as well', parseRows)
     .option('--agents <m>', 'list a fleet of m agents as well', parseRows)
-    .option(
-      '--fixture <file>',
-      'list a fixture of your own as well',
-      (file: string, files: string[]) => [...files, file],
-      [],
-    )
+    .addOption(fixtureFileOption())
     .addOption(new Option('--format <format>', 'of the list').choices(['text', 'json']).default('text'))
     .action(async (flags: ListFlags) => {
       const rows = await describeAll(flags);

@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { load } from '../load.js';
-import { execute, EXIT } from './execute.js';
+import { execute } from './execute.js';
+import { EXIT } from './exit-codes.js';
 import { parseDuration, parseJobs } from './parse.js';
 import {
   databaseOf,

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { reset } from '../reset.js';
-import { execute, EXIT } from './execute.js';
+import { execute } from './execute.js';
+import { EXIT } from './exit-codes.js';
 import { withLoadFlags, type LoadFlags } from './load.js';
 import {
   databaseOf,

@@ -32,7 +32,12 @@ export interface OutputFlags {
   progress: boolean;
 }
 
-const collect = (file: string, files: string[]): string[] => [...files, file];
+/** `--fixture FILE`, which may be repeated. */
+export function fixtureFileOption(): Option {
+  return new Option('--fixture <file>', 'a fixture of your own: an ES module; may be repeated')
+    .argParser((file: string, files: string[]) => [...files, file])
+    .default([], 'none');
+}
 
 /** Adds the arguments and options that choose fixtures. */
 export function withFixtureFlags(command: Command): Command {
@@ -41,7 +46,7 @@ export function withFixtureFlags(command: Command): Command {
     .addOption(new Option('--set <set>', 'a set of fixtures').choices(Object.keys(SETS)))
     .option('--certs <n>', 'a fleet of n certificates', parseRows)
     .option('--agents <m>', 'a fleet of m agents', parseRows)
-    .option('--fixture <file>', 'a fixture of your own: an ES module; may be repeated', collect, []);
+    .addOption(fixtureFileOption());
 }
 
 /** Adds the options that name a database. */

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { verify } from '../verify.js';
-import { execute, EXIT } from './execute.js';
+import { execute } from './execute.js';
+import { EXIT } from './exit-codes.js';
 import { parseDuration } from './parse.js';
 import {
   databaseOf,

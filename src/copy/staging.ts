@@ -1,9 +1,10 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { quote, quoteList } from '../database/quote.js';
 import type { Session } from '../database/session.js';
 import { encodeVarying } from '../encode/encode-rows.js';
 import { stagingType } from '../encode/type-encoders.js';
 import type { OnEvent } from '../events.js';
-import { Fingerprint } from '../fixtures/fingerprint.js';
+import { Fingerprint } from '../encode/fingerprint.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 
 /** A staging table that holds a fixture's rows. */
@@ -45,8 +46,10 @@ export async function stage(
   let bytes = 0;
   async function* chunks(): AsyncGenerator<Buffer, void> {
     for await (const chunk of encodeVarying(fixture, { first, last })) {
-      fingerprint.add(chunk.rows);
+      fingerprint.add(chunk.bytes);
       yield chunk.bytes;
+      // A socket that takes every chunk would keep the thread to itself: let the other sessions' answers in.
+      await nextTurn();
       sentRows += chunk.rows.length;
       bytes += chunk.bytes.length;
       onEvent({

@@ -139,8 +139,11 @@ async function connect(target: Target): Promise<pg.Client> {
     return await connectOnce(target.config);
   } catch (error) {
     const noTls = /server does not support SSL/i.test(messageOf(error));
-    if (noTls && target.plaintextFallback)
-      return connect({ ...target, config: { ...target.config, ssl: false } });
+    if (noTls && target.plaintextFallback) {
+      // Remembered, so that the next session need not ask again.
+      target.config.ssl = false;
+      return connect(target);
+    }
     throw translateError(error, { phase: 'connect', during: `cannot connect to ${target.display}` });
   }
 }

@@ -119,11 +119,24 @@ export async function embeddedStatus({
   const running = await findPostmaster(files);
   const status = { initialised, running: running !== undefined, dataDirectory: files.root };
   if (running === undefined) return status;
-  const client = await connectTo(running.port, (await readPassword(files)) ?? '');
-  const { rows } = await client.query<{ server_version: string }>('show server_version');
-  await client.end();
-  const version = rows[0]?.server_version ?? '';
-  return { ...status, ...running, url: urlOf(files, running.port), version };
+  const version = await askVersion(running.port, (await readPassword(files)) ?? '').catch(() => undefined);
+  return {
+    ...status,
+    ...running,
+    url: urlOf(files, running.port),
+    ...(version === undefined ? {} : { version }),
+  };
+}
+
+/** Rejects while the server is on its way up or down. */
+async function askVersion(port: number, password: string): Promise<string | undefined> {
+  const client = await connectTo(port, password);
+  try {
+    const { rows } = await client.query<{ server_version: string }>('show server_version');
+    return rows[0]?.server_version;
+  } finally {
+    await client.end();
+  }
 }
 
 /** Stops the server and removes its directory; false where there was none. */

@@ -1,0 +1,41 @@
+import { createHash, type Hash } from 'node:crypto';
+import type { Fixture } from '../fixtures/fixture.js';
+import { encodeVarying } from './encode-rows.js';
+
+/**
+ * A running SHA-256 over a fixture's canonical form: a line of JSON with its table, columns and what all rows share, then
+ * the columns that vary as the CSV that is sent, every time of the anchor's in seconds after it. Hashing the bytes as
+ * they go out costs 0.06 us a row; a canonical form of its own cost more than the encoding.
+ */
+export class Fingerprint {
+  readonly #hash: Hash = createHash('sha256');
+
+  constructor({ table, columns, derived, constants }: Fixture) {
+    const shared = JSON.stringify({ table, columns, derived, constants }, (_key, value: unknown) =>
+      typeof value === 'bigint' ? value.toString() : value,
+    );
+    this.#hash.update(`${shared}\n`);
+  }
+
+  /** Adds rows as they are sent, in order. */
+  add(csv: Buffer): void {
+    this.#hash.update(csv);
+  }
+
+  /** `sha256:` and 64 hexadecimal digits; nothing can be added afterwards. */
+  digest(): string {
+    return `sha256:${this.#hash.digest('hex')}`;
+  }
+}
+
+/** The fingerprint of a whole fixture; a frozen one is taken at its word, which a test holds against its rows. */
+export async function fingerprintOf(fixture: Fixture): Promise<string> {
+  return fixture.frozenFingerprint ?? (await computeFingerprint(fixture));
+}
+
+/** The fingerprint of a whole fixture, from its rows. */
+export async function computeFingerprint(fixture: Fixture): Promise<string> {
+  const fingerprint = new Fingerprint(fixture);
+  for await (const { bytes } of encodeVarying(fixture)) fingerprint.add(bytes);
+  return fingerprint.digest();
+}
