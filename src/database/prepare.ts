@@ -7,6 +7,7 @@ import { guardTable } from './guard.js';
 import { checkTable, inspectTable, type TableInfo } from './inspect-table.js';
 import { createParents, missingParents, refuseMissing } from './parents.js';
 import { Session } from './session.js';
+import { translateError } from './translate-error.js';
 import type { Database } from './with-database.js';
 
 export interface PrepareOptions {
@@ -75,7 +76,7 @@ async function prepareOnce(database: Database, options: PrepareOptions): Promise
     return { session, server, mayReplicate, tableOf, anchorUs };
   } catch (error) {
     await session.close();
-    throw error;
+    throw translateError(error, { phase: 'prepare', state: 'nothing was changed' });
   }
 }
 

@@ -45,14 +45,19 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
 
 const NETWORK_HINT = 'is the server running there? --wait 30s waits for it; --database-url names another';
 
-/** Whatever pg or the network threw, as the one error type; an error that is one already passes through. */
+/**
+ * Whatever pg or the network threw, as the one error type; an error that is one already passes through, and one that
+ * can only be a mistake of our own is thrown as it is.
+ */
 export function translateError(error: unknown, context: Context): ScaleSeedError {
   if (error instanceof ScaleSeedError) return error;
+  if (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError)
+    throw error;
   const { code, hint } = abortOf(error) ?? meaningOf(error, context);
   return new ScaleSeedError(`${prefixOf(context)}${textOf(error)}`, { hint, ...context, code, cause: error });
 }
 
-/** An AbortSignal's own reasons: AbortSignal.timeout() gives the one, controller.abort() the other. */
+/** What a run is aborted with: the time limit's reason, or that of the caller's controller. */
 function abortOf(error: unknown): Meaning | undefined {
   if (!(error instanceof DOMException)) return undefined;
   if (error.name === 'TimeoutError') return { code: 'timeout', hint: 'raise --timeout' };

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { OnEvent } from '../events.js';
 import { ALL_PARENTS } from '../fixtures/parents.js';
 import type { DatabaseOptions } from '../options.js';
-import { startEmbedded, type EmbeddedServer } from './embedded/index.js';
+import { startEmbedded } from './embedded/index.js';
 import { createParents } from './parents.js';
 import { resolveTarget, type Target } from './target.js';
 
@@ -25,31 +25,30 @@ export async function withDatabase<T>(
   const onNotice = (message: string): void => {
     onEvent({ type: 'notice', message });
   };
-  const failure = new AbortController();
-  const signal = AbortSignal.any([failure.signal, ...limitsOf(options)]);
-  const abort = (reason: unknown): void => {
-    failure.abort(reason);
-  };
-  const named = options.embedded ? undefined : resolveTarget(options.databaseUrl);
-  if (named !== undefined) return work({ target: named, signal, abort, onEvent, onNotice });
-
-  const server = await startOwn(options, signal, onNotice);
+  const { signal, abort, release } = cancellation(options);
+  const on = (target: Target): Promise<T> => work({ target, signal, abort, onEvent, onNotice });
   try {
-    const target = resolveTarget(server.url)!;
-    onNotice(`embedded PostgreSQL ${server.version} at ${server.url}`);
-    return await work({ target, signal, abort, onEvent, onNotice });
+    const named = options.embedded ? undefined : resolveTarget(options.databaseUrl);
+    return await (named === undefined ? onOwnServer(options, signal, onNotice, on) : on(named));
   } finally {
-    await server.stop();
+    release();
   }
 }
 
-async function startOwn(
+async function onOwnServer<T>(
   { embedded }: DatabaseOptions,
   signal: AbortSignal,
   onNotice: (message: string) => void,
-): Promise<EmbeddedServer> {
+  work: (target: Target) => Promise<T>,
+): Promise<T> {
   const own = typeof embedded === 'object' ? embedded : {};
-  return startEmbedded({ seed: seedParents, onNotice, signal, ...own });
+  const server = await startEmbedded({ seed: seedParents, onNotice, signal, ...own });
+  try {
+    onNotice(`embedded PostgreSQL ${server.version} at ${server.url}`);
+    return await work(resolveTarget(server.url)!);
+  } finally {
+    await server.stop();
+  }
 }
 
 /** Gives a fresh embedded database the parents that the shipped fixtures name. */
@@ -57,7 +56,27 @@ export function seedParents(client: pg.ClientBase, schema = 'public'): Promise<v
   return createParents({ query: (sql, values) => client.query(sql, values) }, ALL_PARENTS, schema);
 }
 
-function limitsOf({ signal, timeoutMs }: DatabaseOptions): AbortSignal[] {
-  const timeout = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
-  return [signal, timeout].filter((limit) => limit !== undefined);
+/**
+ * One signal for all that may end a run early: the caller's signal, the time limit, an error of the run's own. Not
+ * AbortSignal.any() of an AbortSignal.timeout(): nothing holds the latter, and once collected it never fires.
+ */
+function cancellation({ signal: given, timeoutMs }: DatabaseOptions) {
+  const controller = new AbortController();
+  const abort = (reason: unknown): void => {
+    controller.abort(reason);
+  };
+  const onAbort = (): void => {
+    abort(given?.reason);
+  };
+  if (given?.aborted === true) onAbort();
+  given?.addEventListener('abort', onAbort, { once: true });
+  const timedOut = (): void => {
+    abort(new DOMException(`the time limit of ${timeoutMs ?? 0} ms has run out`, 'TimeoutError'));
+  };
+  const timer = timeoutMs === undefined ? undefined : setTimeout(timedOut, timeoutMs);
+  const release = (): void => {
+    clearTimeout(timer);
+    given?.removeEventListener('abort', onAbort);
+  };
+  return { signal: controller.signal, abort, release };
 }
