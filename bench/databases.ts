@@ -4,7 +4,7 @@ import { quote } from '../src/database/quote.js';
 import { seedParents } from '../src/database/with-database.js';
 
 /** Where a run takes place: made fresh for it, gone afterwards. */
-export interface Place {
+interface Place {
   url: string;
   client: pg.Client;
   close: () => Promise<void>;

@@ -17,7 +17,6 @@ import { fixturesOfSize, rowsOf } from './workload.js';
 
 export { freshDatabases, scratchSchemas } from './databases.js';
 export { renderComparison, renderTables } from './report/tables.js';
-export { SIZE_NAMES } from './workload.js';
 
 export interface BenchOptions {
   places: Places;

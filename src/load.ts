@@ -19,7 +19,8 @@ export interface LoadOptions extends FixtureOptions {
   mode?: 'online' | 'exclusive' | undefined;
   /**
    * Sessions at work at once; by default one a fixture, as far as there are cores. With more sessions than fixtures each
-   * fixture is loaded in parts, side by side, and every part commits on its own.
+   * fixture is loaded in parts, side by side, and every part commits on its own (in online mode: a table that is locked
+   * gains nothing by it).
    */
   jobs?: number | undefined;
   /** How long exclusive mode waits for a table's lock, in milliseconds; 10 s by default. */
@@ -50,7 +51,7 @@ export function load(options: LoadOptions = {}): Promise<LoadReport> {
 async function loadInto(database: Database, options: LoadOptions): Promise<LoadReport> {
   const { mode = 'online', lockTimeoutMs = 10_000, fixtures = SETS.fleet } = options;
   const jobs = options.jobs ?? Math.max(2, availableParallelism());
-  const parts = options.jobs === undefined ? 1 : Math.max(1, Math.floor(jobs / Math.max(1, fixtures.length)));
+  const parts = mode === 'exclusive' ? 1 : partsOf(fixtures.length, options.jobs);
   const total = stopwatch();
   const { base, prepared, results, connectMs, workMs, settleMs } = await runOnFixtures<Loaded>(
     database,
@@ -87,6 +88,11 @@ async function loadInto(database: Database, options: LoadOptions): Promise<LoadR
     fixtures: fingerprinted,
     timings: { connectMs, loadMs: workMs, settleMs, totalMs: total() },
   };
+}
+
+/** Parts that each fixture is loaded in: one, unless the caller asks for more sessions than there are fixtures. */
+function partsOf(fixtures: number, jobs: number | undefined): number {
+  return jobs === undefined ? 1 : Math.max(1, Math.floor(jobs / Math.max(1, fixtures)));
 }
 
 /** One answer for all fixtures: by set only where that holds for every one of them. */

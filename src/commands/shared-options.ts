@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import { loadFixtureFile } from '../fixtures/load-fixture-file.js';
 import { chooseFixtures, SETS, type SetName } from '../fixtures/registry.js';
@@ -99,5 +100,12 @@ export function databaseOf(flags: DatabaseFlags): DatabaseOptions {
     ...(migrations === undefined ? {} : { migrations }),
   };
   const useEmbedded = embedded === true || Object.keys(own).length > 0;
+  if (useEmbedded && databaseUrl !== undefined) {
+    throw new ScaleSeedError('--database-url and the embedded server exclude each other', {
+      code: 'usage',
+      phase: 'configure',
+      hint: 'leave out --database-url, or --embedded, --data-directory and --migrations',
+    });
+  }
   return { databaseUrl, embedded: useEmbedded ? own : undefined, schema, waitMs, timeoutMs };
 }

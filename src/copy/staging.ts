@@ -29,6 +29,11 @@ const NAME = 'scale_seed_staging';
 /**
  * Streams a fixture into a staging table of the session's own, which goes with the transaction however that ends.
  * Memory stays constant, as the server sets the pace.
+ *
+ * Generating, encoding, sending and COPY's parsing overlap; copying and merging follow each other. With only the columns
+ * that vary on the wire, copying is 6 % of a load (100,000 certificates: 52 of 873 ms), and the ways to overlap it with
+ * the merge gained nothing: batches encoded ahead while one is merged, 866 ms; staging tables filled by a second
+ * session while the first merges, 863 ms.
  */
 export async function stage(
   session: Session,

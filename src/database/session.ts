@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import { messageOf } from '../errors.js';
+import { messageOf, ScaleSeedError } from '../errors.js';
 import type { Target } from './target.js';
 import { translateError } from './translate-error.js';
 
@@ -65,16 +65,24 @@ export class Session {
     });
   }
 
-  /** Runs `work` between begin and commit; rolls back whatever it throws. */
+  /**
+   * Runs `work` between begin and commit; rolls back whatever it throws.
+   *
+   * @throws ScaleSeedError `server` when the connection is lost during the commit, so that nobody knows how it ended;
+   *   otherwise what `work` threw.
+   */
   async transaction<T>(work: () => Promise<T>): Promise<T> {
     await this.query('begin');
+    let committing = false;
     try {
       const { rows } = await this.query<{ pid: number }>(ENTER_TRANSACTION);
       this.#backend = rows[0]?.pid;
       const result = await work();
+      committing = true;
       await this.query('commit');
       return result;
     } catch (error) {
+      if (committing && !(error instanceof pg.DatabaseError)) throw lostInCommit(error, this.#signal);
       await this.#rollback();
       throw error;
     } finally {
@@ -82,10 +90,10 @@ export class Session {
     }
   }
 
-  /** Notices of the server's, such as a VACUUM that skips a table. */
-  onNotice(listener: (message: string) => void): void {
-    this.#client.on('notice', (notice) => {
-      listener(notice.message ?? '');
+  /** Warnings of the server's, such as a VACUUM that skips a table. */
+  onWarning(listener: (message: string) => void): void {
+    this.#client.on('notice', ({ severity, message }) => {
+      if (severity === 'WARNING') listener(message ?? '');
     });
   }
 
@@ -123,6 +131,17 @@ export class Session {
     this.#broken = true;
     (this.#client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
   }
+}
+
+function lostInCommit(error: unknown, { aborted }: AbortSignal): ScaleSeedError {
+  const what = aborted ? 'interrupted' : 'the connection was lost';
+  return new ScaleSeedError(`${what} during the commit: ${messageOf(error)}`, {
+    code: aborted ? 'interrupted' : 'server',
+    phase: 'merge',
+    state: 'it is not known whether the transaction was committed; it was either wholly or not at all',
+    hint: 'run the command again: it completes what is missing',
+    cause: error,
+  });
 }
 
 async function cancelBackend(target: Target, backend: number): Promise<void> {

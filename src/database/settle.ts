@@ -12,6 +12,9 @@ export async function settleTables(
   session: Session,
   tables: readonly TableName[],
 ): Promise<void> {
+  session.onWarning((warning) => {
+    onNotice(`settling: ${warning}`);
+  });
   for (const table of tables) {
     try {
       await session.query(`vacuum (analyze) ${quoteTable(table)}`);

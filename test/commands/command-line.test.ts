@@ -73,13 +73,13 @@ describe('the harness’s opt-in', () => {
 
 describe('bad input', () => {
   let ownFixture: string;
+  let limited: string;
 
   beforeAll(async () => {
     ownFixture = join(await mkdtemp(join(tmpdir(), 'scale-seed-own-')), 'broken.mjs');
     await writeFile(ownFixture, 'export default { name: "broken" };\n');
-    await database.query(`create role limited login password 'pw'`);
-    await database.query(`create role wrongpw login password 'right'`);
-    await database.query(`grant select on all tables in schema public to limited`);
+    limited = await database.role();
+    await database.query(`grant select on all tables in schema public to ${limited}`);
     await database.query('create schema empty');
   });
 
@@ -91,6 +91,7 @@ describe('bad input', () => {
   };
 
   it.each<[string, () => string[], number, RegExp]>([
+    ['two databases', () => ['load', '--embedded', '--database-url', database.url], 2, /exclude each other/],
     ['no command', () => [], 2, /Usage: scale-seed/],
     ['an unknown command', () => ['laod'], 2, /unknown command 'laod'\s+\(Did you mean load\?\)/],
     ['an unknown option', () => ['load', '--cert', '5'], 2, /unknown option '--cert'/],
@@ -136,19 +137,19 @@ describe('bad input', () => {
     ],
     [
       'a wrong password',
-      () => ['load', '--database-url', withLogin('wrongpw:s3cret')],
+      () => ['load', '--database-url', withLogin(`${limited}:s3cret`)],
       1,
       /password authentication failed/,
     ],
     [
       'no such database',
-      () => ['load', '--database-url', withLogin('limited:pw', '/s3cretless')],
+      () => ['load', '--database-url', withLogin(`${limited}:pw`, '/s3cretless')],
       1,
       /database "s3cretless" does not exist/,
     ],
     [
       'a role without rights',
-      () => ['load', '--database-url', withLogin('limited:pw')],
+      () => ['load', '--database-url', withLogin(`${limited}:pw`)],
       1,
       /the role may not insert on managed_certificates/,
     ],
@@ -187,6 +188,21 @@ describe('Ctrl-C', () => {
       await database.value(`select count(*) from managed_certificates where id like 'cert-loadtest-scale-%'`),
     ).toBe('0');
     expect(await database.sessions()).toBe(0);
+  });
+});
+
+describe('memory', () => {
+  it('does not grow with the number of rows', async () => {
+    const peakOf = async (rows: number): Promise<number> => {
+      const { stdout } = await run(
+        ['load', '--certs', String(rows), '--no-settle', '--format', 'json'],
+        env(),
+      );
+      return (JSON.parse(stdout) as { peakRssBytes: number }).peakRssBytes;
+    };
+    const [small, large] = [await peakOf(1_000), await peakOf(200_000)];
+    expect(large).toBeLessThan(150 * 1024 * 1024);
+    expect(small).toBeGreaterThan(0.75 * large);
   });
 });
 

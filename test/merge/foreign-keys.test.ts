@@ -29,20 +29,20 @@ describe('foreign keys are checked by set', () => {
   });
 
   it('by an ordinary role that was granted the parameter and may lock the parents', async () => {
-    await database.query(`create role granted login password 'pw'`);
-    await database.query(`grant select, insert on managed_certificates to granted`);
+    const granted = await database.role();
+    await database.query(`grant select, insert on managed_certificates to ${granted}`);
     await database.query(
-      `grant select, update (id) on teams, owners, issuers, renewal_policies, certificate_profiles to granted`,
+      `grant select, update (id) on teams, owners, issuers, renewal_policies, certificate_profiles to ${granted}`,
     );
     if (Number(await database.value('show server_version_num')) < 150_000) return;
-    await database.query('grant set on parameter session_replication_role to granted');
-    expect(await foreignKeysOf({ user: 'granted' })).toMatchObject({ check: 'set' });
-    await database.query('revoke update (id) on issuers from granted');
-    expect(await foreignKeysOf({ user: 'granted' })).toEqual({
+    await database.query(`grant set on parameter session_replication_role to ${granted}`);
+    expect(await foreignKeysOf({ user: granted })).toMatchObject({ check: 'set' });
+    await database.query(`revoke update (id) on issuers from ${granted}`);
+    expect(await foreignKeysOf({ user: granted })).toEqual({
       check: 'row',
       reason: 'the role may not lock rows of issuers',
     });
-    await database.query('revoke set on parameter session_replication_role from granted');
+    await database.query(`revoke set on parameter session_replication_role from ${granted}`);
   });
 });
 
@@ -80,13 +80,13 @@ describe('foreign keys are checked row by row', () => {
   });
 
   it('because of a role without the right', async () => {
-    await database.query(`create role plain login password 'pw'`);
-    await database.query(`grant select, insert on managed_certificates, agents to plain`);
+    const plain = await database.role();
+    await database.query(`grant select, insert on managed_certificates, agents to ${plain}`);
     await database.query(
-      `grant select on teams, owners, issuers, renewal_policies, certificate_profiles to plain`,
+      `grant select on teams, owners, issuers, renewal_policies, certificate_profiles to ${plain}`,
     );
     await database.query(`delete from managed_certificates where id = 'cert-loadtest-bulk-00001'`);
-    expect(await foreignKeysOf({ user: 'plain' })).toEqual({
+    expect(await foreignKeysOf({ user: plain })).toEqual({
       check: 'row',
       reason: 'the role may not set session_replication_role',
     });

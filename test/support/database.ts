@@ -13,6 +13,8 @@ export interface TestDatabase {
   sessions: (condition?: string) => Promise<number>;
   /** Resolves as soon as one of them does. */
   untilSession: (condition: string) => Promise<void>;
+  /** Makes a role with the password `pw` that may do nothing yet; it goes with the file. */
+  role: () => Promise<string>;
   /** Another client of the same database; ends with the file. */
   client: () => Promise<pg.Client>;
 }
@@ -25,13 +27,14 @@ let clones = 0;
  */
 export function useDatabase(): TestDatabase {
   const name = `clone_${process.pid}_${(clones += 1)}`;
-  const clusterUrl = (): string => inject('clusterUrl');
+  const serverUrl = (): string => inject('serverUrl');
   const url = (): string => {
-    const own = new URL(clusterUrl());
+    const own = new URL(serverUrl());
     own.pathname = name;
     return own.href;
   };
   const open: pg.Client[] = [];
+  const roles: string[] = [];
   let own: pg.Client;
 
   async function client(): Promise<pg.Client> {
@@ -43,7 +46,7 @@ export function useDatabase(): TestDatabase {
   }
 
   beforeAll(async () => {
-    await administer(clusterUrl(), `create database ${name} template ${TEMPLATE}`);
+    await administer(serverUrl(), `create database ${name} template ${TEMPLATE}`);
     own = await client();
   });
 
@@ -56,7 +59,8 @@ export function useDatabase(): TestDatabase {
       `select relname from pg_class where relname like 'scale_seed%'`,
     );
     await Promise.all(open.map((opened) => opened.end()));
-    await administer(clusterUrl(), `drop database ${name} with (force)`);
+    await administer(serverUrl(), `drop database ${name} with (force)`);
+    for (const role of roles) await administer(serverUrl(), `drop role ${role}`);
     expect(sessions, 'sessions left behind').toEqual([]);
     expect(leftovers, 'staging tables left behind').toEqual([]);
   });
@@ -73,7 +77,15 @@ export function useDatabase(): TestDatabase {
     return Number(row?.count);
   }
 
+  async function role(): Promise<string> {
+    const made = `${name}_role_${roles.length + 1}`;
+    await query(`create role ${made} login password 'pw'`);
+    roles.push(made);
+    return made;
+  }
+
   return {
+    role,
     sessions,
     untilSession: async (condition) => {
       while ((await sessions(condition)) === 0);
@@ -87,9 +99,9 @@ export function useDatabase(): TestDatabase {
   };
 }
 
-/** Runs a statement on the cluster; cloning takes turns, since a template must not be in use. */
-async function administer(clusterUrl: string, sql: string): Promise<void> {
-  const admin = new URL(clusterUrl);
+/** Runs a statement on the server; cloning takes turns, since a template must not be in use. */
+async function administer(serverUrl: string, sql: string): Promise<void> {
+  const admin = new URL(serverUrl);
   admin.pathname = 'postgres';
   const client = new pg.Client({ connectionString: admin.href });
   await client.connect();

@@ -5,37 +5,74 @@ import { join } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbedded } from '../../src/database/embedded/index.js';
+import { SCHEMA_SQL } from '../../src/database/embedded/schema.js';
 import { seedParents } from '../../src/database/with-database.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** URL of the run's cluster, with its superuser and password. */
-    clusterUrl: string;
+    /** URL of the run's server, with its superuser and password. */
+    serverUrl: string;
   }
 }
 
 /** Name of the migrated database that every test file clones. */
-export const TEMPLATE = 'certctl';
+export const TEMPLATE = 'scale_seed_template';
 
-/** One cluster a run, thrown away at its end. */
+/**
+ * One server a run: that of SCALE_SEED_TEST_URL (a superuser's), which is how other versions are tested, else an
+ * embedded one that is thrown away at the end.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const given = process.env.SCALE_SEED_TEST_URL;
+  const { url, stop } =
+    given === undefined ? await startOwn() : { url: given, stop: () => Promise.resolve() };
+  await createTemplate(url);
+  project.provide('serverUrl', url);
+  return async () => {
+    await execute(url, 'postgres', `drop database if exists ${TEMPLATE} with (force)`);
+    await stop();
+  };
+}
+
+async function startOwn(): Promise<{ url: string; stop: () => Promise<void> }> {
   const dataDirectory = join(tmpdir(), `scale-seed-test-${process.pid}`);
   const server = await startEmbedded({
     dataDirectory,
-    seed: seedParents,
     settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '60' },
   });
   const url = new URL(server.url);
   url.password = server.password;
   url.search = '';
-  project.provide('clusterUrl', url.href);
-
-  const client = new pg.Client({ connectionString: url.href });
-  await client.connect();
-  await client.query(readFileSync(new URL('dependent-tables.sql', import.meta.url), 'utf8'));
-  await client.end();
-  return async () => {
-    await server.stop();
-    await rm(dataDirectory, { recursive: true, force: true });
+  return {
+    url: url.href,
+    stop: async () => {
+      await server.stop();
+      await rm(dataDirectory, { recursive: true, force: true });
+    },
   };
+}
+
+async function createTemplate(url: string): Promise<void> {
+  await execute(url, 'postgres', `drop database if exists ${TEMPLATE} with (force)`);
+  await execute(url, 'postgres', `create database ${TEMPLATE}`);
+  await execute(url, TEMPLATE, SCHEMA_SQL, seedParents);
+  await execute(url, TEMPLATE, readFileSync(new URL('dependent-tables.sql', import.meta.url), 'utf8'));
+}
+
+async function execute(
+  url: string,
+  database: string,
+  sql: string,
+  more?: (client: pg.ClientBase) => Promise<void>,
+): Promise<void> {
+  const own = new URL(url);
+  own.pathname = database;
+  const client = new pg.Client({ connectionString: own.href });
+  await client.connect();
+  try {
+    await client.query(sql);
+    await more?.(client);
+  } finally {
+    await client.end();
+  }
 }

@@ -90,5 +90,5 @@ export async function readPassword(files: Files): Promise<string | undefined> {
 
 /** A URL without the password: libpq, psql and scale-seed read it from the file that is named. */
 export function urlOf(files: Files, port: number): string {
-  return `postgresql://${USER}@127.0.0.1:${port}/${DATABASE}?passfile=${encodeURIComponent(files.passfile)}`;
+  return `postgresql://${USER}@127.0.0.1:${port}/${DATABASE}?passfile=${encodeURIComponent(files.passfile)}&sslmode=disable`;
 }
