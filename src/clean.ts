@@ -1,4 +1,4 @@
-import { analyzeStaged, stage, type Staged } from './copy/staging.js';
+import { stage, type Staging } from './copy/staging.js';
 import { findImpact, type Impact } from './database/dependents.js';
 import { lockFixture } from './database/lock-fixture.js';
 import { quoteTable } from './database/quote.js';
@@ -42,6 +42,7 @@ async function cleanOn(database: Database, options: CleanOptions): Promise<Clean
     jobs: 1,
     parents: 'ignore',
     guard: false,
+    survey: false,
     settle: options.settle ?? true,
     changed: ({ deleted }) => deleted > 0,
     work: (step) => cleanFixture(step, options.confirm),
@@ -64,8 +65,7 @@ async function cleanFixture(
   return session.transaction(async () => {
     await lockFixture(session, fixture, table, database.onNotice);
     enter('copy');
-    const staged = await stage(session, fixture, database.onEvent);
-    await analyzeStaged(session, staged, fixture);
+    const staged = await stage(database, session, fixture);
     enter('clean');
     const doomed = `select t.* from ${quoteTable(table)} as t join ${staged.table} as s on ${sameIdentity(fixture)}`;
     const { rows: counts } = await session.query<{ count: string }>(
@@ -95,7 +95,7 @@ async function deleteRows(
   session: Step['session'],
   fixture: Fixture,
   table: string,
-  staged: Staged,
+  staged: Staging,
 ): Promise<number> {
   const { rowCount } = await session.query(
     `delete from ${table} as t using ${staged.table} as s where ${sameIdentity(fixture)}`,

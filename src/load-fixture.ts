@@ -24,7 +24,7 @@ export async function loadFixture(step: Step, plan: LoadPlan, parts: number): Pr
   const totalMs = total();
   const present = await countPresent(session, fixture, table);
   const inserted = sum(loaded, (range) => range.inserted);
-  const sentRows = sum(loaded, (range) => range.staged?.rows ?? 0);
+  const sentRows = sum(loaded, (range) => range.sentRows);
   const whole = ranges.length === 1 && sentRows === fixture.count;
   return {
     name: fixture.name,
@@ -34,8 +34,8 @@ export async function loadFixture(step: Step, plan: LoadPlan, parts: number): Pr
     inserted,
     skipped: fixture.count - inserted,
     present,
-    fingerprint: whole ? loaded[0]?.staged?.fingerprint : undefined,
-    copiedBytes: sum(loaded, (range) => range.staged?.bytes ?? 0),
+    fingerprint: whole ? loaded[0]?.fingerprint : undefined,
+    copiedBytes: sum(loaded, (range) => range.sentBytes),
     merge: strategyOf(loaded),
     foreignKeys: plan.foreignKeys,
     rebuiltIndexes: [...new Set(loaded.flatMap((range) => range.rebuiltIndexes))],

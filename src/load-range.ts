@@ -1,12 +1,18 @@
-import { stage, type Range, type Staged } from './copy/staging.js';
+import { Staging, type Range } from './copy/staging.js';
 import type { TableInfo } from './database/inspect-table.js';
 import { lockFixture } from './database/lock-fixture.js';
 import type { Session } from './database/session.js';
+import { surveyTable } from './database/survey.js';
 import { timestampText } from './encode/timestamp.js';
-import { dropPlainIndexes, lockTable, nameHolders, rebuildIndexes } from './merge/exclusive.js';
-import { lockParents } from './merge/foreign-keys.js';
+import {
+  dropPlainIndexes,
+  lockTable,
+  nameHolders,
+  rebuildIndexes,
+  type PlainIndex,
+} from './merge/exclusive.js';
+import { lockParents, silenceTriggers } from './merge/foreign-keys.js';
 import { mergeStaged } from './merge/merge.js';
-import { findStanding } from './merge/standing.js';
 import type { ForeignKeyCheck, MergeStrategy } from './report/result.js';
 import { stopwatch } from './report/stopwatch.js';
 import type { Step } from './run.js';
@@ -22,13 +28,24 @@ export interface LoadPlan {
 
 /** What a transaction did. */
 export interface LoadedRange {
-  staged: Staged | undefined;
   inserted: number;
+  sentRows: number;
+  sentBytes: number;
+  /** Of the rows that were sent. */
+  fingerprint: string | undefined;
   strategy: MergeStrategy;
   rebuiltIndexes: string[];
   copyMs: number;
   mergeMs: number;
 }
+
+/**
+ * Rows are copied and merged in batches, so that the server merges one while the next is encoded, and starts as soon as
+ * there is something to merge. Batches grow, as each costs a few round trips.
+ */
+const FIRST_BATCH_ROWS = 1000;
+const BATCH_GROWTH = 4;
+const MAX_BATCH_ROWS = 64_000;
 
 /**
  * Loads rows of a fixture in one transaction, all or nothing: finds out which of them stand, streams the others into a
@@ -48,54 +65,92 @@ export async function loadRange(
 }
 
 async function loadInTransaction(
-  { database, prepared, fixture, enter }: Step,
+  step: Step,
   session: Session,
   range: Range,
   plan: LoadPlan,
 ): Promise<LoadedRange> {
+  const { database, prepared, fixture, enter } = step;
   const table = prepared.tableOf(fixture);
-  await lockFixture(session, fixture, table, database.onNotice, plan.parts);
-  const { upTo, noneAfter } = await findStanding(session, fixture, table);
+  const waited = await lockFixture(session, fixture, table, database.onNotice, plan.parts);
+  // Whoever was waited for has probably loaded the rows.
+  const survey = waited ? await surveyTable(session, table, [fixture]) : undefined;
+  const { upTo, noneAfter } = survey?.standing.get(fixture) ?? prepared.standingOf(fixture);
   const missing = { first: Math.max(range.first, upTo + 1), last: range.last };
   if (missing.first > missing.last) return NOTHING_TO_DO;
 
   enter('copy');
-  const copying = stopwatch();
-  const staged = await stage(session, fixture, database.onEvent, missing);
-  const copyMs = copying();
+  const working = stopwatch();
+  const staging = await Staging.open(database, session, fixture, missing);
+  try {
+    await staging.copy(FIRST_BATCH_ROWS);
+    enter('merge');
+    const rowsToCome = missing.last - missing.first + 1;
+    const dropped = plan.mode === 'exclusive' ? await claim(session, table, rowsToCome, plan) : [];
+    const merged = await mergeBatches(step, session, staging, plan, noneAfter);
+    await rebuildIndexes(session, dropped);
+    return {
+      ...merged,
+      sentRows: staging.rows,
+      sentBytes: staging.bytes,
+      fingerprint: staging.fingerprint(),
+      rebuiltIndexes: dropped.map(({ name }) => name),
+      copyMs: staging.copyMs,
+      mergeMs: working() - staging.copyMs,
+    };
+  } finally {
+    staging.close();
+  }
+}
 
-  enter('merge');
-  const merging = stopwatch();
-  const merged = await withTableReady(session, table, staged, plan, async () => {
-    const bySet = plan.foreignKeys.check === 'set';
-    if (bySet) await lockParents(session, fixture, table, staged);
-    const anchor = timestampText(prepared.anchorUs);
-    return mergeStaged(session, fixture, table, staged, anchor, { noneStands: noneAfter, asReplica: bySet });
-  });
-  return { staged, copyMs, mergeMs: merging(), ...merged };
+/** Merges the batch that is staged, then copies and merges the others. */
+async function mergeBatches(
+  { prepared, fixture, enter }: Step,
+  session: Session,
+  staging: Staging,
+  plan: LoadPlan,
+  noneStands: boolean,
+): Promise<Pick<LoadedRange, 'inserted' | 'strategy'>> {
+  const table = prepared.tableOf(fixture);
+  const anchor = timestampText(prepared.anchorUs);
+  const bySet = plan.foreignKeys.check === 'set';
+  const all = { inserted: 0, strategy: noneStands ? ('insert' as const) : ('on conflict' as MergeStrategy) };
+  if (bySet) await silenceTriggers(session);
+  for (let wanted = FIRST_BATCH_ROWS, first = true; ; first = false) {
+    if (bySet) await lockParents(session, fixture, table, staging, first);
+    wanted = Math.min(wanted * BATCH_GROWTH, MAX_BATCH_ROWS);
+    const [merged] = await Promise.all([
+      mergeStaged(session, fixture, table, staging, anchor, all.strategy === 'insert'),
+      staging.encodeAhead(wanted),
+    ]);
+    all.inserted += merged.inserted;
+    all.strategy = merged.strategy;
+    if (staging.ended) return all;
+    await staging.empty();
+    enter('copy');
+    await staging.copy(wanted);
+    enter('merge');
+  }
 }
 
 const NOTHING_TO_DO: LoadedRange = {
-  staged: undefined,
   inserted: 0,
+  sentRows: 0,
+  sentBytes: 0,
+  fingerprint: undefined,
   strategy: 'none',
   rebuiltIndexes: [],
   copyMs: 0,
   mergeMs: 0,
 };
 
-/** In exclusive mode, locks the table and does the work without the indexes that are quicker to build afterwards. */
-async function withTableReady<T>(
+/** Locks the table for exclusive mode, and drops the indexes that are quicker to build again afterwards. */
+async function claim(
   session: Session,
   table: TableInfo,
-  staged: Staged,
-  { mode, lockTimeoutMs }: LoadPlan,
-  work: () => Promise<T>,
-): Promise<T & { rebuiltIndexes: string[] }> {
-  if (mode === 'online') return { ...(await work()), rebuiltIndexes: [] };
+  rowsToCome: number,
+  { lockTimeoutMs }: LoadPlan,
+): Promise<PlainIndex[]> {
   await lockTable(session, table, lockTimeoutMs);
-  const dropped = await dropPlainIndexes(session, table, staged.rows);
-  const result = await work();
-  await rebuildIndexes(session, dropped);
-  return { ...result, rebuiltIndexes: dropped.map(({ name }) => name) };
+  return dropPlainIndexes(session, table, rowsToCome);
 }

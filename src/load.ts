@@ -60,6 +60,7 @@ async function loadInto(database: Database, options: LoadOptions): Promise<LoadR
       jobs,
       parents: options.createParents === true ? 'create' : 'require',
       guard: options.force !== true,
+      survey: true,
       settle: options.settle ?? true,
       changed: ({ inserted }) => inserted > 0,
       work: (step) => {

@@ -1,4 +1,4 @@
-import { analyzeStaged, stage } from './copy/staging.js';
+import { stage } from './copy/staging.js';
 import { lockFixture } from './database/lock-fixture.js';
 import { withDatabase, type Database } from './database/with-database.js';
 import { timestampText } from './encode/timestamp.js';
@@ -27,6 +27,7 @@ async function resetOn(database: Database, options: ResetOptions): Promise<Reset
     jobs: 1,
     parents: options.createParents === true ? 'create' : 'require',
     guard: options.force !== true,
+    survey: false,
     settle: options.settle ?? true,
     changed: ({ restored, inserted }) => restored + inserted > 0,
     work: resetFixture,
@@ -48,14 +49,10 @@ async function resetFixture({ database, prepared, session, fixture, enter }: Ste
   const { staged, restored, inserted } = await session.transaction(async () => {
     await lockFixture(session, fixture, table, database.onNotice);
     enter('copy');
-    const staged = await stage(session, fixture, database.onEvent);
-    await analyzeStaged(session, staged, fixture);
+    const staged = await stage(database, session, fixture);
     enter('reset');
     const restored = await restoreRows(session, fixture, table, staged, anchor);
-    const { inserted } = await mergeStaged(session, fixture, table, staged, anchor, {
-      noneStands: false,
-      asReplica: false,
-    });
+    const { inserted } = await mergeStaged(session, fixture, table, staged, anchor, false);
     return { staged, restored, inserted };
   });
   return {
@@ -66,7 +63,7 @@ async function resetFixture({ database, prepared, session, fixture, enter }: Ste
     restored,
     inserted,
     blocked: staged.rows - restored - inserted,
-    fingerprint: staged.fingerprint,
+    fingerprint: staged.fingerprint(),
     timings: { totalMs: total() },
   };
 }

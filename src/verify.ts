@@ -1,5 +1,5 @@
 import { compareRows } from './merge/compare.js';
-import { analyzeStaged, stage } from './copy/staging.js';
+import { stage } from './copy/staging.js';
 import { findAnchors } from './merge/anchors.js';
 import { countPresent } from './database/marks.js';
 import { missingParents, parentLabel } from './database/parents.js';
@@ -31,6 +31,7 @@ export async function verifyOn(database: Database, options: VerifyOptions): Prom
       jobs: 1,
       parents: 'ignore',
       guard: false,
+      survey: false,
       settle: false,
       changed: () => false,
       work: (step) => verifyFixture(step, options.maxAgeMs),
@@ -53,8 +54,7 @@ async function verifyFixture(
   const total = stopwatch();
   return session.transaction(async () => {
     enter('copy');
-    const staged = await stage(session, fixture, database.onEvent);
-    await analyzeStaged(session, staged, fixture);
+    const staged = await stage(database, session, fixture);
     enter('verify');
     const compared = await compareRows(session, fixture, table, staged);
     const { anchors, ageMs, expired } = await findAnchors(session, fixture, table, staged);
@@ -67,7 +67,7 @@ async function verifyFixture(
       schema: table.schema,
       rows: staged.rows,
       present: await countPresent(session, fixture, table),
-      fingerprint: staged.fingerprint,
+      fingerprint: staged.fingerprint(),
       intact: missing.rows + unexpected.rows + driftedRows + parents.length === 0 && !tooOld,
       ...compared,
       missingParents: parents.map(parentLabel),

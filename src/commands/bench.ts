@@ -1,5 +1,4 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import { startEmbedded } from '../database/embedded/index.js';
 import { resolveTarget } from '../database/target.js';
 import { seedParents } from '../database/with-database.js';
 import { EXIT } from './exit-codes.js';
@@ -37,6 +36,7 @@ async function bench(flags: BenchFlags): Promise<void> {
   // Loaded here and not before: the benchmarks' packages are optional.
   const { runBench, freshDatabases, scratchSchemas, renderTables, renderComparison } =
     await import('../../bench/main.js');
+  const { startEmbedded } = await import('../database/embedded/index.js');
   const onNotice = (message: string): void => void process.stderr.write(`${message}\n`);
   const interruption = onInterrupt();
   if (flags.databaseUrl !== undefined) resolveTarget(flags.databaseUrl);

@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline/promises';
 import { ScaleSeedError } from '../errors.js';
 
 /**
@@ -15,6 +14,7 @@ export async function confirmOnTerminal(question: string, signal?: AbortSignal):
       hint: 'add --yes to go ahead without being asked',
     });
   }
+  const { createInterface } = await import('node:readline/promises');
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const answer = await terminal.question(`${question} [y/N] `, signal === undefined ? {} : { signal });

@@ -1,16 +1,13 @@
 import { Option, type Command } from 'commander';
-import {
-  destroyEmbedded,
-  embeddedStatus,
-  startEmbedded,
-  stopEmbedded,
-  type EmbeddedStatus,
-} from '../database/embedded/index.js';
+import type { EmbeddedStatus } from '../database/embedded/index.js';
 import { seedParents } from '../database/with-database.js';
 import { ScaleSeedError } from '../errors.js';
 import { confirmOnTerminal } from './confirm.js';
 import { EXIT } from './exit-codes.js';
 import { parsePort } from './parse.js';
+
+/** Loaded when it is asked for: most commands have no use for it. */
+const embedded = () => import('../database/embedded/index.js');
 
 interface DbFlags {
   dataDirectory?: string;
@@ -49,6 +46,7 @@ function withDirectory(command: Command): Command {
 }
 
 async function start({ dataDirectory, port, migrations }: DbFlags): Promise<void> {
+  const { startEmbedded } = await embedded();
   const server = await startEmbedded({
     ...(dataDirectory === undefined ? {} : { dataDirectory }),
     ...(port === undefined ? {} : { port }),
@@ -63,17 +61,20 @@ async function start({ dataDirectory, port, migrations }: DbFlags): Promise<void
 }
 
 async function stop(flags: DbFlags): Promise<void> {
+  const { stopEmbedded } = await embedded();
   say((await stopEmbedded(directoryOf(flags))) ? 'stopped' : 'it was not running');
   process.exitCode = EXIT.done;
 }
 
 async function status(flags: DbFlags): Promise<void> {
+  const { embeddedStatus } = await embedded();
   const found = await embeddedStatus(directoryOf(flags));
   process.stdout.write(flags.format === 'json' ? `${JSON.stringify(found, null, 2)}\n` : describe(found));
   process.exitCode = EXIT.done;
 }
 
 async function url(flags: DbFlags): Promise<void> {
+  const { embeddedStatus } = await embedded();
   const found = await embeddedStatus(directoryOf(flags));
   if (found.url === undefined) {
     throw new ScaleSeedError('the embedded server is not running', {
@@ -87,6 +88,7 @@ async function url(flags: DbFlags): Promise<void> {
 }
 
 async function destroy(flags: DbFlags): Promise<void> {
+  const { embeddedStatus, destroyEmbedded } = await embedded();
   const { dataDirectory } = await embeddedStatus(directoryOf(flags));
   const agreed =
     flags.yes === true || (await confirmOnTerminal(`Remove ${dataDirectory} and all that is in it?`));

@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import v8 from 'node:v8';
 import { messageOf, ScaleSeedError } from '../errors.js';
 import type { OnEvent } from '../events.js';
 import { renderMarkdown } from '../report/markdown.js';
@@ -16,8 +17,9 @@ export async function execute<R extends Report>(
   flags: OutputFlags,
   run: (control: { signal: AbortSignal; onEvent: OnEvent }) => Promise<R>,
 ): Promise<R> {
+  keepHeapSmall();
   const interruption = onInterrupt();
-  const progress = showProgress(process.stderr, {
+  const progress = await showProgress(process.stderr, {
     progress: flags.progress && flags.quiet !== true,
     notices: flags.quiet !== true,
   });
@@ -30,6 +32,15 @@ export async function execute<R extends Report>(
     progress.stop();
     interruption.off();
   }
+}
+
+/**
+ * Rows live for a millisecond. Letting the heap grow as it would by default makes a load of a million rows no faster,
+ * and the process half as large again: 109 MiB against 71. What starting up needs it has got by now.
+ */
+function keepHeapSmall(): void {
+  v8.setFlagsFromString('--semi-space-growth-factor=1');
+  v8.setFlagsFromString('--heap-growing-percent=30');
 }
 
 async function publish(report: Report, { format, output }: OutputFlags): Promise<void> {

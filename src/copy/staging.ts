@@ -1,22 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { quote, quoteList } from '../database/quote.js';
 import type { Session } from '../database/session.js';
-import { encodeVarying } from '../encode/encode-rows.js';
+import type { Database } from '../database/with-database.js';
+import { encodeVarying, type Chunk } from '../encode/encode-rows.js';
+import { Fingerprint } from '../encode/fingerprint.js';
 import { stagingType } from '../encode/type-encoders.js';
 import type { OnEvent } from '../events.js';
-import { Fingerprint } from '../encode/fingerprint.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
-
-/** A staging table that holds a fixture's rows. */
-export interface Staged {
-  /** The table as SQL. */
-  table: string;
-  rows: number;
-  /** Bytes of CSV that crossed the socket. */
-  bytes: number;
-  /** Of the rows that were sent. */
-  fingerprint: string;
-}
+import { stopwatch } from '../report/stopwatch.js';
 
 /** Rows of a fixture, both ends included. */
 export interface Range {
@@ -26,55 +17,139 @@ export interface Range {
 
 const NAME = 'scale_seed_staging';
 
-/**
- * Streams a fixture into a staging table of the session's own, which goes with the transaction however that ends.
- * Memory stays constant, as the server sets the pace.
- *
- * Generating, encoding, sending and COPY's parsing overlap; copying and merging follow each other. With only the columns
- * that vary on the wire, copying is 6 % of a load (100,000 certificates: 52 of 873 ms), and the ways to overlap it with
- * the merge gained nothing: batches encoded ahead while one is merged, 866 ms; staging tables filled by a second
- * session while the first merges, 863 ms.
- */
-export async function stage(
-  session: Session,
-  fixture: Fixture,
-  onEvent: OnEvent,
-  { first, last }: Range = { first: 1, last: fixture.count },
-): Promise<Staged> {
-  const columns = Object.entries(fixture.columns);
-  const table = quote('pg_temp', NAME);
-  const definitions = columns.map(([name, type]) => `${quote(name)} ${stagingType(type)}`);
-  await session.query(`create temp table ${quote(NAME)} (${definitions.join(', ')}) on commit drop`);
+/** Memory for what is encoded before it is asked for. */
+const MAX_BYTES_AHEAD = 2 * 1024 * 1024;
 
-  const fingerprint = new Fingerprint(fixture);
-  let sentRows = 0;
-  let bytes = 0;
-  async function* chunks(): AsyncGenerator<Buffer, void> {
-    for await (const chunk of encodeVarying(fixture, { first, last })) {
-      fingerprint.add(chunk.bytes);
-      yield chunk.bytes;
-      // A socket that takes every chunk would keep the thread to itself: let the other sessions' answers in.
-      await nextTurn();
-      sentRows += chunk.rows.length;
+/**
+ * A staging table of the session's own, which goes with the transaction however that ends, and the rows on their way
+ * into it, batch after batch. The server sets the pace: memory stays constant.
+ */
+export class Staging {
+  /** The table as SQL. */
+  readonly table = quote('pg_temp', NAME);
+  /** Rows, and bytes of CSV, that crossed the socket so far. */
+  rows = 0;
+  bytes = 0;
+  /** Time spent copying. */
+  copyMs = 0;
+  /** Every row has been copied. */
+  ended = false;
+
+  readonly #session: Session;
+  readonly #fixture: Fixture;
+  readonly #expected: number;
+  readonly #onEvent: OnEvent;
+  readonly #fingerprint: Fingerprint;
+  readonly #source: AsyncGenerator<Chunk, void>;
+  readonly #ahead: Chunk[] = [];
+  #closed = false;
+
+  private constructor({ onEvent }: Database, session: Session, fixture: Fixture, range: Range) {
+    this.#session = session;
+    this.#fixture = fixture;
+    this.#expected = range.last - range.first + 1;
+    this.#onEvent = onEvent;
+    this.#fingerprint = new Fingerprint(fixture);
+    this.#source = encodeVarying(fixture, range);
+  }
+
+  /** Makes the table; whoever opens it closes it. */
+  static async open(
+    database: Database,
+    session: Session,
+    fixture: Fixture,
+    range: Range = { first: 1, last: fixture.count },
+  ): Promise<Staging> {
+    const columns = Object.entries(fixture.columns);
+    const definitions = columns.map(([name, type]) => `${quote(name)} ${stagingType(type)}`);
+    await session.query(`create temp table ${quote(NAME)} (${definitions.join(', ')}) on commit drop`);
+    return new Staging(database, session, fixture, range);
+  }
+
+  /** Copies whole chunks until at least `wanted` rows have come, or the last; returns how many have. */
+  async copy(wanted = Infinity): Promise<number> {
+    const copying = stopwatch();
+    const names = Object.keys(this.#fixture.columns);
+    const { rows } = await this.#session.copyFrom(
+      `copy ${this.table} (${quoteList(names)}) from stdin (format csv)`,
+      this.#take(wanted),
+    );
+    this.copyMs += copying();
+    return rows;
+  }
+
+  /** Encodes rows for the next copy while the server is busy: at most `wanted`, and no more than memory allows. */
+  async encodeAhead(wanted: number): Promise<void> {
+    let [rows, bytes] = [0, 0];
+    while (!this.#closed && rows < wanted && bytes < MAX_BYTES_AHEAD) {
+      const chunk = await this.#encodeNext();
+      if (chunk === undefined) return;
+      this.#ahead.push(chunk);
+      rows += chunk.rows;
       bytes += chunk.bytes.length;
-      onEvent({
+    }
+  }
+
+  async empty(): Promise<void> {
+    await this.#session.query(`truncate ${this.table}`);
+  }
+
+  /** Gives the planner what it needs to join the table: without statistics it may choose a nested loop. */
+  async analyze(): Promise<void> {
+    await this.#session.query(`analyze ${this.table} (${quoteList(identityOf(this.#fixture))})`);
+  }
+
+  /** Of the rows that were sent; nothing can be sent afterwards. */
+  fingerprint(): string {
+    return this.#fingerprint.digest();
+  }
+
+  /** Lets the fixture's generator end early. */
+  close(): void {
+    this.#closed = true;
+    this.#source.return().catch(() => undefined);
+  }
+
+  async *#take(wanted: number): AsyncGenerator<Buffer, void> {
+    let taken = 0;
+    // Once all expected rows have come, only the generator can tell that no more do.
+    while (taken < wanted || this.rows === this.#expected) {
+      const chunk = this.#ahead.shift() ?? (await this.#encodeNext());
+      if (chunk === undefined) {
+        this.ended = true;
+        return;
+      }
+      taken += chunk.rows;
+      this.rows += chunk.rows;
+      this.bytes += chunk.bytes.length;
+      this.#fingerprint.add(chunk.bytes);
+      yield chunk.bytes;
+      this.#onEvent({
         type: 'progress',
-        fixture: fixture.name,
+        fixture: this.#fixture.name,
         phase: 'copy',
-        rows: sentRows,
-        totalRows: last - first + 1,
+        rows: this.rows,
+        totalRows: this.#expected,
       });
     }
   }
-  const names = columns.map(([name]) => name);
-  const { rows } = await session.copyFrom(
-    `copy ${table} (${quoteList(names)}) from stdin (format csv)`,
-    chunks(),
-  );
-  return { table, rows, bytes, fingerprint: fingerprint.digest() };
+
+  /** A generator that never waits would keep the thread to itself: lets the sessions' answers in before every chunk. */
+  async #encodeNext(): Promise<Chunk | undefined> {
+    await nextTurn();
+    const next = await this.#source.next();
+    return next.done === true ? undefined : next.value;
+  }
 }
 
-/** Gives the planner what it needs to join the staging table: without statistics it may choose a nested loop. */
-export async function analyzeStaged(session: Session, { table }: Staged, fixture: Fixture): Promise<void> {
-  await session.query(`analyze ${table} (${quoteList(identityOf(fixture))})`);
+/** Opens a staging table, copies a whole fixture into it, and makes it ready to be joined. */
+export async function stage(database: Database, session: Session, fixture: Fixture): Promise<Staging> {
+  const staging = await Staging.open(database, session, fixture);
+  try {
+    await staging.copy();
+    await staging.analyze();
+    return staging;
+  } finally {
+    staging.close();
+  }
 }

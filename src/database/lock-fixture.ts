@@ -8,7 +8,7 @@ const NAMESPACE = 0x73656564;
 /**
  * Makes loaders of one fixture take turns until the transaction ends. Rows would come out right without it, but two
  * transactions that insert the same keys would wait for each other row by row. Loaders of parts of a fixture share
- * the lock.
+ * the lock. Returns whether another loader had to be waited for.
  */
 export async function lockFixture(
   session: Session,
@@ -16,14 +16,15 @@ export async function lockFixture(
   { schema, name }: TableName,
   onNotice: (message: string) => void,
   shared = false,
-): Promise<void> {
+): Promise<boolean> {
   const lock = shared ? 'xact_lock_shared' : 'xact_lock';
   const key = [NAMESPACE, `${schema}.${name}.${fixture.name}`];
   const { rows } = await session.query<{ locked: boolean }>(
     `select pg_try_advisory_${lock}($1::int, hashtext($2)) as locked`,
     key,
   );
-  if (rows[0]?.locked === true) return;
+  if (rows[0]?.locked === true) return false;
   onNotice(`another scale-seed is at work on ${fixture.name}: waiting for it to finish`);
   await session.query(`select pg_advisory_${lock}($1::int, hashtext($2))`, key);
+  return true;
 }

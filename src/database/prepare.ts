@@ -3,10 +3,11 @@ import pg from 'pg';
 import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import { FAMILIES } from '../fixtures/registry.js';
-import { guardTable } from './guard.js';
+import { refuseStrangers } from './guard.js';
 import { checkTable, inspectTable, type TableInfo } from './inspect-table.js';
 import { createParents, missingParents, refuseMissing } from './parents.js';
 import { Session } from './session.js';
+import { surveyTable, type Standing } from './survey.js';
 import { translateError } from './translate-error.js';
 import type { Database } from './with-database.js';
 
@@ -19,6 +20,8 @@ export interface PrepareOptions {
   parents: 'require' | 'create' | 'ignore';
   /** Refuse a database that looks like a real fleet. */
   guard: boolean;
+  /** Find out which rows stand. */
+  survey: boolean;
 }
 
 /** A database that has all that the fixtures need. */
@@ -27,6 +30,8 @@ export interface Prepared {
   server: { version: string; versionNumber: number };
   /** A fixture's table. */
   tableOf: (fixture: Fixture) => TableInfo;
+  /** Its rows that stand, where that was asked for. */
+  standingOf: (fixture: Fixture) => Standing;
   /** The role may set session_replication_role. */
   mayReplicate: boolean;
   /** The server's now(), in microseconds since 1970. */
@@ -71,9 +76,10 @@ async function prepareOnce(database: Database, options: PrepareOptions): Promise
     const tables = await inspectTables(session, options);
     const tableOf = (fixture: Fixture): TableInfo => tables.get(fixture.table)!;
     for (const fixture of options.fixtures) checkTable(fixture, tableOf(fixture));
-    if (options.guard) await guardFleet(session, tables, options);
+    const standing = await surveyFleet(session, tables, options);
     if (options.parents !== 'ignore') await settleParents(session, database, options, tableOf);
-    return { session, server, mayReplicate, tableOf, anchorUs };
+    const standingOf = (fixture: Fixture): Standing => standing.get(fixture)!;
+    return { session, server, mayReplicate, tableOf, standingOf, anchorUs };
   } catch (error) {
     await session.close();
     throw translateError(error, { phase: 'prepare', state: 'nothing was changed' });
@@ -125,16 +131,26 @@ async function inspectTables(
   return tables;
 }
 
-/** Guards both tables of a fleet, whichever of them is loaded; one that is not there, or not to be read, is no fleet. */
-async function guardFleet(
+/**
+ * Looks at the rows of the tables: which of the fixtures' stand, and whether they look like a real fleet. Both tables of
+ * a fleet are guarded, whichever of them is loaded; one that is not there, or not to be read, is no fleet.
+ */
+async function surveyFleet(
   session: Session,
   inspected: ReadonlyMap<string, TableInfo>,
-  { fixtures, schema }: PrepareOptions,
-): Promise<void> {
-  for (const name of new Set(FAMILIES.map(({ table }) => table))) {
+  { fixtures, schema, guard, survey }: PrepareOptions,
+): Promise<Map<Fixture, Standing>> {
+  const standing = new Map<Fixture, Standing>();
+  const guarded = guard ? FAMILIES.map(({ table }) => table) : [];
+  for (const name of new Set([...(survey ? inspected.keys() : []), ...guarded])) {
     const table = inspected.get(name) ?? (await inspectTable(session, name, schema).catch(() => undefined));
-    if (table?.privileges.select) await guardTable(session, table, [...FAMILIES, ...fixtures]);
+    if (table?.privileges.select !== true) continue;
+    const wanted = survey ? fixtures.filter((fixture) => fixture.table === name) : [];
+    const found = await surveyTable(session, table, wanted, [...FAMILIES, ...fixtures]);
+    if (guarded.includes(name)) refuseStrangers(table, found.strangers);
+    for (const [fixture, rows] of found.standing) standing.set(fixture, rows);
   }
+  return standing;
 }
 
 async function settleParents(

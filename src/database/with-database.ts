@@ -2,7 +2,6 @@ import type pg from 'pg';
 import type { OnEvent } from '../events.js';
 import { ALL_PARENTS } from '../fixtures/parents.js';
 import type { DatabaseOptions } from '../options.js';
-import { startEmbedded } from './embedded/index.js';
 import { createParents } from './parents.js';
 import { resolveTarget, type Target } from './target.js';
 
@@ -42,6 +41,8 @@ async function onOwnServer<T>(
   work: (target: Target) => Promise<T>,
 ): Promise<T> {
   const own = typeof embedded === 'object' ? embedded : {};
+  // Loaded here and not before: whoever names a database need not wait for it.
+  const { startEmbedded } = await import('./embedded/index.js');
   const server = await startEmbedded({ seed: seedParents, onNotice, signal, ...own });
   try {
     onNotice(`embedded PostgreSQL ${server.version} at ${server.url}`);

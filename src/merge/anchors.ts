@@ -1,4 +1,4 @@
-import type { Staged } from '../copy/staging.js';
+import type { Staging } from '../copy/staging.js';
 import type { TableInfo } from '../database/inspect-table.js';
 import { quote, quoteTable } from '../database/quote.js';
 import type { Session } from '../database/session.js';
@@ -21,7 +21,7 @@ export async function findAnchors(
   session: Session,
   fixture: Fixture,
   table: TableInfo,
-  staged: Staged,
+  staged: Staging,
 ): Promise<Pick<VerifiedFixture, 'anchors' | 'ageMs' | 'expired'>> {
   const values: unknown[] = [];
   const anchor = rowAnchor(fixture, values);

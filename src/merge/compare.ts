@@ -1,4 +1,4 @@
-import type { Staged } from '../copy/staging.js';
+import type { Staging } from '../copy/staging.js';
 import type { TableInfo } from '../database/inspect-table.js';
 import { markCondition } from '../database/marks.js';
 import { quote, quoteTable } from '../database/quote.js';
@@ -19,7 +19,7 @@ export async function compareRows(
   session: Session,
   fixture: Fixture,
   table: TableInfo,
-  staged: Staged,
+  staged: Staging,
 ): Promise<Comparison> {
   const values: unknown[] = [];
   const checks = checksOf(fixture, table, values);
@@ -84,7 +84,7 @@ function checksOf(fixture: Fixture, table: TableInfo, values: unknown[]): Check[
 }
 
 /** A row for every row of the fixture: its key, whether it is absent, and e(xpected) and f(ound) for every check. */
-function comparedSql(fixture: Fixture, table: TableInfo, staged: Staged, checks: readonly Check[]): string {
+function comparedSql(fixture: Fixture, table: TableInfo, staged: Staging, checks: readonly Check[]): string {
   const pairs = checks.map(({ expected, found }, i) => `${expected} as e${i}, ${found} as f${i}`);
   return `with compared as (
     select ${keySql(fixture, 's')} as key, t.${quote(identityOf(fixture)[0] ?? '')} is null as absent, ${pairs.join(', ')}
@@ -96,7 +96,7 @@ async function unexpectedRows(
   session: Session,
   fixture: Fixture,
   table: TableInfo,
-  staged: Staged,
+  staged: Staging,
 ): Promise<Comparison['unexpected']> {
   if (fixture.growable) return { rows: 0, examples: [] };
   const values: unknown[] = [];

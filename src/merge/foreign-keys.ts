@@ -1,9 +1,9 @@
-import type { Staged } from '../copy/staging.js';
+import type { Staging } from '../copy/staging.js';
 import type { TableInfo } from '../database/inspect-table.js';
 import { literal, quote, quoteTable } from '../database/quote.js';
 import type { Session } from '../database/session.js';
 import { ScaleSeedError } from '../errors.js';
-import { columnsOf, type Fixture } from '../fixtures/fixture.js';
+import { columnsOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 import type { ForeignKeyCheck } from '../report/result.js';
 import { columnValue } from './expressions.js';
 import { restColumns } from './rest-columns.js';
@@ -46,8 +46,16 @@ function obstacleTo(fixture: Fixture, table: TableInfo, mayReplicate: boolean): 
 }
 
 /**
+ * Silences the foreign keys' triggers, and they alone, until the transaction ends: {@link lockParents} has to take
+ * their place.
+ */
+export async function silenceTriggers(session: Session): Promise<void> {
+  await session.query('set local session_replication_role = replica');
+}
+
+/**
  * Checks that every distinct parent of the staged rows exists, and locks it as the foreign key's own trigger would,
- * so that it cannot go before the transaction ends. All keys in one statement: a round trip apiece would wait its turn
+ * so that it cannot go before the transaction ends. Keys that do not vary need that for the `first` batch only. All keys in one statement: a round trip apiece would wait its turn
  * behind the other fixtures' encoding.
  *
  * @throws ScaleSeedError `parents`.
@@ -56,12 +64,14 @@ export async function lockParents(
   session: Session,
   fixture: Fixture,
   table: TableInfo,
-  staged: Staged,
+  staged: Staging,
+  first: boolean,
 ): Promise<void> {
   const values: unknown[] = [];
   const checks = table.foreignKeys
-    .map((key) => missingParentsSql(fixture, table, staged, key, values))
-    .filter((sql) => sql !== undefined);
+    .filter(({ columns }) => first || columns.some((column) => varies(fixture, column)))
+    .filter(({ columns }) => !columns.some((column) => isNull(fixture, table, column)))
+    .map((key) => missingParentsSql(fixture, table, staged, key, values));
   if (checks.length === 0) return;
   const { rows } = await session.query<{ key: string; missing: string }>(checks.join(' union all '), values);
   const key = table.foreignKeys.find(({ name }) => name === rows[0]?.key);
@@ -79,20 +89,19 @@ export async function lockParents(
   );
 }
 
-/** A select that locks a foreign key's parents and returns a few that are missing; undefined where all are NULL. */
+/** A select that locks a foreign key's parents and returns a few that are missing. */
 function missingParentsSql(
   fixture: Fixture,
   table: TableInfo,
-  { table: staging }: Staged,
+  { table: staging }: Staging,
   { name, columns, parent, parentColumns }: ForeignKey,
   values: unknown[],
-): string | undefined {
-  const sources = columns.map((column) => sourceOf(fixture, table, column, values));
-  if (sources.some(({ sql }) => sql === 'NULL')) return undefined;
-  const constant = sources.every(({ varies }) => !varies);
-  const wanted = sources.map(({ sql }, i) => `${sql} as k${i}`).join(', ');
+): string {
+  const constant = !columns.some((column) => varies(fixture, column));
+  const wanted = columns.map((column, i) => `${sourceSql(fixture, table, column, values)} as k${i}`);
   const same = parentColumns.map((column, i) => `p.${quote(column)} = w.k${i}`).join(' and ');
-  return `(with wanted as materialized (select distinct ${wanted} from ${constant ? '(select) as s' : `${staging} as s`}),
+  return `(with wanted as materialized (
+         select distinct ${wanted.join(', ')} from ${constant ? '(select) as s' : `${staging} as s`}),
        locked as materialized (
          select p.* from ${quoteTable(parent)} as p where exists (select from wanted as w where ${same})
          for key share)
@@ -104,18 +113,25 @@ function missingParentsSql(
 }
 
 /** Where a foreign key's column gets its value: from the fixture, or from a default that is the same for all rows. */
-function sourceOf(
-  fixture: Fixture,
-  table: TableInfo,
-  name: string,
-  values: unknown[],
-): { sql: string; varies: boolean } {
-  const column = columnsOf(fixture).find((candidate) => candidate.name === name);
-  if (column !== undefined) {
-    return { sql: columnValue(column, values).sql, varies: column.kind !== 'constant' };
-  }
-  return {
-    sql: restColumns(fixture, table).fixed.find((rest) => rest.column === name)?.sql ?? 'NULL',
-    varies: false,
-  };
+function sourceSql(fixture: Fixture, table: TableInfo, name: string, values: unknown[]): string {
+  const column = columnOf(fixture, name);
+  return column === undefined ? defaultOf(fixture, table, name) : columnValue(column, values).sql;
+}
+
+function varies(fixture: Fixture, name: string): boolean {
+  const kind = columnOf(fixture, name)?.kind;
+  return kind === 'varying' || kind === 'derived';
+}
+
+/** A row without a value in one column of a key refers to nothing. */
+function isNull(fixture: Fixture, table: TableInfo, name: string): boolean {
+  return columnOf(fixture, name) === undefined && defaultOf(fixture, table, name) === 'NULL';
+}
+
+function columnOf(fixture: Fixture, name: string): FixtureColumn | undefined {
+  return columnsOf(fixture).find((column) => column.name === name);
+}
+
+function defaultOf(fixture: Fixture, table: TableInfo, name: string): string {
+  return restColumns(fixture, table).fixed.find(({ column }) => column === name)?.sql ?? 'NULL';
 }

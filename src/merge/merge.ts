@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { Staged } from '../copy/staging.js';
+import type { Staging } from '../copy/staging.js';
 import { quoteList, quoteTable, type TableName } from '../database/quote.js';
 import type { Session } from '../database/session.js';
 import type { Fixture } from '../fixtures/fixture.js';
@@ -9,13 +9,6 @@ import { valuesOnAnchor } from './expressions.js';
 export interface Merged {
   inserted: number;
   strategy: MergeStrategy;
-}
-
-export interface MergeOptions {
-  /** No row is known to stand, so a plain insert is worth trying. */
-  noneStands: boolean;
-  /** The parents are locked, so the foreign keys' triggers are silenced while the merge runs, and they alone. */
-  asReplica: boolean;
 }
 
 /**
@@ -29,20 +22,16 @@ export async function mergeStaged(
   session: Session,
   fixture: Fixture,
   table: TableName,
-  staged: Staged,
+  { table: staging }: Staging,
   anchor: string,
-  { noneStands, asReplica }: MergeOptions,
+  noneStands: boolean,
 ): Promise<Merged> {
   const values: unknown[] = [];
   const columns = valuesOnAnchor(fixture, anchor, values);
   const insert = `insert into ${quoteTable(table)} (${quoteList(columns.map(({ column }) => column))})
-     select ${columns.map(({ sql }) => sql).join(', ')} from ${staged.table} as s`;
-  if (asReplica) await session.query('set local session_replication_role = replica');
-  const merged =
-    (noneStands ? await tryInsert(session, insert, values) : undefined) ??
-    (await insertOnConflict(session, insert, values));
-  if (asReplica) await session.query('set local session_replication_role = origin');
-  return merged;
+     select ${columns.map(({ sql }) => sql).join(', ')} from ${staging} as s`;
+  const inserted = noneStands ? await tryInsert(session, insert, values) : undefined;
+  return inserted ?? insertOnConflict(session, insert, values);
 }
 
 const UNIQUE_VIOLATION = '23505';

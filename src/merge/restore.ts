@@ -1,4 +1,4 @@
-import type { Staged } from '../copy/staging.js';
+import type { Staging } from '../copy/staging.js';
 import type { TableInfo } from '../database/inspect-table.js';
 import { quote, quoteTable } from '../database/quote.js';
 import type { Session } from '../database/session.js';
@@ -14,7 +14,7 @@ export async function restoreRows(
   session: Session,
   fixture: Fixture,
   table: TableInfo,
-  { table: staging }: Staged,
+  { table: staging }: Staging,
   anchor: string,
 ): Promise<number> {
   const values: unknown[] = [];

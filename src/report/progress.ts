@@ -1,5 +1,5 @@
 import type { WriteStream } from 'node:tty';
-import { MultiBar, type SingleBar } from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
 import type { OnEvent, RunEvent } from '../events.js';
 import { formatCount } from './units.js';
 
@@ -13,13 +13,13 @@ export interface Progress {
 const LOG_INTERVAL_MS = 3000;
 
 /** Shows a run on standard error: bars on a terminal, now and then a line in a log. Confirmations are always shown. */
-export function showProgress(
+export async function showProgress(
   stream: WriteStream,
   { progress, notices }: { progress: boolean; notices: boolean },
-): Progress {
+): Promise<Progress> {
   const terminal = stream.isTTY && process.env.TERM !== 'dumb';
   const print = (line: string): void => void stream.write(`${line}\n`);
-  const shown = !progress ? silent : terminal ? bars(stream) : lines(print);
+  const shown = !progress ? silent : terminal ? await bars(stream) : lines(print);
   return {
     onEvent(event) {
       if (event.type === 'confirmation') shown.print(event.line, print);
@@ -47,7 +47,8 @@ const silent: Display = {
   stop: () => undefined,
 };
 
-function bars(stream: WriteStream): Display {
+async function bars(stream: WriteStream): Promise<Display> {
+  const { MultiBar } = await import('cli-progress');
   const multi = new MultiBar({
     stream,
     format:

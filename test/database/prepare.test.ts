@@ -104,7 +104,7 @@ describe('the guard', () => {
     await expect(load(at())).rejects.toMatchObject({
       code: 'guard',
       message:
-        'public.agents holds more than 1000 rows that no known fixture made: this looks like a real fleet',
+        'public.agents holds 1,001 rows that no known fixture made: this looks like a real fleet',
     });
   });
 
