@@ -29,6 +29,8 @@ export interface LoadPlan {
 /** What a transaction did. */
 export interface LoadedRange {
   inserted: number;
+  /** Rows of the fixture's mark, where nothing was sent and they are still those that were counted. */
+  present: number | undefined;
   sentRows: number;
   sentBytes: number;
   /** Of the rows that were sent. */
@@ -75,9 +77,9 @@ async function loadInTransaction(
   const waited = await lockFixture(session, fixture, table, database.onNotice, plan.parts);
   // Whoever was waited for has probably loaded the rows.
   const survey = waited ? await surveyTable(session, table, [fixture]) : undefined;
-  const { upTo, noneAfter } = survey?.standing.get(fixture) ?? prepared.standingOf(fixture);
+  const { upTo, noneAfter, present } = survey?.standing.get(fixture) ?? prepared.standingOf(fixture);
   const missing = { first: Math.max(range.first, upTo + 1), last: range.last };
-  if (missing.first > missing.last) return NOTHING_TO_DO;
+  if (missing.first > missing.last) return { ...NOTHING_TO_DO, present };
 
   enter('copy');
   const working = stopwatch();
@@ -91,6 +93,7 @@ async function loadInTransaction(
     await rebuildIndexes(session, dropped);
     return {
       ...merged,
+      present: undefined,
       sentRows: staging.rows,
       sentBytes: staging.bytes,
       fingerprint: staging.fingerprint(),
@@ -133,7 +136,7 @@ async function mergeBatches(
   }
 }
 
-const NOTHING_TO_DO: LoadedRange = {
+const NOTHING_TO_DO: Omit<LoadedRange, 'present'> = {
   inserted: 0,
   sentRows: 0,
   sentBytes: 0,

@@ -44,6 +44,7 @@ export interface LoadedFixture {
   /** More than one: the fixture was loaded in parts that committed one by one. */
   transactions: number;
   timings: { copyMs: number; mergeMs: number; totalMs: number };
+  /** Rows inserted in a second of `totalMs`. */
   rowsPerSecond: number;
   confirmation: string;
 }

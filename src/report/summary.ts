@@ -48,7 +48,7 @@ function summarizeLoad(report: LoadReport): Summary {
       formatCount(fixture.inserted),
       formatCount(fixture.skipped),
       formatMs(fixture.timings.totalMs),
-      formatCount(fixture.rowsPerSecond),
+      fixture.inserted === 0 ? '-' : formatCount(fixture.rowsPerSecond),
       shortFingerprint(fixture.fingerprint),
     ]),
     remarks: [

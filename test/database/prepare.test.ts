@@ -103,8 +103,7 @@ describe('the guard', () => {
   it('refuses what looks like a real fleet', async () => {
     await expect(load(at())).rejects.toMatchObject({
       code: 'guard',
-      message:
-        'public.agents holds 1,001 rows that no known fixture made: this looks like a real fleet',
+      message: 'public.agents holds 1,001 rows that no known fixture made: this looks like a real fleet',
     });
   });
 
