@@ -8,7 +8,7 @@ export interface Comparison {
   size: string;
   path: string;
   verdict: 'faster' | 'slower' | 'no difference that the noise allows to see';
-  /** New time against old, each as a ratio to the published way of its own run. */
+  /** New time against old, each as a ratio to the reference of its own run. */
   change: number;
   probability: number;
   regressed: boolean;
@@ -18,7 +18,7 @@ export interface Comparison {
 const SIGNIFICANT = 0.05;
 
 /**
- * Compares two results path by path. Machines differ and drift, so it is ratios to the published way that are
+ * Compares two results path by path. Machines differ and drift, so it is ratios to each path's reference that are
  * compared, by a permutation test; a path has regressed where it is slower by more than `thresholdPercent`.
  */
 export function compareResults(
@@ -31,8 +31,9 @@ export function compareResults(
     const earlier = before.sizes.find((candidate) => candidate.size === size)?.paths ?? [];
     return paths.flatMap((path) => {
       const old = earlier.find(({ name }) => name === path.name);
-      if (old === undefined || path.name === REFERENCE) return [];
-      const [one, other] = [ratiosOf(old, earlier), ratiosOf(path, paths)];
+      const reference = path.ratio?.to ?? REFERENCE;
+      if (old === undefined || path.name === reference) return [];
+      const [one, other] = [ratiosOf(old, reference, earlier), ratiosOf(path, reference, paths)];
       const probability = statistics.probabilityOfNoDifference(one, other);
       const change = statistics.estimate(other).median / statistics.estimate(one).median;
       const differs = probability < SIGNIFICANT;
@@ -53,9 +54,9 @@ export function compareResults(
 
 const NO_DIFFERENCE = 'no difference that the noise allows to see' as const;
 
-function ratiosOf(path: PathResult, all: readonly PathResult[]): number[] {
-  const reference = all.find(({ name }) => name === REFERENCE)?.samplesMs;
-  return path.samplesMs.map((ms, round) => ms / (reference?.[round] ?? 1));
+function ratiosOf(path: PathResult, reference: string, all: readonly PathResult[]): number[] {
+  const referenceMs = all.find(({ name }) => name === reference)?.samplesMs;
+  return path.samplesMs.map((ms, round) => ms / (referenceMs?.[round] ?? 1));
 }
 
 /** @throws ScaleSeedError `configuration` where the file is not a result of these benchmarks. */

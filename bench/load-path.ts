@@ -28,6 +28,8 @@ export interface LoadPath {
   /** What comes before the clock starts. */
   prepare?: (run: Run) => Promise<void>;
   load: (run: Run) => Promise<Phases | undefined>;
+  /** The path that its times are divided by: a whole process is compared with a whole process. */
+  reference?: string;
   /** A floor leaves out part of the work, so its rows are not counted afterwards. */
   floor?: true;
   /** Slow paths are left out above this many rows unless they are named. */

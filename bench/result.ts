@@ -14,8 +14,8 @@ export interface PathResult {
   samplesMs: number[];
   phases: Phases[];
   time: Estimate;
-  /** Of the path's time to the published way's of the same round; absent where that was not measured. */
-  ratio?: Estimate;
+  /** Of the path's time to that of another in the same round; absent where that was not measured. */
+  ratio?: Estimate & { to: string };
   rowsPerSecond: number;
 }
 

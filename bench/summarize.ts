@@ -3,7 +3,7 @@ import type { Sample } from './measure.js';
 import type { PathResult } from './result.js';
 import type { Statistician } from './statistics.js';
 
-/** The path to which all others are compared. */
+/** The path to which others are compared that name none themselves. */
 export const REFERENCE = 'published';
 
 /** What the samples say of each path; ratios pair the runs of one round. */
@@ -15,11 +15,11 @@ export function summarizePaths(
 ): PathResult[] {
   const msOf = (name: string): number[] =>
     samples.filter(({ path }) => path.name === name).map(({ ms }) => ms);
-  const reference = msOf(REFERENCE);
-  return paths.map(({ name, about, floor }) => {
+  return paths.map(({ name, about, floor, reference = REFERENCE }) => {
     const samplesMs = msOf(name);
+    const referenceMs = msOf(reference);
     const time = estimate(samplesMs);
-    const ratios = samplesMs.map((ms, round) => ms / (reference[round] ?? NaN));
+    const ratios = samplesMs.map((ms, round) => ms / (referenceMs[round] ?? NaN));
     return {
       name,
       about,
@@ -29,7 +29,7 @@ export function summarizePaths(
         path.name === name && phases !== undefined ? [phases] : [],
       ),
       time,
-      ...(reference.length === samplesMs.length ? { ratio: estimate(ratios) } : {}),
+      ...(referenceMs.length === samplesMs.length ? { ratio: { ...estimate(ratios), to: reference } } : {}),
       rowsPerSecond: Math.round(rows / (time.median / 1000)),
     };
   });

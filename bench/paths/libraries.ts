@@ -90,6 +90,7 @@ export const postgresJs: LoadPath = {
 export const psqlCopy: LoadPath = {
   name: 'psql-copy',
   about: "psql's \\copy of a ready CSV file into temp staging, then merged: a whole process",
+  reference: 'published-process',
   unavailable: () => (spawnSync('psql', ['--version']).status === 0 ? undefined : 'psql is not installed'),
   prepare: async ({ fixtures, csvFile, folder }) => {
     const script: string[] = [];
@@ -114,6 +115,7 @@ export const psqlCopy: LoadPath = {
 export const pgloader: LoadPath = {
   name: 'pgloader',
   about: 'pgloader of a ready CSV file straight into the target: a whole process',
+  reference: 'published-process',
   unavailable: () =>
     spawnSync('pgloader', ['--version']).status === 0 ? undefined : 'pgloader is not installed',
   prepare: async ({ url, fixtures, csvFile, folder }) => {

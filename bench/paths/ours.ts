@@ -42,6 +42,7 @@ export const rerun: LoadPath = {
 export const onlineProcess: LoadPath = {
   name: 'online-process',
   about: 'scale-seed load --no-settle as a whole process, from start to exit',
+  reference: 'published-process',
   load: async ({ url, fixtures }) => {
     const sized = fixtures.flatMap(({ name, count }) =>
       name === 'scale_certs' ? ['--certs', String(count)] : [],

@@ -19,6 +19,7 @@ export const published: LoadPath = {
 export const publishedProcess: LoadPath = {
   name: 'published-process',
   about: 'the same, as psql -f runs it: a whole process',
+  reference: 'published-process',
   unavailable: () => (spawnSync('psql', ['--version']).status === 0 ? undefined : 'psql is not installed'),
   prepare: async ({ fixtures, folder }) => {
     await writeFile(join(folder, 'published.sql'), fixtures.map(publishedSql).join('\n'));

@@ -43,7 +43,7 @@ export function throughputChart(size: SizeResult): TopLevelSpec {
     rate: size.rows / (time.median / 1000),
     low: size.rows / (time.interval[1] / 1000),
     high: size.rows / (time.interval[0] / 1000),
-    label: ratio === undefined ? '' : `${ratio.median.toFixed(2)} of the published time`,
+    label: ratio === undefined ? '' : `${ratio.median.toFixed(2)} of ${ratio.to}`,
   }));
   const order = [...values].sort((a, b) => b.rate - a.rate).map(({ path }) => path);
   const y = {
@@ -128,7 +128,7 @@ export function costChart({ sizes }: BenchResult): TopLevelSpec {
         axis: { format: '~s' },
       },
       y: { field: 'ms', type: 'quantitative', scale: { type: 'log' }, title: 'milliseconds' },
-      color: { field: 'path', type: 'nominal', title: null },
+      color: { field: 'path', type: 'nominal', title: null, legend: { columns: 5 } },
       strokeDash: { field: 'kind', type: 'nominal', legend: null },
     },
   };

@@ -65,7 +65,8 @@ function pageOf(body: string, result: BenchResult): string {
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; padding: 0 1rem; color: light-dark(#222, #ddd); background: light-dark(#fff, #16181c); }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; } h3 { font-size: 1rem; margin-bottom: 0; }
 .verdict { font-size: 1.1rem; }
-figure { margin: 0.5rem 0 1.5rem; overflow-x: auto; }
+figure { margin: 0.5rem 0 1.5rem; }
+svg { max-width: 100%; height: auto; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.2rem 1rem; font-size: 13px; } dd { margin: 0; }
 footer { color: #888; font-size: 13px; margin-top: 3rem; }
 </style>

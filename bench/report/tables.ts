@@ -3,7 +3,7 @@ import { formatCount } from '../../src/report/units.js';
 import type { Comparison } from '../compare.js';
 import type { BenchResult, Estimate, SizeResult } from '../result.js';
 
-const HEAD = ['path', 'median', '95 % interval', 'ratio', '95 % interval', 'rows/s'];
+const HEAD = ['path', 'median', '95 % interval', 'ratio', '95 % interval', 'to', 'rows/s'];
 
 /** A size's paths, the quickest first. */
 function rowsOf({ paths }: SizeResult): string[][] {
@@ -15,6 +15,7 @@ function rowsOf({ paths }: SizeResult): string[][] {
       intervalOf(time, (ms) => String(Math.round(ms))),
       ratio === undefined ? '-' : ratio.median.toFixed(2),
       ratio === undefined ? '-' : intervalOf(ratio, (value) => value.toFixed(2)),
+      ratio?.to ?? '-',
       formatCount(rowsPerSecond),
     ]);
 }
@@ -27,7 +28,7 @@ function intervalOf({ interval: [low, high] }: Estimate, format: (value: number)
 export function renderTables(result: BenchResult): string {
   const tables = result.sizes.map((size) => {
     const skipped = size.skipped.map(({ name, reason }) => `skipped ${name}: ${reason}\n`).join('');
-    return `${size.size}: ${formatCount(size.rows)} rows\n\n${alignColumns([HEAD, ...rowsOf(size)], [1, 2, 3, 4, 5])}${skipped}`;
+    return `${size.size}: ${formatCount(size.rows)} rows\n\n${alignColumns([HEAD, ...rowsOf(size)], [1, 2, 3, 4, 6])}${skipped}`;
   });
   return `${tables.join('\n')}\n${describeMachine(result)}\n`;
 }
@@ -37,7 +38,7 @@ export function renderMarkdownTables(result: BenchResult): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |\n`;
   const tables = result.sizes.map(
     (size) =>
-      `#### ${size.size}: ${formatCount(size.rows)} rows\n\n${line(HEAD)}${line(['---', '---:', '---:', '---:', '---:', '---:'])}${rowsOf(size).map(line).join('')}`,
+      `#### ${size.size}: ${formatCount(size.rows)} rows\n\n${line(HEAD)}${line(['---', '---:', '---:', '---:', '---:', '---', '---:'])}${rowsOf(size).map(line).join('')}`,
   );
   return `${tables.join('\n')}\n${describeMachine(result)}\n`;
 }

@@ -77,6 +77,7 @@ function meaningOf(error: unknown, { phase }: Context): Meaning {
 }
 
 function textOf(error: unknown): string {
+  if (error instanceof DOMException && error.name === 'AbortError') return 'interrupted';
   if (!(error instanceof pg.DatabaseError)) return messageOf(error);
   return [error.message, error.detail, error.where?.split('\n')[0]].filter(Boolean).join('; ');
 }
