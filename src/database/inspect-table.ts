@@ -44,8 +44,7 @@ export interface TableInfo extends TableName {
 }
 
 const INSPECT = `
-select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind in ('r', 'p') as table,
-  c.relkind = 'r' and not c.relispartition as plain,
+select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = 'r' and not c.relispartition as plain,
   c.relrowsecurity as "rowSecurity",
   json_build_object(
     'select', has_table_privilege(c.oid, 'select'),
@@ -84,34 +83,32 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind in 
     as "deferrableKeys",
   (select coalesce(json_agg(r.rulename order by r.rulename), '[]')
     from pg_rewrite r where r.ev_class = c.oid and r.rulename <> '_RETURN') as rules
-from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.oid = to_regclass($1)`;
+from unnest($1::text[]) as wanted (name)
+  join pg_class c on c.oid = to_regclass(wanted.name) join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p')`;
 
-/**
- * Looks a table up, in `schema` or on the search_path.
- *
- * @throws ScaleSeedError `schema` where there is no such table.
- */
-export async function inspectTable(
+/** Looks tables up by name, in `schema` or on the search_path; those that are not there are left out. */
+export async function inspectTables(
   session: Session,
-  table: string,
+  names: readonly string[],
   schema: string | undefined,
-): Promise<TableInfo> {
-  const { rows } = await session.query<TableInfo & { table: boolean; oid: string }>(INSPECT, [
-    schema === undefined ? quote(table) : quote(schema, table),
+): Promise<Map<string, TableInfo>> {
+  const { rows } = await session.query<TableInfo & { oid: string }>(INSPECT, [
+    names.map((name) => (schema === undefined ? quote(name) : quote(schema, name))),
   ]);
-  const found = rows[0];
-  if (found?.table !== true) {
-    const where = schema === undefined ? 'on the search_path' : `in schema ${schema}`;
-    throw new ScaleSeedError(`there is no table ${table} ${where}`, {
-      code: 'schema',
-      phase: 'prepare',
-      table,
-      state: 'nothing was changed',
-      hint: 'start certctl-server once so that it migrates the database, name the schema with --schema, or --wait for it',
-    });
-  }
-  return { ...found, oid: Number(found.oid) };
+  return new Map(rows.map((found) => [found.name, { ...found, oid: Number(found.oid) }]));
+}
+
+/** @throws ScaleSeedError `schema` for a table that was looked for and not found. */
+export function refuseMissingTable(table: string, schema: string | undefined): never {
+  const where = schema === undefined ? 'on the search_path' : `in schema ${schema}`;
+  throw new ScaleSeedError(`there is no table ${table} ${where}`, {
+    code: 'schema',
+    phase: 'prepare',
+    table,
+    state: 'nothing was changed',
+    hint: 'start certctl-server once so that it migrates the database, name the schema with --schema, or --wait for it',
+  });
 }
 
 /**

@@ -13,11 +13,17 @@ export async function missingParents(
   const parents = new Map(
     fixtures.flatMap((fixture) => fixture.parents.map((parent) => [parentLabel(parent), parent])),
   );
-  const missing: ParentRow[] = [];
-  for (const parent of parents.values()) {
-    if (!(await exists(session, parent, schema))) missing.push(parent);
+  const wanted = [...parents.values()];
+  if (wanted.length === 0) return [];
+  const values: string[] = [];
+  const absences = wanted.map((parent, i) => absenceSql(parent, i, schema, values));
+  try {
+    const { rows } = await session.query<{ absent: number }>(absences.join(' union all '), values);
+    const absent = rows.map((row) => row.absent);
+    return wanted.filter((_, i) => absent.includes(i));
+  } catch (error) {
+    throw translateError(error, { phase: 'prepare', during: 'cannot look for the parent rows' });
   }
-  return missing;
 }
 
 /** @throws ScaleSeedError `parents`, which names every one of them. */
@@ -56,21 +62,11 @@ export async function createParents(
   }
 }
 
-async function exists(session: Session, { table, key }: ParentRow, schema: string): Promise<boolean> {
-  const matches = Object.keys(key).map((column, index) => `${quote(column)} = $${index + 1}`);
-  try {
-    const found = await session.query(
-      `select 1 from ${quote(schema, table)} where ${matches.join(' and ')}`,
-      Object.values(key),
-    );
-    return found.rows.length > 0;
-  } catch (error) {
-    throw translateError(error, {
-      phase: 'prepare',
-      table,
-      during: `cannot look for the parent rows in ${table}`,
-    });
-  }
+/** A select of `i` where a parent is not there. */
+function absenceSql({ table, key }: ParentRow, i: number, schema: string, values: string[]): string {
+  const matches = Object.entries(key).map(([column, value]) => `${quote(column)} = $${values.push(value)}`);
+  return `(select ${i} as absent where not exists (
+    select from ${quote(schema, table)} where ${matches.join(' and ')}))`;
 }
 
 /** node-postgres writes an array as a PostgreSQL array; in a parent row it is JSON. */

@@ -4,7 +4,7 @@ import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import { FAMILIES } from '../fixtures/registry.js';
 import { refuseStrangers } from './guard.js';
-import { checkTable, inspectTable, type TableInfo } from './inspect-table.js';
+import { checkTable, inspectTables, refuseMissingTable, type TableInfo } from './inspect-table.js';
 import { createParents, missingParents, refuseMissing } from './parents.js';
 import { Session } from './session.js';
 import { surveyTable, type Standing } from './survey.js';
@@ -73,8 +73,10 @@ async function prepareOnce(database: Database, options: PrepareOptions): Promise
   const session = await Session.open(database.target, database.signal);
   try {
     const { server, mayReplicate, anchorUs } = await askServer(session);
-    const tables = await inspectTables(session, options);
-    const tableOf = (fixture: Fixture): TableInfo => tables.get(fixture.table)!;
+    const names = new Set([...options.fixtures, ...FAMILIES].map(({ table }) => table));
+    const tables = await inspectTables(session, [...names], options.schema);
+    const tableOf = ({ table }: Fixture): TableInfo =>
+      tables.get(table) ?? refuseMissingTable(table, options.schema);
     for (const fixture of options.fixtures) checkTable(fixture, tableOf(fixture));
     const standing = await surveyFleet(session, tables, options);
     if (options.parents !== 'ignore') await settleParents(session, database, options, tableOf);
@@ -120,32 +122,20 @@ async function isGrantedReplicaRole(session: Session): Promise<boolean> {
   return rows[0]?.granted === true;
 }
 
-async function inspectTables(
-  session: Session,
-  { fixtures, schema }: PrepareOptions,
-): Promise<Map<string, TableInfo>> {
-  const tables = new Map<string, TableInfo>();
-  for (const name of new Set(fixtures.map(({ table }) => table))) {
-    tables.set(name, await inspectTable(session, name, schema));
-  }
-  return tables;
-}
-
 /**
  * Looks at the rows of the tables: which of the fixtures' stand, and whether they look like a real fleet. Both tables of
  * a fleet are guarded, whichever of them is loaded; one that is not there, or not to be read, is no fleet.
  */
 async function surveyFleet(
   session: Session,
-  inspected: ReadonlyMap<string, TableInfo>,
-  { fixtures, schema, guard, survey }: PrepareOptions,
+  tables: ReadonlyMap<string, TableInfo>,
+  { fixtures, guard, survey }: PrepareOptions,
 ): Promise<Map<Fixture, Standing>> {
   const standing = new Map<Fixture, Standing>();
   const guarded = guard ? FAMILIES.map(({ table }) => table) : [];
-  for (const name of new Set([...(survey ? inspected.keys() : []), ...guarded])) {
-    const table = inspected.get(name) ?? (await inspectTable(session, name, schema).catch(() => undefined));
-    if (table?.privileges.select !== true) continue;
+  for (const [name, table] of tables) {
     const wanted = survey ? fixtures.filter((fixture) => fixture.table === name) : [];
+    if (!table.privileges.select || (wanted.length === 0 && !guarded.includes(name))) continue;
     const found = await surveyTable(session, table, wanted, [...FAMILIES, ...fixtures]);
     if (guarded.includes(name)) refuseStrangers(table, found.strangers);
     for (const [fixture, rows] of found.standing) standing.set(fixture, rows);

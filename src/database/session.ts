@@ -9,11 +9,11 @@ import { translateError } from './translate-error.js';
 const GRACE_MS = 1500;
 
 /**
- * Asks the backend for its pid, since the one of the handshake is made up behind PgBouncer, and sets for this
+ * Begins, asks the backend for its pid, since the one of the handshake is made up behind PgBouncer, and sets for this
  * transaction alone: no JIT, which never pays in a merge and can cost hundreds of milliseconds, and a watch on the
  * client, without which a backend that waits for COPY data never learns that the loader's machine is gone.
  */
-const ENTER_TRANSACTION = `select pg_backend_pid() as pid,
+const BEGIN = `begin; select pg_backend_pid() as pid,
   set_config('jit', 'off', true),
   set_config('client_connection_check_interval',
     case when version() ~* 'mingw|windows|visual c' then '0' else '5000' end, true),
@@ -72,11 +72,10 @@ export class Session {
    *   otherwise what `work` threw.
    */
   async transaction<T>(work: () => Promise<T>): Promise<T> {
-    await this.query('begin');
     let committing = false;
     try {
-      const { rows } = await this.query<{ pid: number }>(ENTER_TRANSACTION);
-      this.#backend = rows[0]?.pid;
+      const [, begun] = (await this.query(BEGIN)) as unknown as pg.QueryResult<{ pid: number }>[];
+      this.#backend = begun?.rows[0]?.pid;
       const result = await work();
       committing = true;
       await this.query('commit');
