@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 
 /** Runs a program to its end; rejects with what it printed if it fails. */
 export function runProcess(program: string, args: readonly string[], input?: string): Promise<void> {
@@ -14,4 +14,9 @@ export function runProcess(program: string, args: readonly string[], input?: str
     child.stdin.on('error', () => undefined);
     child.stdin.end(input ?? '');
   });
+}
+
+/** Why a program cannot be run here; undefined where it can. */
+export function notInstalled(program: string): string | undefined {
+  return spawnSync(program, ['--version']).status === 0 ? undefined : `${program} is not installed`;
 }

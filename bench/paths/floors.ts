@@ -1,13 +1,9 @@
-import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { quote, quoteList } from '../../src/database/quote.js';
 import { columnsOf, type Fixture } from '../../src/fixtures/fixture.js';
 import type { LoadPath, Run } from '../load-path.js';
-import { runProcess } from '../run-process.js';
-
-const hasPsql = (): string | undefined =>
-  spawnSync('psql', ['--version']).status === 0 ? undefined : 'psql is not installed';
+import { notInstalled, runProcess } from '../run-process.js';
 
 /** Writes a psql script that loads each fixture's ready CSV file into a bare copy of its table. */
 async function writeScript(
@@ -36,7 +32,7 @@ export const unloggedFloor: LoadPath = {
   name: 'floor-unlogged',
   about: "psql's \\copy of a ready file into an unlogged table without any index",
   floor: true,
-  unavailable: hasPsql,
+  unavailable: () => notInstalled('psql'),
   prepare: (run) => writeScript(run, 'unlogged table', () => Promise.resolve([])),
   load,
 };
@@ -45,7 +41,7 @@ export const offlineFloor: LoadPath = {
   name: 'floor-offline',
   about: "psql's \\copy of a ready file into a bare table, then all of its indexes built",
   floor: true,
-  unavailable: hasPsql,
+  unavailable: () => notInstalled('psql'),
   prepare: (run) =>
     writeScript(run, 'table', async ({ table }) => {
       const { rows } = await run.client.query<{ indexname: string; indexdef: string }>(

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +7,7 @@ import { quote, quoteList } from '../../src/database/quote.js';
 import { encodeWhole, wholeRecords } from '../../src/encode/encode-rows.js';
 import { columnsOf, type Fixture } from '../../src/fixtures/fixture.js';
 import type { LoadPath } from '../load-path.js';
-import { runProcess } from '../run-process.js';
+import { notInstalled, runProcess } from '../run-process.js';
 
 const namesOf = (fixture: Fixture): string[] => columnsOf(fixture).map(({ name }) => name);
 
@@ -91,7 +90,7 @@ export const psqlCopy: LoadPath = {
   name: 'psql-copy',
   about: "psql's \\copy of a ready CSV file into temp staging, then merged: a whole process",
   reference: 'published-process',
-  unavailable: () => (spawnSync('psql', ['--version']).status === 0 ? undefined : 'psql is not installed'),
+  unavailable: () => notInstalled('psql'),
   prepare: async ({ fixtures, csvFile, folder }) => {
     const script: string[] = [];
     for (const fixture of fixtures) {
@@ -116,8 +115,7 @@ export const pgloader: LoadPath = {
   name: 'pgloader',
   about: 'pgloader of a ready CSV file straight into the target: a whole process',
   reference: 'published-process',
-  unavailable: () =>
-    spawnSync('pgloader', ['--version']).status === 0 ? undefined : 'pgloader is not installed',
+  unavailable: () => notInstalled('pgloader'),
   prepare: async ({ url, fixtures, csvFile, folder }) => {
     for (const fixture of fixtures) {
       const columns = namesOf(fixture).join(', ');

@@ -1,9 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LoadPath } from '../load-path.js';
 import { publishedSql } from '../published-sql.js';
-import { runProcess } from '../run-process.js';
+import { notInstalled, runProcess } from '../run-process.js';
 
 /** The reference of every ratio. */
 export const published: LoadPath = {
@@ -20,7 +19,7 @@ export const publishedProcess: LoadPath = {
   name: 'published-process',
   about: 'the same, as psql -f runs it: a whole process',
   reference: 'published-process',
-  unavailable: () => (spawnSync('psql', ['--version']).status === 0 ? undefined : 'psql is not installed'),
+  unavailable: () => notInstalled('psql'),
   prepare: async ({ fixtures, folder }) => {
     await writeFile(join(folder, 'published.sql'), fixtures.map(publishedSql).join('\n'));
   },
