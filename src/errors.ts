@@ -26,7 +26,8 @@ export type Phase =
   | 'settle'
   | 'verify'
   | 'reset'
-  | 'clean';
+  | 'clean'
+  | 'measure';
 
 export interface ErrorContext {
   code: ErrorCode;

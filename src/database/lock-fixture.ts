@@ -3,7 +3,7 @@ import type { TableName } from './quote.js';
 import type { Session } from './session.js';
 
 /** A number that no other program's advisory locks are likely to start with: "seed" in ASCII. */
-const NAMESPACE = 0x73656564;
+export const ADVISORY_NAMESPACE = 0x73656564;
 
 /**
  * Makes loaders of one fixture take turns until the transaction ends. Rows would come out right without it, but two
@@ -18,7 +18,7 @@ export async function lockFixture(
   shared = false,
 ): Promise<boolean> {
   const lock = shared ? 'xact_lock_shared' : 'xact_lock';
-  const key = [NAMESPACE, `${schema}.${name}.${fixture.name}`];
+  const key = [ADVISORY_NAMESPACE, `${schema}.${name}.${fixture.name}`];
   const { rows } = await session.query<{ locked: boolean }>(
     `select pg_try_advisory_${lock}($1::int, hashtext($2)) as locked`,
     key,

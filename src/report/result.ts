@@ -150,4 +150,54 @@ export interface CleanReport extends ReportBase {
   timings: { connectMs: number; cleanMs: number; settleMs: number; totalMs: number };
 }
 
-export type Report = LoadReport | VerifyReport | ResetReport | CleanReport;
+/** One load of the fixtures and one reference load of the same rows, taken one after the other. */
+export interface RatioRound {
+  oursMs: number;
+  referenceMs: number;
+  /** Taken after the rounds before it had all but condemned the load. */
+  confirming: boolean;
+}
+
+/** Our load against the reference load of the same fixtures, both into empty copies of the tables. */
+export interface RatioMeasurement {
+  /** Median over all rounds of our time to the reference's. */
+  median: number;
+  /** What the rounds allow the median to be, with the probability `confidence`. */
+  interval: [number, number];
+  confidence: number;
+  rounds: RatioRound[];
+  /** What each fixture's reference inserted its rows out of. */
+  references: { fixture: string; source: 'generate_series' | 'a ready table' }[];
+  /** What the tables have that their copies lack. */
+  leftOut: string[];
+}
+
+/** One criterion of a verdict. */
+export interface Check {
+  name: 'verify' | 'budget' | 'budget-ratio' | 'max-regression';
+  /** `inconclusive`: the noise of the machine allows no answer; `skipped`: there was nothing to judge. Neither is a failure. */
+  outcome: 'pass' | 'fail' | 'inconclusive' | 'skipped';
+  reason: string;
+  unit: 'rows' | 'ms' | 'ratio' | 'percent';
+  measured: number | null;
+  limit: number;
+  /** Of what was measured, where several rounds were. */
+  interval: [number, number] | null;
+}
+
+export interface Verdict {
+  /** Drift counts more than a time, and a budget more than an earlier run. */
+  outcome: 'pass' | 'drift' | 'over budget' | 'regressed';
+  checks: Check[];
+}
+
+export interface CiReport extends Omit<LoadReport, 'command' | 'timings' | 'verified'> {
+  command: 'ci';
+  timings: LoadReport['timings'] & { verifyMs: number; measureMs: number };
+  verified: VerifyReport;
+  /** Present where the load was measured against the reference. */
+  reference?: RatioMeasurement;
+  verdict: Verdict;
+}
+
+export type Report = LoadReport | VerifyReport | ResetReport | CleanReport | CiReport;

@@ -1,0 +1,56 @@
+import { Session } from '../database/session.js';
+import type { Database } from '../database/with-database.js';
+import { loadFixture, type Loaded } from '../load-fixture.js';
+import { stopwatch } from '../report/stopwatch.js';
+import { runOnFixtures } from '../run.js';
+import type { Place } from './place.js';
+
+/** How long a load took, and how many rows it inserted. */
+export interface TimedLoad {
+  ms: number;
+  rows: number;
+}
+
+/** Loads the fixtures into the copied tables in just the way in which they were loaded into the real ones. */
+export async function loadOurs(database: Database, place: Place): Promise<TimedLoad> {
+  const { fixtures, schema, report } = place;
+  const quiet = { ...database, onEvent: () => undefined };
+  const { results, workMs } = await runOnFixtures<Loaded>(
+    quiet,
+    { fixtures, schema },
+    {
+      jobs: report.jobs,
+      parents: 'ignore',
+      guard: false,
+      settle: false,
+      changed: () => false,
+      work: (step) => {
+        const { foreignKeys, transactions } = report.fixtures.find(({ name }) => name === step.fixture.name)!;
+        // Nobody else knows the tables, so no lock is waited for.
+        const plan = { mode: report.mode, lockTimeoutMs: 0, foreignKeys, parts: transactions > 1 };
+        return loadFixture(step, plan, transactions);
+      },
+    },
+  );
+  return { ms: workMs, rows: sum(results.map(({ inserted }) => inserted)) };
+}
+
+/** Runs the reference load as a script would: one session, a transaction a fixture. */
+export async function loadReference({ target, signal }: Database, place: Place): Promise<TimedLoad> {
+  const session = await Session.open(target, signal);
+  try {
+    const loading = stopwatch();
+    const rows: number[] = [];
+    for (const insert of place.inserts) {
+      const { rowCount } = await session.transaction(() => session.query(insert));
+      rows.push(rowCount ?? 0);
+    }
+    return { ms: loading(), rows: sum(rows) };
+  } finally {
+    await session.close();
+  }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

@@ -1,0 +1,88 @@
+import { withScratchSchema } from '../database/scratch-schema.js';
+import { Session } from '../database/session.js';
+import type { Database } from '../database/with-database.js';
+import { ScaleSeedError } from '../errors.js';
+import { estimateMedian } from '../report/median-interval.js';
+import { areEnough, ratiosOf, sideOf, type RatioLimit } from '../report/ratio-rounds.js';
+import type { RatioMeasurement, RatioRound } from '../report/result.js';
+import { loadOurs, loadReference, type TimedLoad } from './loads.js';
+import { furnish, type Place, type RealLoad } from './place.js';
+
+/**
+ * Measures our load of the fixtures against the reference load of the same rows: both into empty copies of the tables in
+ * a scratch schema, turn by turn, so that whatever slows the machine down slows both. Takes rounds until each limit is
+ * settled or the noise has shown itself to be larger than the difference; where a limit seems to be exceeded, as many
+ * fresh rounds must confirm it.
+ */
+export function measureRatio(
+  database: Database,
+  load: RealLoad,
+  limits: readonly RatioLimit[],
+): Promise<RatioMeasurement> {
+  return withScratchSchema(database, async (schema) => {
+    const session = await Session.open(database.target, database.signal);
+    try {
+      const place = await furnish(session, load, schema);
+      database.onNotice(`measuring against the reference load in schema ${schema}`);
+      const rounds = await takeAllRounds(database, place, limits);
+      const { references, leftOut } = place;
+      return { ...estimateMedian(ratiosOf(rounds)), rounds, references, leftOut };
+    } finally {
+      await session.close();
+    }
+  });
+}
+
+async function takeAllRounds(
+  database: Database,
+  place: Place,
+  limits: readonly RatioLimit[],
+): Promise<RatioRound[]> {
+  const rounds = await takeRounds(database, place, limits, false);
+  const exceeded = limits.filter((limit) => sideOf(rounds, limit) === 'over');
+  if (exceeded.length === 0) return rounds;
+  database.onNotice(`${rounds.length} rounds were over the limit: fresh ones must confirm it`);
+  return [...rounds, ...(await takeRounds(database, place, exceeded, true))];
+}
+
+async function takeRounds(
+  database: Database,
+  place: Place,
+  limits: readonly RatioLimit[],
+  confirming: boolean,
+): Promise<RatioRound[]> {
+  const rounds: RatioRound[] = [];
+  while (!areEnough(rounds, limits)) {
+    rounds.push({ ...(await takeRound(database, place, rounds.length % 2 === 0)), confirming });
+  }
+  return rounds;
+}
+
+/** One load of each kind; which comes first alternates, in case that matters. */
+async function takeRound(
+  database: Database,
+  place: Place,
+  oursFirst: boolean,
+): Promise<Omit<RatioRound, 'confirming'>> {
+  const afresh = async (load: typeof loadOurs): Promise<TimedLoad> => {
+    await place.empty();
+    return load(database, place);
+  };
+  const early = await afresh(oursFirst ? loadOurs : loadReference);
+  const late = await afresh(oursFirst ? loadReference : loadOurs);
+  const [ours, reference] = oursFirst ? [early, late] : [late, early];
+  if (ours.rows !== reference.rows) throw unequal(ours, reference);
+  return { oursMs: ours.ms, referenceMs: reference.ms };
+}
+
+/** A load that leaves rows out must not win. */
+function unequal(ours: TimedLoad, reference: TimedLoad): ScaleSeedError {
+  return new ScaleSeedError(
+    `the reference load inserted ${reference.rows} rows where ours inserted ${ours.rows}`,
+    {
+      code: 'fixture',
+      phase: 'measure',
+      hint: "check the fixtures' formulas: they must give the rows that `rows` gives",
+    },
+  );
+}
