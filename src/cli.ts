@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { registerBench } from './commands/bench.js';
+import { registerCi } from './commands/ci.js';
 import { registerClean } from './commands/clean.js';
 import { registerDb } from './commands/db.js';
 import { EXIT } from './commands/exit-codes.js';
@@ -33,6 +34,7 @@ for (const register of [
   registerVerify,
   registerReset,
   registerClean,
+  registerCi,
   registerList,
   registerGenerate,
   registerBench,

@@ -1,3 +1,4 @@
+export { ci, type CiOptions } from './ci.js';
 export { clean, type CleanOptions, type CleanPlan } from './clean.js';
 export {
   destroyEmbedded,
@@ -29,5 +30,6 @@ export { sizedAgents, sizedCertificates } from './fixtures/sized.js';
 export { load, type LoadOptions } from './load.js';
 export type { DatabaseOptions, FixtureOptions } from './options.js';
 export { reset, type ResetOptions } from './reset.js';
+export type { Baseline } from './report/baseline.js';
 export type * from './report/result.js';
 export { verify, type VerifyOptions } from './verify.js';

@@ -48,7 +48,7 @@ export function load(options: LoadOptions = {}): Promise<LoadReport> {
 }
 
 /** Loads fixtures into a database that is at hand. */
-async function loadInto(database: Database, options: LoadOptions): Promise<LoadReport> {
+export async function loadInto(database: Database, options: LoadOptions): Promise<LoadReport> {
   const { mode = 'online', lockTimeoutMs = 10_000, fixtures = SETS.fleet } = options;
   const jobs = options.jobs ?? Math.max(2, availableParallelism());
   const parts = mode === 'exclusive' ? 1 : partsOf(fixtures.length, options.jobs);

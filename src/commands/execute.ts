@@ -1,6 +1,4 @@
-import { writeFile } from 'node:fs/promises';
 import v8 from 'node:v8';
-import { messageOf, ScaleSeedError } from '../errors.js';
 import type { OnEvent } from '../events.js';
 import { renderMarkdown } from '../report/markdown.js';
 import { showProgress } from '../report/progress.js';
@@ -8,6 +6,7 @@ import type { Report } from '../report/result.js';
 import { renderText } from '../report/text.js';
 import { onInterrupt } from './interrupt.js';
 import type { OutputFlags } from './shared-options.js';
+import { writeResult } from './write-result.js';
 
 /**
  * Runs a command of the library's: progress and notices go to standard error, the report alone to standard output,
@@ -49,15 +48,5 @@ async function publish(report: Report, { format, output }: OutputFlags): Promise
     format
   ]();
   process.stdout.write(text);
-  if (output === undefined) return;
-  try {
-    await writeFile(output, json);
-  } catch (error) {
-    throw new ScaleSeedError(`the report cannot be written: ${messageOf(error)}`, {
-      code: 'configuration',
-      phase: 'configure',
-      state: 'the command itself is done and committed',
-      hint: 'check --output',
-    });
-  }
+  if (output !== undefined) await writeResult(output, json, '--output');
 }

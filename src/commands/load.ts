@@ -1,7 +1,8 @@
 import { Option, type Command } from 'commander';
-import { load } from '../load.js';
+import { load, type LoadOptions } from '../load.js';
 import { execute } from './execute.js';
 import { EXIT } from './exit-codes.js';
+import { optedOut } from './opt-in.js';
 import { parseDuration, parseJobs } from './parse.js';
 import {
   databaseOf,
@@ -33,11 +34,9 @@ export function withLoadFlags(command: Command): Command {
     .option('--force', 'load into a database that looks like a real fleet');
 }
 
-/** `scale-seed load`. */
-export function registerLoad(program: Command): void {
-  const command = program
-    .command('load')
-    .description('load fixtures; rows that stand are left alone')
+/** Adds the options that say how rows are loaded. */
+export function withModeFlags(command: Command): Command {
+  return command
     .addOption(
       new Option(
         '--mode <mode>',
@@ -55,36 +54,34 @@ export function registerLoad(program: Command): void {
       '--lock-timeout <duration>',
       'how long exclusive mode waits for a table (default: 10s)',
       parseDuration,
-    )
+    );
+}
+
+/** The library's options for what the flags say of the load. */
+export function loadOptionsOf(flags: LoadFlags): LoadOptions {
+  const { mode, jobs, lockTimeout: lockTimeoutMs, createParents, settle, force } = flags;
+  return { mode, jobs, lockTimeoutMs, createParents, settle, force };
+}
+
+/** `scale-seed load`. */
+export function registerLoad(program: Command): void {
+  const command = program
+    .command('load')
+    .description('load fixtures; rows that stand are left alone')
     .option('--verify', 'read the rows back afterwards, and exit 4 if any has drifted')
     .action(async (names: string[], flags: LoadFlags) => {
       if (optedOut(process.env)) return;
       const fixtures = await fixturesOf(names, flags);
-      const { mode, jobs, lockTimeout: lockTimeoutMs, createParents, settle, force, verify } = flags;
       const report = await execute(flags, (control) =>
         load({
           ...databaseOf(flags),
+          ...loadOptionsOf(flags),
           ...control,
           fixtures,
-          mode,
-          jobs,
-          lockTimeoutMs,
-          createParents,
-          settle,
-          force,
-          verify,
+          verify: flags.verify,
         }),
       );
       process.exitCode = report.verified?.intact === false ? EXIT.drift : EXIT.done;
     });
-  withOutputFlags(withLoadFlags(withDatabaseFlags(withFixtureFlags(command))));
-}
-
-/** The harness's opt-in: where LOADTEST_SCALE_SEED is set and not true, nothing is to be loaded. */
-function optedOut(env: NodeJS.ProcessEnv): boolean {
-  const optIn = env.LOADTEST_SCALE_SEED;
-  if (optIn === undefined || optIn.toLowerCase() === 'true') return false;
-  process.stderr.write('LOADTEST_SCALE_SEED is not true: nothing was loaded\n');
-  process.exitCode = EXIT.done;
-  return true;
+  withOutputFlags(withLoadFlags(withDatabaseFlags(withFixtureFlags(withModeFlags(command)))));
 }

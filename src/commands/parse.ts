@@ -18,6 +18,19 @@ export function parseRows(text: string): number {
   return wholeNumber(text.replaceAll('_', ''), 0, MAX_ROWS);
 }
 
+/** A ratio of times such as `0.9`. */
+export function parseRatio(text: string): number {
+  if (/^\d+(\.\d+)?$/.test(text) && Number(text) > 0) return Number(text);
+  throw new InvalidArgumentError('write a number above 0, such as 0.9.');
+}
+
+/** A percentage such as `20` or `20%`. */
+export function parsePercent(text: string): number {
+  const [, number] = /^(\d+(?:\.\d+)?)%?$/.exec(text) ?? [];
+  if (number !== undefined) return Number(number);
+  throw new InvalidArgumentError('write a percentage as 20 or 20%.');
+}
+
 /** A number of sessions. */
 export function parseJobs(text: string): number {
   return wholeNumber(text, 1, 64);

@@ -6,6 +6,7 @@ import type {
   VerifiedFixture,
   VerifyReport,
 } from './result.js';
+import { summarizeCi } from './summarize-ci.js';
 import { formatCount, formatMib, formatMs, shortFingerprint } from './units.js';
 
 /** A report for people, before it is laid out: a table, then remarks. */
@@ -31,6 +32,8 @@ export function summarize(report: Report): Summary {
       return summarizeReset(report);
     case 'clean':
       return summarizeClean(report);
+    case 'ci':
+      return summarizeCi(report, summarizeLoad({ ...report, command: 'load' }));
   }
 }
 
@@ -82,7 +85,8 @@ function summarizeVerify(report: VerifyReport): Summary {
   };
 }
 
-function driftRemarks(fixture: VerifiedFixture): string[] {
+/** What drifted in a fixture, and how. */
+export function driftRemarks(fixture: VerifiedFixture): string[] {
   const { name, missing, unexpected, drift, missingParents, notCompared, expired, rows, anchors } = fixture;
   const remarks: string[] = [];
   if (missing.rows > 0)

@@ -23,3 +23,8 @@ export function formatMib(bytes: number): string {
 export function shortFingerprint(fingerprint: string): string {
   return fingerprint.slice(0, 'sha256:'.length + 12);
 }
+
+/** A ratio of two times. */
+export function formatRatio(ratio: number): string {
+  return ratio.toFixed(2);
+}

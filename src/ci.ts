@@ -1,0 +1,97 @@
+import { sweepScratchSchemas } from './database/scratch-schema.js';
+import { translateError } from './database/translate-error.js';
+import { withDatabase, type Database } from './database/with-database.js';
+import { ScaleSeedError } from './errors.js';
+import type { Fixture } from './fixtures/fixture.js';
+import { SETS } from './fixtures/registry.js';
+import { loadInto, type LoadOptions } from './load.js';
+import { measureRatio } from './reference/measure-ratio.js';
+import { asBaseline, refuseIncomparable, type Baseline, type ThisRun } from './report/baseline.js';
+import type { CiReport, LoadReport } from './report/result.js';
+import { stopwatch } from './report/stopwatch.js';
+import { judge, ratioLimits, type Criteria } from './report/verdict.js';
+import { verifyOn } from './verify.js';
+
+export interface CiOptions extends Omit<LoadOptions, 'verify'> {
+  /** Most that the load may take, in milliseconds. */
+  budgetMs?: number | undefined;
+  /**
+   * Most that the load may take, in times of a reference load of the same fixtures by plain INSERT ... SELECT. It is
+   * measured in the same run, in a scratch schema that goes away; that needs the right to create one.
+   */
+  budgetRatio?: number | undefined;
+  /** The report of an earlier load or run of `ci` to compare with. */
+  baseline?: Baseline | undefined;
+  /** How much slower than the baseline the load may be, in percent; 20 by default. */
+  maxRegressionPercent?: number | undefined;
+}
+
+/**
+ * Loads fixtures, verifies them, and judges the load. The report's verdict says how that went; only what keeps it from
+ * being reached is an error.
+ *
+ * @throws ScaleSeedError, as `load` and `verify` do; `configuration` for a baseline that cannot be compared with.
+ */
+export async function ci(options: CiOptions = {}): Promise<CiReport> {
+  const {
+    fixtures = SETS.fleet,
+    mode = 'online',
+    budgetMs,
+    budgetRatio,
+    maxRegressionPercent = 20,
+  } = options;
+  const baseline = options.baseline && asBaseline(options.baseline);
+  const criteria = { budgetMs, budgetRatio, baseline, maxRegressionPercent };
+  refuseBaseline(criteria, { mode, fixtures: fixtures.map(identify) });
+  return withDatabase(options, async (database) => {
+    const total = stopwatch();
+    const report = await loadInto(database, options);
+    try {
+      const judged = await judgeLoad(database, { ...options, fixtures }, report, criteria);
+      return { ...judged, timings: { ...judged.timings, totalMs: total() } };
+    } catch (error) {
+      throw standing(translateError(error, { phase: 'measure', during: 'after the load' }));
+    }
+  });
+}
+
+async function judgeLoad(
+  database: Database,
+  options: CiOptions & { fixtures: readonly Fixture[] },
+  report: LoadReport,
+  criteria: Criteria,
+): Promise<CiReport> {
+  refuseBaseline(criteria, { ...report, serverVersion: report.server.version });
+  await sweepScratchSchemas(database);
+  const verifying = stopwatch();
+  const verified = await verifyOn(database, options);
+  const verifyMs = verifying();
+  const measuring = stopwatch();
+  const reference =
+    criteria.budgetRatio === undefined || !verified.intact
+      ? undefined
+      : await measureRatio(database, { fixtures: options.fixtures, report }, ratioLimits(criteria));
+  const measureMs = measuring();
+  const judged = { ...report, verified, ...(reference === undefined ? {} : { reference }) };
+  return {
+    ...judged,
+    command: 'ci',
+    peakRssBytes: process.resourceUsage().maxRSS * 1024,
+    timings: { ...report.timings, verifyMs, measureMs },
+    verdict: judge(judged, criteria),
+  };
+}
+
+/** What is known of a fixture before it is loaded. */
+function identify({ name, count, frozenFingerprint }: Fixture): ThisRun['fixtures'][0] {
+  return { name, rows: count, fingerprint: frozenFingerprint };
+}
+
+function refuseBaseline({ baseline, budgetRatio }: Criteria, run: Omit<ThisRun, 'measured'>): void {
+  if (baseline !== undefined) refuseIncomparable(baseline, { ...run, measured: budgetRatio !== undefined });
+}
+
+function standing({ message, code, phase, table, fixture, hint, cause }: ScaleSeedError): ScaleSeedError {
+  const state = 'the fleet is loaded and stands; it was not judged';
+  return new ScaleSeedError(message, { code, phase, table, fixture, state, hint, cause });
+}

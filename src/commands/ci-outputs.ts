@@ -1,0 +1,65 @@
+import type { Command } from 'commander';
+import { messageOf, ScaleSeedError } from '../errors.js';
+import { benchmarkEntries } from '../report/benchmark.js';
+import { annotate, renderAnnotations } from '../report/github.js';
+import { renderJunit, renderJunitError } from '../report/junit.js';
+import { renderMarkdown } from '../report/markdown.js';
+import type { CiReport } from '../report/result.js';
+import { writeResult } from './write-result.js';
+
+/** Options that say what CI systems are given, as commander parses them. */
+export interface CiOutputFlags {
+  summary?: string;
+  junit?: string;
+  benchmark?: string;
+}
+
+/** Adds the options that say what CI systems are given. */
+export function withCiOutputFlags(command: Command): Command {
+  return command
+    .option('--summary <file>', 'append the report as Markdown to a file (default: $GITHUB_STEP_SUMMARY)')
+    .option('--junit <file>', 'write the fixtures and criteria as JUnit XML')
+    .option('--benchmark <file>', 'write the times for github-action-benchmark (customSmallerIsBetter)');
+}
+
+/** Gives CI systems a report in the forms that the options and the environment ask for. */
+export async function publishCi(
+  report: CiReport,
+  { summary, junit, benchmark }: CiOutputFlags,
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
+  if (env.GITHUB_ACTIONS === 'true') process.stderr.write(renderAnnotations(report));
+  if (junit !== undefined) await writeResult(junit, renderJunit(report), '--junit');
+  if (benchmark !== undefined) {
+    await writeResult(benchmark, `${JSON.stringify(benchmarkEntries(report), null, 2)}\n`, '--benchmark');
+  }
+  await appendSummary(renderMarkdown(report), summary, env);
+}
+
+/** The same for what kept ci from a report; where that cannot be written either, the failure itself says enough. */
+export async function publishFailure(
+  error: unknown,
+  { summary, junit }: CiOutputFlags,
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
+  const { state, hint } = error instanceof ScaleSeedError ? error : {};
+  const lines = [messageOf(error), ...(state ? [`now: ${state}`] : []), ...(hint ? [`try: ${hint}`] : [])];
+  const text = lines.join('\n');
+  if (env.GITHUB_ACTIONS === 'true') process.stderr.write(annotate('error', 'failed', text));
+  try {
+    if (junit !== undefined) await writeResult(junit, renderJunitError(text), '--junit');
+    const code = text.replace(/^/gm, '    ');
+    await appendSummary(`### Failed: scale-seed ci\n\n${code}\n`, summary, env);
+  } catch {
+    return;
+  }
+}
+
+async function appendSummary(
+  markdown: string,
+  file: string | undefined,
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
+  const target = file ?? (env.GITHUB_STEP_SUMMARY || undefined);
+  if (target !== undefined) await writeResult(target, `${markdown}\n`, '--summary', 'a');
+}

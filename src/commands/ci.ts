@@ -1,0 +1,105 @@
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { ci } from '../ci.js';
+import { messageOf, ScaleSeedError } from '../errors.js';
+import { asBaseline, type Baseline } from '../report/baseline.js';
+import type { Verdict } from '../report/result.js';
+import { publishCi, publishFailure, withCiOutputFlags, type CiOutputFlags } from './ci-outputs.js';
+import { execute } from './execute.js';
+import { EXIT } from './exit-codes.js';
+import { loadOptionsOf, withLoadFlags, withModeFlags, type LoadFlags } from './load.js';
+import { optedOut } from './opt-in.js';
+import { parseDuration, parsePercent, parseRatio } from './parse.js';
+import {
+  databaseOf,
+  fixturesOf,
+  withDatabaseFlags,
+  withFixtureFlags,
+  withOutputFlags,
+} from './shared-options.js';
+
+interface CiFlags extends LoadFlags, CiOutputFlags {
+  budget?: number;
+  budgetRatio?: number;
+  baseline?: string;
+  maxRegression?: number;
+}
+
+const EXIT_CODES: Readonly<Record<Verdict['outcome'], number>> = {
+  pass: EXIT.done,
+  drift: EXIT.drift,
+  'over budget': EXIT.overBudget,
+  regressed: EXIT.overBudget,
+};
+
+/** `scale-seed ci`. */
+export function registerCi(program: Command): void {
+  const command = program
+    .command('ci')
+    .description('wait, load, verify, and judge the load: exit 3 over budget or regressed, 4 drifted')
+    .option('--budget <duration>', 'most that the load may take', parseDuration)
+    .option(
+      '--budget-ratio <r>',
+      'most that it may take in times of a reference load by plain INSERT ... SELECT, measured in a scratch schema',
+      parseRatio,
+    )
+    .option('--baseline <file>', "an earlier run's report, to compare with")
+    .option(
+      '--max-regression <percent>',
+      'how much slower than it the load may be (default: 20)',
+      parsePercent,
+    )
+    .action(async (names: string[], flags: CiFlags) => {
+      if (optedOut(process.env)) return;
+      process.exitCode = EXIT_CODES[await runCi(names, flags)];
+    });
+  withModeFlags(command);
+  withCiOutputFlags(withOutputFlags(withLoadFlags(withDatabaseFlags(withFixtureFlags(command)))));
+}
+
+async function runCi(names: readonly string[], flags: CiFlags): Promise<Verdict['outcome']> {
+  try {
+    const { budget: budgetMs, budgetRatio, maxRegression: maxRegressionPercent } = flags;
+    const baseline = await baselineOf(flags);
+    const fixtures = await fixturesOf(names, flags);
+    const report = await execute(flags, (control) =>
+      ci({
+        ...databaseOf(flags),
+        ...loadOptionsOf(flags),
+        ...control,
+        fixtures,
+        budgetMs,
+        budgetRatio,
+        baseline,
+        maxRegressionPercent,
+      }),
+    );
+    await publishCi(report, flags, process.env);
+    return report.verdict.outcome;
+  } catch (error) {
+    await publishFailure(error, flags, process.env);
+    throw error;
+  }
+}
+
+async function baselineOf({ baseline: file, maxRegression }: CiFlags): Promise<Baseline | undefined> {
+  if (file !== undefined) return asBaseline(await readJson(file));
+  if (maxRegression === undefined) return undefined;
+  throw new ScaleSeedError('--max-regression needs something to compare with', {
+    code: 'usage',
+    phase: 'configure',
+    hint: "add --baseline FILE, an earlier run's report",
+  });
+}
+
+async function readJson(file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as unknown;
+  } catch (error) {
+    throw new ScaleSeedError(`the baseline ${file} cannot be read: ${messageOf(error)}`, {
+      code: 'configuration',
+      phase: 'configure',
+      hint: 'name what an earlier run wrote with --output, or leave out --baseline on the first run',
+    });
+  }
+}
