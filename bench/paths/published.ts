@@ -1,8 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { quote } from '../../src/database/quote.js';
+import type { Fixture } from '../../src/fixtures/fixture.js';
+import { insertSeries } from '../../src/reference/insert-sql.js';
 import type { LoadPath } from '../load-path.js';
-import { publishedSql } from '../published-sql.js';
 import { notInstalled, runProcess } from '../run-process.js';
+
+const publishedSql = (fixture: Fixture): string => `${insertSeries(fixture, quote(fixture.table)) ?? ''};`;
 
 /** The reference of every ratio. */
 export const published: LoadPath = {

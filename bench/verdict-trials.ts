@@ -1,0 +1,159 @@
+/**
+ * Tries the verdict of `ci --budget-ratio` on a machine whose cores are all kept busy: the default fleet must pass every
+ * time, and the same fleet out of a generator that sleeps, three times as slow, must be caught every time.
+ *
+ *   npm run bench:verdict -- [--trials 30] [--busy CORES] [--budget-ratio 0.9]
+ */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { startEmbedded } from '../src/database/embedded/index.js';
+import { seedParents } from '../src/database/with-database.js';
+import { SETS } from '../src/fixtures/registry.js';
+import { alignColumns } from '../src/report/align-columns.js';
+import { estimateMedian } from '../src/report/median-interval.js';
+import type { CiReport } from '../src/report/result.js';
+
+interface Trial {
+  exitCode: number;
+  report: CiReport;
+  seconds: number;
+}
+
+const CLI = resolve('dist/cli.js');
+
+const { values } = parseArgs({
+  options: {
+    trials: { type: 'string', default: '30' },
+    busy: { type: 'string', default: String(availableParallelism()) },
+    'budget-ratio': { type: 'string', default: '0.9' },
+  },
+});
+
+const folder = await mkdtemp(join(tmpdir(), 'scale-seed-verdict-'));
+// Not in that folder: root's server runs as somebody else, who could not enter it.
+const dataDirectory = `${folder}-data`;
+const server = await startEmbedded({ dataDirectory, seed: seedParents });
+const databaseUrl = server.url.replace('@', `:${server.password}@`).replace(/\?.*/, '');
+const client = new pg.Client({ connectionString: databaseUrl });
+const busy: ChildProcess[] = [];
+try {
+  await client.connect();
+  for (let i = 0; i < Number(values.busy); i++) {
+    busy.push(spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }));
+  }
+  await runTrials();
+} finally {
+  for (const child of busy) child.kill();
+  await client.end();
+  await server.stop();
+  await rm(folder, { recursive: true, force: true });
+  await rm(dataDirectory, { recursive: true, force: true });
+}
+
+async function runTrials(): Promise<void> {
+  const usual = estimateMedian(await loadTimes(5)).median;
+  print(`usual load ${Math.round(usual)} ms with ${values.busy} busy processes`);
+  const ratio = ['--budget-ratio', values['budget-ratio']];
+  const right = await tryMany('default fleet', 0, () => runCi(...ratio));
+  const slow = (await slowFixtures((2 * usual) / 15_000)).flatMap((file) => ['--fixture', file]);
+  const caught = await tryMany('three times slower', 3, () => runCi(...ratio, ...slow));
+  print(
+    `false verdicts: ${Number(values.trials) - right} of ${values.trials}; caught: ${caught} of ${values.trials}`,
+  );
+  if (right + caught < 2 * Number(values.trials)) process.exitCode = 1;
+}
+
+async function loadTimes(count: number): Promise<number[]> {
+  const times: number[] = [];
+  for (let i = 0; i < count; i++) times.push((await runCi()).report.timings.loadMs);
+  return times;
+}
+
+/** Returns how many trials ended in the exit code that is right. */
+async function tryMany(title: string, expected: number, trial: () => Promise<Trial>): Promise<number> {
+  const trials: Trial[] = [];
+  for (let i = 1; i <= Number(values.trials); i++) {
+    trials.push(await trial());
+    process.stderr.write(`\r${title}: ${i} of ${values.trials}`);
+  }
+  process.stderr.write('\n');
+  const lines = trials.map(({ exitCode, report, seconds }) => {
+    const { median, interval, rounds } = report.reference!;
+    const ends = interval.map((end) => end.toFixed(2)).join(' to ');
+    const outcome = report.verdict.checks.find(({ name }) => name === 'budget-ratio')!.outcome;
+    const load = `${Math.round(report.timings.loadMs)} ms`;
+    return [
+      String(exitCode),
+      outcome,
+      load,
+      median.toFixed(2),
+      ends,
+      String(rounds.length),
+      seconds.toFixed(1),
+    ];
+  });
+  const head = ['exit', 'outcome', 'load', 'ratio', '95 % interval', 'rounds', 'seconds'];
+  print(`${title}\n${alignColumns([head, ...lines], [0, 2, 3, 4, 5, 6])}`);
+  return trials.filter(({ exitCode }) => exitCode === expected).length;
+}
+
+/** Runs the built `ci` on empty tables. */
+async function runCi(...args: string[]): Promise<Trial> {
+  await client.query('truncate managed_certificates, agents');
+  const startMs = performance.now();
+  return new Promise((done, failed) => {
+    const command = [CLI, 'ci', '--quiet', '--format', 'json', '--database-url', databaseUrl, ...args];
+    execFile(process.execPath, command, { env: { PATH: process.env.PATH } }, (error, stdout, stderr) => {
+      const exitCode = error === null ? 0 : Number(error.code);
+      const seconds = (performance.now() - startMs) / 1000;
+      if (stdout === '') failed(new Error(stderr));
+      else done({ exitCode, report: JSON.parse(stdout) as CiReport, seconds });
+    });
+  });
+}
+
+/** The default fleet as fixtures of a user's own, whose generators sleep so long for every row. */
+async function slowFixtures(msPerRow: number): Promise<string[]> {
+  const library = pathToFileURL(resolve('dist/index.js')).href;
+  const files: string[] = [];
+  for (const [index, { name }] of SETS.fleet.entries()) {
+    const file = join(folder, `${name}.mjs`);
+    await writeFile(
+      file,
+      `import { defineFixture, SETS } from '${library}';
+const fixture = SETS.fleet[${index}];
+const nobody = new Int32Array(new SharedArrayBuffer(4));
+export default defineFixture({
+  ...fixture,
+  name: 'slow_${name}',
+  frozenFingerprint: undefined,
+  formulas: undefined,
+  *rows(first, last) {
+    let owedMs = 0;
+    for (const row of fixture.rows(first, last)) {
+      owedMs += ${msPerRow};
+      if (owedMs >= 5) owedMs -= sleep(5);
+      yield row;
+    }
+  },
+});
+function sleep(ms) {
+  const startMs = performance.now();
+  Atomics.wait(nobody, 0, 0, ms);
+  return performance.now() - startMs;
+}
+`,
+    );
+    files.push(file);
+  }
+  return files;
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
