@@ -57,7 +57,7 @@ async function cleanOn(database: Database, options: CleanOptions): Promise<Clean
 }
 
 async function cleanFixture(
-  { database, prepared, session, fixture, enter }: Step,
+  { database, prepared, session, fixture, enter, count }: Step,
   confirm: CleanOptions['confirm'],
 ): Promise<CleanedFixture> {
   const table = prepared.tableOf(fixture);
@@ -65,7 +65,9 @@ async function cleanFixture(
   return session.transaction(async () => {
     await lockFixture(session, fixture, table, database.onNotice);
     enter('copy');
-    const staged = await stage(database, session, fixture);
+    const staged = await stage(session, fixture, (rows) => {
+      count('copy', rows);
+    });
     enter('clean');
     const doomed = `select t.* from ${quoteTable(table)} as t join ${staged.table} as s on ${sameIdentity(fixture)}`;
     const { rows: counts } = await session.query<{ count: string }>(

@@ -23,6 +23,7 @@ export type Phase =
   | 'prepare'
   | 'copy'
   | 'merge'
+  | 'index'
   | 'settle'
   | 'verify'
   | 'reset'

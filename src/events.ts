@@ -1,11 +1,16 @@
 import type { Phase } from './errors.js';
 
-/** What a run tells its caller while it is under way; rows count within the fixture and phase. */
+/**
+ * What a run tells its caller while it is under way. A fixture enters copy and merge by turns, batch after batch. Its rows
+ * are counted over all of its batches and parts: in phase copy those that were sent, in phase merge those that stand,
+ * the ones that need not be sent included.
+ */
 export type RunEvent =
   | { type: 'notice'; message: string }
   | { type: 'phase'; fixture: string; table: string; phase: Phase; totalRows: number }
   | { type: 'progress'; fixture: string; phase: Phase; rows: number; totalRows: number }
   | { type: 'done'; fixture: string }
+  | { type: 'settle'; table: string }
   | { type: 'confirmation'; fixture: string; line: string };
 
 export type OnEvent = (event: RunEvent) => void;

@@ -72,24 +72,29 @@ async function loadInTransaction(
   range: Range,
   plan: LoadPlan,
 ): Promise<LoadedRange> {
-  const { database, prepared, fixture, enter } = step;
+  const { database, prepared, fixture, enter, count } = step;
   const table = prepared.tableOf(fixture);
   const waited = await lockFixture(session, fixture, table, database.onNotice, plan.parts);
   // Whoever was waited for has probably loaded the rows.
   const survey = waited ? await surveyTable(session, table, [fixture]) : undefined;
   const { upTo, noneAfter, present } = survey?.standing.get(fixture) ?? prepared.standingOf(fixture);
-  const missing = { first: Math.max(range.first, upTo + 1), last: range.last };
+  const missing = { first: Math.max(range.first, Math.min(upTo, range.last) + 1), last: range.last };
+  if (missing.first > range.first) count('merge', missing.first - range.first);
   if (missing.first > missing.last) return { ...NOTHING_TO_DO, present };
 
   enter('copy');
   const working = stopwatch();
-  const staging = await Staging.open(database, session, fixture, missing);
+  const onCopied = (rows: number): void => {
+    count('copy', rows);
+  };
+  const staging = await Staging.open(session, fixture, onCopied, missing);
   try {
     await staging.copy(FIRST_BATCH_ROWS);
     enter('merge');
     const rowsToCome = missing.last - missing.first + 1;
     const dropped = plan.mode === 'exclusive' ? await claim(session, table, rowsToCome, plan) : [];
     const merged = await mergeBatches(step, session, staging, plan, noneAfter);
+    if (dropped.length > 0) enter('index');
     await rebuildIndexes(session, dropped);
     return {
       ...merged,
@@ -108,7 +113,7 @@ async function loadInTransaction(
 
 /** Merges the batch that is staged, then copies and merges the others. */
 async function mergeBatches(
-  { prepared, fixture, enter }: Step,
+  { prepared, fixture, enter, count }: Step,
   session: Session,
   staging: Staging,
   plan: LoadPlan,
@@ -119,7 +124,7 @@ async function mergeBatches(
   const bySet = plan.foreignKeys.check === 'set';
   const all = { inserted: 0, strategy: noneStands ? ('insert' as const) : ('on conflict' as MergeStrategy) };
   if (bySet) await silenceTriggers(session);
-  for (let wanted = FIRST_BATCH_ROWS, first = true; ; first = false) {
+  for (let wanted = FIRST_BATCH_ROWS, counted = 0, first = true; ; first = false) {
     if (bySet) await lockParents(session, fixture, table, staging, first);
     wanted = Math.min(wanted * BATCH_GROWTH, MAX_BATCH_ROWS);
     const [merged] = await Promise.all([
@@ -128,6 +133,8 @@ async function mergeBatches(
     ]);
     all.inserted += merged.inserted;
     all.strategy = merged.strategy;
+    count('merge', staging.rows - counted);
+    counted = staging.rows;
     if (staging.ended) return all;
     await staging.empty();
     enter('copy');

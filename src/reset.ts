@@ -42,14 +42,23 @@ async function resetOn(database: Database, options: ResetOptions): Promise<Reset
   };
 }
 
-async function resetFixture({ database, prepared, session, fixture, enter }: Step): Promise<ResetFixture> {
+async function resetFixture({
+  database,
+  prepared,
+  session,
+  fixture,
+  enter,
+  count,
+}: Step): Promise<ResetFixture> {
   const table = prepared.tableOf(fixture);
   const anchor = timestampText(prepared.anchorUs);
   const total = stopwatch();
   const { staged, restored, inserted } = await session.transaction(async () => {
     await lockFixture(session, fixture, table, database.onNotice);
     enter('copy');
-    const staged = await stage(database, session, fixture);
+    const staged = await stage(session, fixture, (rows) => {
+      count('copy', rows);
+    });
     enter('reset');
     const restored = await restoreRows(session, fixture, table, staged, anchor);
     const { inserted } = await mergeStaged(session, fixture, table, staged, anchor, false);

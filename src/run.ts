@@ -31,6 +31,8 @@ export interface Step {
   enter: (phase: Phase) => void;
   /** The phase that was entered last. */
   phase: () => Phase;
+  /** Says that so many more of the fixture's rows are through a phase. */
+  count: (phase: Phase, rows: number) => void;
 }
 
 export interface RunResult<Result> {
@@ -99,7 +101,7 @@ async function workOnAll<Result>(
 }
 
 async function workOnOne<Result>(
-  step: Omit<Step, 'enter' | 'phase'>,
+  step: Omit<Step, 'enter' | 'phase' | 'count'>,
   work: RunPlan<Result>['work'],
 ): Promise<Result> {
   const { fixture, prepared, database } = step;
@@ -115,8 +117,20 @@ async function workOnOne<Result>(
       totalRows: fixture.count,
     });
   };
+  const counts = new Map<Phase, number>();
+  const count = (counted: Phase, more: number): void => {
+    const rows = (counts.get(counted) ?? 0) + more;
+    counts.set(counted, rows);
+    database.onEvent({
+      type: 'progress',
+      fixture: fixture.name,
+      phase: counted,
+      rows,
+      totalRows: fixture.count,
+    });
+  };
   try {
-    const result = await work({ ...step, enter, phase: () => phase });
+    const result = await work({ ...step, enter, phase: () => phase, count });
     database.onEvent({ type: 'done', fixture: fixture.name });
     return result;
   } catch (error) {

@@ -47,14 +47,16 @@ export async function verifyOn(database: Database, options: VerifyOptions): Prom
 }
 
 async function verifyFixture(
-  { database, prepared, session, fixture, enter }: Step,
+  { prepared, session, fixture, enter, count }: Step,
   maxAgeMs: number | undefined,
 ): Promise<VerifiedFixture> {
   const table = prepared.tableOf(fixture);
   const total = stopwatch();
   return session.transaction(async () => {
     enter('copy');
-    const staged = await stage(database, session, fixture);
+    const staged = await stage(session, fixture, (rows) => {
+      count('copy', rows);
+    });
     enter('verify');
     const compared = await compareRows(session, fixture, table, staged);
     const { anchors, ageMs, expired } = await findAnchors(session, fixture, table, staged);

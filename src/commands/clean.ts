@@ -28,14 +28,15 @@ export function registerClean(program: Command): void {
     .option('--no-settle', 'skip the final VACUUM (ANALYZE)')
     .action(async (names: string[], flags: CleanFlags) => {
       const fixtures = await fixturesOf(names, flags);
-      await execute(flags, (control) =>
+      const asks = flags.yes !== true;
+      // A question and bars do not share a terminal.
+      await execute({ ...flags, progress: flags.progress && !asks }, (control) =>
         clean({
           ...databaseOf(flags),
           ...control,
           fixtures,
           settle: flags.settle,
-          confirm:
-            flags.yes === true ? undefined : (plan) => confirmOnTerminal(questionFor(plan), control.signal),
+          confirm: asks ? (plan) => confirmOnTerminal(questionFor(plan), control.signal) : undefined,
         }),
       );
       process.exitCode = EXIT.done;

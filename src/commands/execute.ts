@@ -21,6 +21,8 @@ export async function execute<R extends Report>(
   const progress = await showProgress(process.stderr, {
     progress: flags.progress && flags.quiet !== true,
     notices: flags.quiet !== true,
+    // The report's table takes the bars' place, unless it goes elsewhere.
+    keep: !process.stdout.isTTY,
   });
   try {
     const report = await run({ signal: interruption.signal, onEvent: progress.onEvent });
@@ -44,9 +46,11 @@ function keepHeapSmall(): void {
 
 async function publish(report: Report, { format, output }: OutputFlags): Promise<void> {
   const json = `${JSON.stringify(report, null, 2)}\n`;
-  const text = { json: () => json, markdown: () => renderMarkdown(report), text: () => renderText(report) }[
-    format
-  ]();
+  const text = {
+    json: () => json,
+    markdown: () => renderMarkdown(report),
+    text: () => renderText(report, process.stdout.columns),
+  }[format]();
   process.stdout.write(text);
   if (output !== undefined) await writeResult(output, json, '--output');
 }

@@ -1,11 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { quote, quoteList } from '../database/quote.js';
 import type { Session } from '../database/session.js';
-import type { Database } from '../database/with-database.js';
 import { encodeVarying, type Chunk } from '../encode/encode-rows.js';
 import { Fingerprint } from '../encode/fingerprint.js';
 import { stagingType } from '../encode/type-encoders.js';
-import type { OnEvent } from '../events.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { stopwatch } from '../report/stopwatch.js';
 
@@ -38,32 +36,32 @@ export class Staging {
   readonly #session: Session;
   readonly #fixture: Fixture;
   readonly #expected: number;
-  readonly #onEvent: OnEvent;
+  readonly #onCopied: (rows: number) => void;
   readonly #fingerprint: Fingerprint;
   readonly #source: AsyncGenerator<Chunk, void>;
   readonly #ahead: Chunk[] = [];
   #closed = false;
 
-  private constructor({ onEvent }: Database, session: Session, fixture: Fixture, range: Range) {
+  private constructor(session: Session, fixture: Fixture, onCopied: (rows: number) => void, range: Range) {
     this.#session = session;
     this.#fixture = fixture;
     this.#expected = range.last - range.first + 1;
-    this.#onEvent = onEvent;
+    this.#onCopied = onCopied;
     this.#fingerprint = new Fingerprint(fixture);
     this.#source = encodeVarying(fixture, range);
   }
 
-  /** Makes the table; whoever opens it closes it. */
+  /** Makes the table; whoever opens it closes it. `onCopied` hears of every few rows that were sent. */
   static async open(
-    database: Database,
     session: Session,
     fixture: Fixture,
+    onCopied: (rows: number) => void,
     range: Range = { first: 1, last: fixture.count },
   ): Promise<Staging> {
     const columns = Object.entries(fixture.columns);
     const definitions = columns.map(([name, type]) => `${quote(name)} ${stagingType(type)}`);
     await session.query(`create temp table ${quote(NAME)} (${definitions.join(', ')}) on commit drop`);
-    return new Staging(database, session, fixture, range);
+    return new Staging(session, fixture, onCopied, range);
   }
 
   /** Copies whole chunks until at least `wanted` rows have come, or the last; returns how many have. */
@@ -124,13 +122,7 @@ export class Staging {
       this.bytes += chunk.bytes.length;
       this.#fingerprint.add(chunk.bytes);
       yield chunk.bytes;
-      this.#onEvent({
-        type: 'progress',
-        fixture: this.#fixture.name,
-        phase: 'copy',
-        rows: this.rows,
-        totalRows: this.#expected,
-      });
+      this.#onCopied(chunk.rows);
     }
   }
 
@@ -143,8 +135,12 @@ export class Staging {
 }
 
 /** Opens a staging table, copies a whole fixture into it, and makes it ready to be joined. */
-export async function stage(database: Database, session: Session, fixture: Fixture): Promise<Staging> {
-  const staging = await Staging.open(database, session, fixture);
+export async function stage(
+  session: Session,
+  fixture: Fixture,
+  onCopied: (rows: number) => void,
+): Promise<Staging> {
+  const staging = await Staging.open(session, fixture, onCopied);
   try {
     await staging.copy();
     await staging.analyze();

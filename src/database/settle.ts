@@ -8,7 +8,7 @@ import type { Database } from './with-database.js';
  * disturbs the measurement that follows. What stands is committed by now: where this fails, it is a notice.
  */
 export async function settleTables(
-  { signal, onNotice }: Database,
+  { signal, onEvent, onNotice }: Database,
   session: Session,
   tables: readonly TableName[],
 ): Promise<void> {
@@ -16,6 +16,7 @@ export async function settleTables(
     onNotice(`settling: ${warning}`);
   });
   for (const table of tables) {
+    onEvent({ type: 'settle', table: table.name });
     try {
       await session.query(`vacuum (analyze) ${quoteTable(table)}`);
     } catch (error) {

@@ -28,3 +28,11 @@ export function shortFingerprint(fingerprint: string): string {
 export function formatRatio(ratio: number): string {
   return ratio.toFixed(2);
 }
+
+/** Whole seconds as a clock shows them: `0:07`, `12:05`, `3:00:00`. */
+export function formatClock(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  const rest = String(seconds % 60).padStart(2, '0');
+  return hours === 0 ? `${minutes}:${rest}` : `${hours}:${String(minutes).padStart(2, '0')}:${rest}`;
+}
