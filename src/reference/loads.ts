@@ -22,6 +22,7 @@ export async function loadOurs(database: Database, place: Place): Promise<TimedL
       jobs: report.jobs,
       parents: 'ignore',
       guard: false,
+      survey: true,
       settle: false,
       changed: () => false,
       work: (step) => {

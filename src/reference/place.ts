@@ -1,4 +1,4 @@
-import { inspectTable } from '../database/inspect-table.js';
+import { inspectTables } from '../database/inspect-table.js';
 import { quote, quoteList, quoteTable } from '../database/quote.js';
 import type { Session } from '../database/session.js';
 import { encodeWhole } from '../encode/encode-rows.js';
@@ -28,7 +28,8 @@ export async function furnish(session: Session, load: RealLoad, schema: string):
   const tables = new Map(report.fixtures.map((loaded) => [loaded.table, loaded.schema]));
   const leftOut: string[] = [];
   for (const [name, real] of tables) {
-    leftOut.push(...(await copyTable(session, await inspectTable(session, name, real), schema)));
+    const inspected = await inspectTables(session, [name], real);
+    leftOut.push(...(await copyTable(session, inspected.get(name)!, schema)));
   }
   const sources: Awaited<ReturnType<typeof referenceOf>>[] = [];
   for (const [index, fixture] of fixtures.entries()) {

@@ -105,6 +105,7 @@ describe('a parent that is not there', () => {
       numberedKeys: {},
       anchorColumn: 'created_at',
       frozenFingerprint: '',
+      formulas: undefined,
       columns: { ...scale.columns, owner_id: 'text' },
       derived: { ...scale.derived },
       constants,
