@@ -28,13 +28,14 @@ describe('foreign keys are checked by set', () => {
     });
   });
 
-  it('by an ordinary role that was granted the parameter and may lock the parents', async () => {
+  it('by an ordinary role that was granted the parameter and may lock the parents', async ({ skip }) => {
+    const version = Number(await database.value('show server_version_num'));
+    skip(version < 150_000, 'PostgreSQL 14 grants no parameters');
     const granted = await database.role();
     await database.query(`grant select, insert on managed_certificates to ${granted}`);
     await database.query(
       `grant select, update (id) on teams, owners, issuers, renewal_policies, certificate_profiles to ${granted}`,
     );
-    if (Number(await database.value('show server_version_num')) < 150_000) return;
     await database.query(`grant set on parameter session_replication_role to ${granted}`);
     expect(await foreignKeysOf({ user: granted })).toMatchObject({ check: 'set' });
     await database.query(`revoke update (id) on issuers from ${granted}`);

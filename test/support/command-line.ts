@@ -19,7 +19,7 @@ export interface Running {
 /** Starts the built command line; no variable that names a database is inherited. */
 export function start(args: readonly string[], env: Record<string, string> = {}): Running {
   const inherited = Object.entries(process.env).filter(
-    ([name]) => !/^(PG|DATABASE_URL|LOADTEST_|SCALE_SEED)/.test(name),
+    ([name]) => !/^(PG|DATABASE_URL|LOADTEST_|SCALE_SEED(?!_POSTGRES_DIR))/.test(name),
   );
   const child = spawn(process.execPath, [CLI, ...args], {
     env: { ...Object.fromEntries(inherited), ...env },

