@@ -23,13 +23,18 @@ const unknown = wanted.filter((version) => !(version in PACKAGES));
 if (unknown.length > 0)
   fail(`no such version: ${unknown.join(', ')}; known are ${Object.keys(PACKAGES).join(', ')}`);
 
-const rows = [];
+// All of them first: what cannot be fetched is known before anything has run.
+const natives = [];
 for (const version of wanted.length > 0 ? wanted : Object.keys(PACKAGES)) {
-  process.stdout.write(`\n== PostgreSQL ${version}\n`);
-  rows.push(await testOn(version, await install(version)));
+  natives.push([version, await install(version)]);
 }
-console.log(`\n${table([['PostgreSQL', 'passed', 'failed', 'skipped', 'seconds'], ...rows.map(cells)])}`);
-console.log(closingLine());
+const rows = [];
+for (const [version, native] of natives) {
+  print(`\n== PostgreSQL ${version}`);
+  rows.push(await testOn(version, native));
+}
+print(`\n${table([['PostgreSQL', 'passed', 'failed', 'skipped', 'seconds'], ...rows.map(cells)])}`);
+print(closingLine());
 process.exitCode = rows.every(({ green }) => green) ? 0 : 1;
 
 /** The folder of a version's programs; they are fetched where they are not there yet. */
@@ -111,7 +116,11 @@ function closingLine() {
   return `Tests  ${parts.filter(Boolean).join(' | ')} (${passed + failed + skipped}) on PostgreSQL ${rows.map(({ version }) => version).join(', ')}`;
 }
 
+function print(text) {
+  process.stdout.write(`${text}\n`);
+}
+
 function fail(message) {
-  console.error(`test:matrix: ${message}`);
+  process.stderr.write(`test:matrix: ${message}\n`);
   process.exit(1);
 }
