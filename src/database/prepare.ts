@@ -8,6 +8,7 @@ import { checkTable, inspectTables, refuseMissingTable, type TableInfo } from '.
 import { createParents, missingParents, refuseMissing } from './parents.js';
 import { Session } from './session.js';
 import { surveyTable, type Standing } from './survey.js';
+import { isCertificateError } from './tls.js';
 import { translateError } from './translate-error.js';
 import type { Database } from './with-database.js';
 
@@ -65,7 +66,9 @@ export async function prepare(database: Database, options: PrepareOptions): Prom
 /** A server that is coming up gets its tables and rows in time; a wrong password stays wrong. */
 function canBeWaitedFor(error: unknown): error is ScaleSeedError {
   if (!(error instanceof ScaleSeedError)) return false;
-  const refused = error.cause instanceof pg.DatabaseError && error.cause.code?.startsWith('28') === true;
+  const { cause } = error;
+  const refused =
+    isCertificateError(cause) || (cause instanceof pg.DatabaseError && cause.code?.startsWith('28') === true);
   return !refused && ['connect', 'schema', 'parents'].includes(error.code);
 }
 

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { messageOf, ScaleSeedError } from '../errors.js';
 import type { Target } from './target.js';
+import { refusesEncryption } from './tls.js';
 import { translateError } from './translate-error.js';
 
 /** How long a rollback or a cancelled statement may take before the socket is cut instead. */
@@ -154,15 +155,27 @@ async function cancelBackend(target: Target, backend: number): Promise<void> {
 
 async function connect(target: Target): Promise<pg.Client> {
   try {
-    return await connectOnce(target.config);
+    return await connectEitherWay(target);
   } catch (error) {
-    const noTls = /server does not support SSL/i.test(messageOf(error));
-    if (noTls && target.plaintextFallback) {
-      // Remembered, so that the next session need not ask again.
-      target.config.ssl = false;
-      return connect(target);
-    }
     throw translateError(error, { phase: 'connect', during: `cannot connect to ${target.display}` });
+  }
+}
+
+/** With or without TLS first, as the mode wants it; the way that worked is remembered for the next session. */
+async function connectEitherWay(target: Target): Promise<pg.Client> {
+  const { config, otherSsl } = target;
+  try {
+    return await connectOnce(config);
+  } catch (error) {
+    if (otherSsl === undefined || !refusesEncryption(error)) throw error;
+    const other = { ...config, ssl: otherSsl };
+    const client = await connectOnce(other).catch((second: unknown) => {
+      // Whichever got further says what is wrong.
+      throw refusesEncryption(second) ? error : second;
+    });
+    target.config = other;
+    target.otherSsl = undefined;
+    return client;
   }
 }
 

@@ -2,12 +2,13 @@ import type pg from 'pg';
 import { parse } from 'pg-connection-string';
 import { messageOf, ScaleSeedError } from '../errors.js';
 import { passwordFrom } from './passfile.js';
+import { checkCertificates, tlsChoices, tlsParameters } from './tls.js';
 
 /** Where to connect. */
 export interface Target {
   config: pg.ClientConfig;
-  /** Try again without TLS when the server has none, as libpq does by default. */
-  plaintextFallback: boolean;
+  /** What to try when the server refuses `config.ssl`: libpq's `prefer`, the default, and `allow` have another way. */
+  otherSsl: pg.ClientConfig['ssl'] | undefined;
   /** The URL without its password or options, for messages and reports. */
   display: string;
 }
@@ -15,12 +16,6 @@ export interface Target {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const LOCATION_VARIABLES = ['PGHOST', 'PGPORT', 'PGDATABASE', 'PGUSER'] as const;
-const TLS_VARIABLES = {
-  sslmode: 'PGSSLMODE',
-  sslrootcert: 'PGSSLROOTCERT',
-  sslcert: 'PGSSLCERT',
-  sslkey: 'PGSSLKEY',
-} as const;
 
 /**
  * The database that the caller names: `databaseUrl`, else DATABASE_URL, else libpq's PG* variables; undefined when
@@ -34,31 +29,30 @@ export function resolveTarget(
 ): Target | undefined {
   const given = databaseUrl ?? (env.DATABASE_URL || undefined);
   if (given === undefined && !LOCATION_VARIABLES.some((variable) => env[variable])) return undefined;
-  const url = parseUrl(given ?? 'postgresql://');
-  for (const [parameter, variable] of Object.entries(TLS_VARIABLES)) {
-    if (!url.searchParams.has(parameter) && env[variable]) url.searchParams.set(parameter, env[variable]);
-  }
-  return targetOf(url, env);
+  return targetOf(parseUrl(given ?? 'postgresql://'), env);
 }
 
 function targetOf(url: URL, env: Environment): Target {
-  const mode = url.searchParams.get('sslmode') ?? 'prefer';
+  const { mode, parameters } = tlsParameters(url, env);
   const passfile = url.searchParams.get('passfile');
   const connectTimeout = Number(url.searchParams.get('connect_timeout') ?? env.PGCONNECT_TIMEOUT ?? 10);
-  const config = parseConfig(url, mode);
+  const config = parseConfig(url, parameters);
+  checkCertificates(config.ssl);
   const host = config.host ?? env.PGHOST ?? 'localhost';
   const port = config.port ?? Number(env.PGPORT ?? 5432);
   const user = config.user ?? env.PGUSER;
   const database = config.database ?? env.PGDATABASE ?? user;
   const password =
     config.password ?? (passfile ? passwordFrom(passfile, { host, port, database, user }) : undefined);
+  const { ssl, otherSsl } = tlsChoices(mode, config.ssl, host);
   return {
     config: {
       ...config,
+      ssl,
       ...(password === undefined ? {} : { password }),
       connectionTimeoutMillis: connectTimeout * 1000,
     },
-    plaintextFallback: mode === 'prefer' || mode === 'allow',
+    otherSsl,
     display: `postgresql://${user === undefined ? '' : `${user}@`}${host.startsWith('/') ? '' : `${host}:${port}`}/${database ?? ''}`,
   };
 }
@@ -76,15 +70,10 @@ function parseUrl(text: string): URL {
 }
 
 /** The parts that node-postgres takes, with sslmode meaning what it means to libpq. */
-function parseConfig(url: URL, mode: string): pg.ClientConfig & { host?: string; port?: number } {
-  const parameters = new URLSearchParams(url.searchParams);
-  parameters.delete('uselibpqcompat');
-  if (parameters.get('sslrootcert') === 'system') {
-    parameters.delete('sslrootcert');
-    parameters.set('sslmode', 'verify-full');
-  } else {
-    parameters.set('sslmode', mode === 'allow' ? 'prefer' : mode);
-  }
+function parseConfig(
+  url: URL,
+  parameters: URLSearchParams,
+): pg.ClientConfig & { host?: string; port?: number } {
   const text = `${url.protocol}//${url.username}${url.password === '' ? '' : `:${url.password}`}${url.username === '' ? '' : '@'}${url.host}${url.pathname}?${parameters.toString()}`;
   try {
     const { host, port, user, password, database, ssl, options } = parse(text, { useLibpqCompat: true });

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { messageOf, ScaleSeedError, type ErrorCode, type ErrorContext } from '../errors.js';
+import { isCertificateError } from './tls.js';
 
 interface Context extends Omit<ErrorContext, 'code' | 'cause'> {
   /** Start of the message, where fixture, table and phase do not say enough. */
@@ -29,7 +30,10 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     code: 'privilege',
     hint: 'the server or the role is read-only: give the address of the primary',
   },
-  '28': { code: 'connect', hint: 'check the user and password in the URL, PGPASSWORD or the password file' },
+  '28': {
+    code: 'connect',
+    hint: 'check the user and password in the URL, PGPASSWORD or the password file, or sslcert and sslkey',
+  },
   '3D000': { code: 'connect', hint: 'create the database, or name another in the URL' },
   '40': { code: 'server', hint: 'another session stood in the way: run the command again' },
   '42501': { code: 'privilege', hint: 'grant the role what it lacks, or connect as another' },
@@ -43,6 +47,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '57': { code: 'server', hint: 'the server ended the session: see its log, then run the command again' },
 };
 
+const CERTIFICATE_HINT =
+  "sslrootcert has to name the CA of the server's certificate, and for verify-full that has to be for the URL's host";
 const NETWORK_HINT = 'is the server running there? --wait 30s waits for it; --database-url names another';
 
 /**
@@ -69,7 +75,7 @@ function meaningOf(error: unknown, { phase }: Context): Meaning {
     return MEANINGS[error.code] ?? MEANINGS[error.code.slice(0, 2)] ?? { code: 'server' };
   }
   return phase === 'connect'
-    ? { code: 'connect', hint: NETWORK_HINT }
+    ? { code: 'connect', hint: isCertificateError(error) ? CERTIFICATE_HINT : NETWORK_HINT }
     : {
         code: 'server',
         hint: 'the connection was lost; nothing uncommitted stands, so run the command again',

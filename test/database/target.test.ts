@@ -35,15 +35,27 @@ describe('resolveTarget', () => {
     expect(resolveTarget('postgresql://u@h/d', { PGSSLMODE: mode })?.config.ssl).toEqual(ssl);
   });
 
-  it('falls back to plain text only where libpq would', () => {
-    const fallsBack = (query: string): boolean | undefined =>
-      resolveTarget(`postgresql://u@h/d${query}`, {})?.plaintextFallback;
-    expect([fallsBack(''), fallsBack('?sslmode=prefer'), fallsBack('?sslmode=require')]).toEqual([
-      true,
-      true,
-      false,
-    ]);
+  it('has another way only where libpq has one', () => {
+    const choices = (query: string): unknown[] => {
+      const target = resolveTarget(`postgresql://u@h/d${query}`, {});
+      return [target?.config.ssl, target?.otherSsl];
+    };
+    const tls = { rejectUnauthorized: false };
+    expect(choices('')).toEqual([tls, false]);
+    expect(choices('?sslmode=prefer')).toEqual([tls, false]);
+    expect(choices('?sslmode=allow')).toEqual([false, tls]);
+    expect(choices('?sslmode=require')).toEqual([tls, undefined]);
+    expect(choices('?sslmode=require&host=/var/run/postgresql')).toEqual([false, undefined]);
   });
+
+  it.each(['?sslmode=vreify-full', '?sslmode=verify-ca', '?sslcert=/nowhere/me.crt'])(
+    'refuses %s',
+    (query) => {
+      expect(() => resolveTarget(`postgresql://u@h/d${query}`, { HOME: '/nowhere' })).toThrow(
+        expect.objectContaining({ code: 'configuration' }),
+      );
+    },
+  );
 
   it('says what is wrong with a certificate that is not there', () => {
     expect(() =>

@@ -1,0 +1,24 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
+
+const openssl = (...args: string[]): unknown => execFileSync('openssl', args, { stdio: 'pipe' });
+const NEW_KEY = ['-newkey', 'rsa:2048', '-nodes'];
+
+/** Makes `NAME.crt` and `NAME.key` of a certificate authority in a folder. */
+export function makeAuthority(folder: string, name: string): void {
+  const [key, crt] = [join(folder, `${name}.key`), join(folder, `${name}.crt`)];
+  openssl('req', '-x509', ...NEW_KEY, '-keyout', key, '-out', crt, '-days', '2', '-subj', `/CN=${name}`);
+}
+
+/** Makes `NAME.crt` and `NAME.key`, signed by an authority in the same folder, for a common name that is also a host. */
+export function makeCertificate(folder: string, authority: string, name: string, commonName: string): void {
+  const file = (suffix: string): string => join(folder, `${name}.${suffix}`);
+  const ca = (suffix: string): string => join(folder, `${authority}.${suffix}`);
+  openssl('req', ...NEW_KEY, '-keyout', file('key'), '-out', file('csr'), '-subj', `/CN=${commonName}`);
+  writeFileSync(file('ext'), `subjectAltName=DNS:${commonName}\n`);
+  const signer = ['-CA', ca('crt'), '-CAkey', ca('key'), '-CAcreateserial', '-days', '2'];
+  openssl('x509', '-req', '-in', file('csr'), ...signer, '-extfile', file('ext'), '-out', file('crt'));
+}
