@@ -66,10 +66,11 @@ export async function prepare(database: Database, options: PrepareOptions): Prom
 /** A server that is coming up gets its tables and rows in time; a wrong password stays wrong. */
 function canBeWaitedFor(error: unknown): error is ScaleSeedError {
   if (!(error instanceof ScaleSeedError)) return false;
-  const { cause } = error;
-  const refused =
-    isCertificateError(cause) || (cause instanceof pg.DatabaseError && cause.code?.startsWith('28') === true);
-  return !refused && ['connect', 'schema', 'parents'].includes(error.code);
+  const sqlState = error.cause instanceof pg.DatabaseError ? (error.cause.code ?? '') : '';
+  if (sqlState.startsWith('28') || isCertificateError(error.cause)) return false;
+  // A pooler lets its clients in while it cannot reach the server, and lets their first statement fail.
+  const pooled = error.code === 'server' && sqlState.startsWith('08');
+  return pooled || ['connect', 'schema', 'parents'].includes(error.code);
 }
 
 async function prepareOnce(database: Database, options: PrepareOptions): Promise<Prepared> {

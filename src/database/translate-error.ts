@@ -72,6 +72,7 @@ function abortOf(error: unknown): Meaning | undefined {
 
 function meaningOf(error: unknown, { phase }: Context): Meaning {
   if (error instanceof pg.DatabaseError && error.code !== undefined) {
+    if (error.code.startsWith('08') && phase === 'connect') return meaningOfPooler(error);
     return MEANINGS[error.code] ?? MEANINGS[error.code.slice(0, 2)] ?? { code: 'server' };
   }
   return phase === 'connect'
@@ -80,6 +81,13 @@ function meaningOf(error: unknown, { phase }: Context): Meaning {
         code: 'server',
         hint: 'the connection was lost; nothing uncommitted stands, so run the command again',
       };
+}
+
+/** PgBouncer's own refusals: a connection string that it takes nothing of, or a server that it cannot reach. */
+function meaningOfPooler({ message }: pg.DatabaseError): Meaning {
+  return message.includes('startup parameter')
+    ? { code: 'configuration', hint: 'leave it out of the URL: --schema names a schema without it' }
+    : { code: 'connect', hint: NETWORK_HINT };
 }
 
 function textOf(error: unknown): string {

@@ -1,0 +1,74 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { serverAccount } from '../../src/database/embedded/account.js';
+import { freePort } from '../../src/database/embedded/processes.js';
+
+export const hasPgbouncer = spawnSync('pgbouncer', ['--version']).status === 0;
+
+export interface Pooler {
+  /** A database's URL with the pooler in place of the server. */
+  through: (databaseUrl: string) => string;
+  stop: () => Promise<void>;
+}
+
+/** Starts a PgBouncer in transaction mode, with at most `poolSize` connections for a database and role. */
+export async function startPooler(serverUrl: string, poolSize: number, settings = ''): Promise<Pooler> {
+  const { hostname, port: serverPort, username, password } = new URL(serverUrl);
+  const folder = await mkdtemp(join(tmpdir(), 'scale-seed-pgbouncer-'));
+  const [logins, config] = [join(folder, 'logins'), join(folder, 'pgbouncer.ini')];
+  const port = await freePort(0);
+  await writeFile(logins, `"${username}" "${password}"\n`, { mode: 0o600 });
+  await writeFile(
+    config,
+    `[databases]
+* = host=${hostname} port=${serverPort}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = ${port}
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = ${logins}
+pool_mode = transaction
+default_pool_size = ${poolSize}
+server_login_retry = 1
+${settings}
+`,
+  );
+  // PgBouncer does not run as root either.
+  const account = await serverAccount();
+  await chmod(folder, 0o711);
+  if (account.uid !== undefined && account.gid !== undefined) await chown(logins, account.uid, account.gid);
+  const process = spawn('pgbouncer', ['-q', config], { ...account, cwd: '/', stdio: 'ignore' });
+  await untilListening(port);
+  return {
+    through: (databaseUrl) => {
+      const url = new URL(databaseUrl);
+      url.port = String(port);
+      return url.href;
+    },
+    stop: async () => {
+      process.kill('SIGTERM');
+      await once(process, 'exit');
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Resolves as soon as the pooler answers, if only to refuse. */
+async function untilListening(port: number): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  for (;;) {
+    const client = new pg.Client({ host: '127.0.0.1', port, user: 'nobody', password: '', database: 'none' });
+    client.on('error', () => undefined);
+    const error: unknown = await client.connect().catch((refused: unknown) => refused);
+    await client.end().catch(() => undefined);
+    if (!(error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED')) return;
+    if (performance.now() > deadline) throw new Error('PgBouncer does not start');
+    await delay(20);
+  }
+}
