@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { messageOf, ScaleSeedError } from '../errors.js';
 import { benchmarkEntries } from '../report/benchmark.js';
 import { annotate, renderAnnotations } from '../report/github.js';
@@ -12,14 +11,6 @@ export interface CiOutputFlags {
   summary?: string;
   junit?: string;
   benchmark?: string;
-}
-
-/** Adds the options that say what CI systems are given. */
-export function withCiOutputFlags(command: Command): Command {
-  return command
-    .option('--summary <file>', 'append the report as Markdown to a file (default: $GITHUB_STEP_SUMMARY)')
-    .option('--junit <file>', 'write the fixtures and criteria as JUnit XML')
-    .option('--benchmark <file>', 'write the times for github-action-benchmark (customSmallerIsBetter)');
 }
 
 /** Gives CI systems a report in the forms that the options and the environment ask for. */

@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { ci } from '../ci.js';
 import { messageOf, ScaleSeedError } from '../errors.js';
-import { asBaseline, type Baseline } from '../report/baseline.js';
+import type { Baseline } from '../report/baseline.js';
 import type { Verdict } from '../report/result.js';
-import { publishCi, publishFailure, withCiOutputFlags, type CiOutputFlags } from './ci-outputs.js';
+import type { CiOutputFlags } from './ci-outputs.js';
 import { execute } from './execute.js';
 import { EXIT } from './exit-codes.js';
 import { loadOptionsOf, withLoadFlags, withModeFlags, type LoadFlags } from './load.js';
@@ -53,11 +52,18 @@ export function registerCi(program: Command): void {
       if (optedOut(process.env)) return;
       process.exitCode = EXIT_CODES[await runCi(names, flags)];
     });
-  withModeFlags(command);
-  withCiOutputFlags(withOutputFlags(withLoadFlags(withDatabaseFlags(withFixtureFlags(command)))));
+  withOutputFlags(withLoadFlags(withDatabaseFlags(withFixtureFlags(withModeFlags(command)))))
+    .option('--summary <file>', 'append the report as Markdown to a file (default: $GITHUB_STEP_SUMMARY)')
+    .option('--junit <file>', 'write the fixtures and criteria as JUnit XML')
+    .option('--benchmark <file>', 'write the times for github-action-benchmark (customSmallerIsBetter)');
 }
 
 async function runCi(names: readonly string[], flags: CiFlags): Promise<Verdict['outcome']> {
+  // Loaded here and not before, as all that follows from it: the other commands need none of it.
+  const [{ ci }, { publishCi, publishFailure }] = await Promise.all([
+    import('../ci.js'),
+    import('./ci-outputs.js'),
+  ]);
   try {
     const { budget: budgetMs, budgetRatio, maxRegression: maxRegressionPercent } = flags;
     const baseline = await baselineOf(flags);
@@ -83,7 +89,7 @@ async function runCi(names: readonly string[], flags: CiFlags): Promise<Verdict[
 }
 
 async function baselineOf({ baseline: file, maxRegression }: CiFlags): Promise<Baseline | undefined> {
-  if (file !== undefined) return asBaseline(await readJson(file));
+  if (file !== undefined) return (await readJson(file)) as Baseline;
   if (maxRegression === undefined) return undefined;
   throw new ScaleSeedError('--max-regression needs something to compare with', {
     code: 'usage',

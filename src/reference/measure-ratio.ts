@@ -3,16 +3,14 @@ import { Session } from '../database/session.js';
 import type { Database } from '../database/with-database.js';
 import { ScaleSeedError } from '../errors.js';
 import { estimateMedian } from '../report/median-interval.js';
-import { areEnough, ratiosOf, sideOf, type RatioLimit } from '../report/ratio-rounds.js';
+import { ratiosOf, takeRounds, type RatioLimit } from '../report/ratio-rounds.js';
 import type { RatioMeasurement, RatioRound } from '../report/result.js';
 import { loadOurs, loadReference, type TimedLoad } from './loads.js';
 import { furnish, type Place, type RealLoad } from './place.js';
 
 /**
  * Measures our load of the fixtures against the reference load of the same rows: both into empty copies of the tables in
- * a scratch schema, turn by turn, so that whatever slows the machine down slows both. Takes rounds until each limit is
- * settled or the noise has shown itself to be larger than the difference; where a limit seems to be exceeded, as many
- * fresh rounds must confirm it.
+ * a scratch schema, turn by turn, so that whatever slows the machine down slows both.
  */
 export function measureRatio(
   database: Database,
@@ -24,38 +22,19 @@ export function measureRatio(
     try {
       const place = await furnish(session, load, schema);
       database.onNotice(`measuring against the reference load in schema ${schema}`);
-      const rounds = await takeAllRounds(database, place, limits);
+      const rounds = await takeRounds(
+        limits,
+        (number) => takeRound(database, place, number % 2 === 0),
+        (count) => {
+          database.onNotice(`${count} rounds were over the limit: fresh ones must confirm it`);
+        },
+      );
       const { references, leftOut } = place;
       return { ...estimateMedian(ratiosOf(rounds)), rounds, references, leftOut };
     } finally {
       await session.close();
     }
   });
-}
-
-async function takeAllRounds(
-  database: Database,
-  place: Place,
-  limits: readonly RatioLimit[],
-): Promise<RatioRound[]> {
-  const rounds = await takeRounds(database, place, limits, false);
-  const exceeded = limits.filter((limit) => sideOf(rounds, limit) === 'over');
-  if (exceeded.length === 0) return rounds;
-  database.onNotice(`${rounds.length} rounds were over the limit: fresh ones must confirm it`);
-  return [...rounds, ...(await takeRounds(database, place, exceeded, true))];
-}
-
-async function takeRounds(
-  database: Database,
-  place: Place,
-  limits: readonly RatioLimit[],
-  confirming: boolean,
-): Promise<RatioRound[]> {
-  const rounds: RatioRound[] = [];
-  while (!areEnough(rounds, limits)) {
-    rounds.push({ ...(await takeRound(database, place, rounds.length % 2 === 0)), confirming });
-  }
-  return rounds;
 }
 
 /** One load of each kind; which comes first alternates, in case that matters. */

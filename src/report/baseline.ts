@@ -19,11 +19,37 @@ export interface ThisRun {
  * @throws ScaleSeedError `configuration` where it is not the report of a load or of ci.
  */
 export function asBaseline(value: unknown): Baseline {
-  const report = Object(value) as Partial<LoadReport>;
-  const isLoad = ['load', 'ci'].includes(report.command ?? '') && Array.isArray(report.fixtures);
-  const hasTimes = typeof report.timings?.loadMs === 'number' && typeof report.server?.version === 'string';
-  if ((report.version as number | undefined) === 1 && isLoad && hasTimes) return report as Baseline;
+  if (isReport(value)) return value;
   throw refusal('it is not a report of load or ci', 'name what an earlier run wrote with --output');
+}
+
+/** Whether all that is compared is there; the rest is of no interest. */
+function isReport(value: unknown): value is Baseline {
+  const { version, command, fixtures, timings, server, reference } = partsOf(value);
+  const { median, interval } = partsOf(reference);
+  return (
+    version === 1 &&
+    (command === 'load' || command === 'ci') &&
+    Array.isArray(fixtures) &&
+    fixtures.map(partsOf).every(isLoaded) &&
+    isPositive(partsOf(timings).loadMs) &&
+    typeof partsOf(server).version === 'string' &&
+    (reference === undefined ||
+      (Array.isArray(interval) && interval.length === 2 && [median, ...interval].every(isPositive)))
+  );
+}
+
+function isLoaded({ name, rows, inserted, fingerprint }: Readonly<Record<string, unknown>>): boolean {
+  const named = typeof name === 'string' && typeof fingerprint === 'string';
+  return named && Number.isInteger(rows) && Number.isInteger(inserted);
+}
+
+function isPositive(value: unknown): boolean {
+  return typeof value === 'number' && value > 0;
+}
+
+function partsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return Object(value) as Record<string, unknown>;
 }
 
 /**

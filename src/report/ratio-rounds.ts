@@ -23,18 +23,36 @@ export function regressionLimit([low, high]: [number, number], percent: number):
   return { within: low * allowed, over: high * allowed };
 }
 
+/**
+ * Takes rounds until every limit is settled, or the noise has shown itself to be larger than the difference; where a
+ * limit seems to be exceeded, takes as many fresh rounds to confirm it.
+ */
+export async function takeRounds(
+  limits: readonly RatioLimit[],
+  takeOne: (number: number) => Promise<Omit<RatioRound, 'confirming'>>,
+  onExceeded: (rounds: number) => void = () => undefined,
+): Promise<RatioRound[]> {
+  const untilSettled = async (wanted: readonly RatioLimit[], confirming: boolean): Promise<RatioRound[]> => {
+    const rounds: RatioRound[] = [];
+    while (!areEnough(rounds, wanted)) rounds.push({ ...(await takeOne(rounds.length)), confirming });
+    return rounds;
+  };
+  const rounds = await untilSettled(limits, false);
+  const exceeded = limits.filter((limit) => sideOf(rounds, limit) === 'over');
+  if (exceeded.length === 0) return rounds;
+  onExceeded(rounds.length);
+  return [...rounds, ...(await untilSettled(exceeded, true))];
+}
+
 /** Where the interval of the rounds' median lies: wholly within the limit, wholly over it, or neither. */
-export function sideOf(
-  rounds: readonly RatioRound[],
-  { within, over }: RatioLimit,
-): 'within' | 'over' | 'unclear' {
+function sideOf(rounds: readonly RatioRound[], { within, over }: RatioLimit): 'within' | 'over' | 'unclear' {
   const [low, high] = estimateMedian(ratiosOf(rounds)).interval;
   if (high <= within) return 'within';
   return low > over ? 'over' : 'unclear';
 }
 
-/** Whether the rounds tell enough: as soon as no limit is unclear, and at the latest when there are many. */
-export function areEnough(rounds: readonly RatioRound[], limits: readonly RatioLimit[]): boolean {
+/** As soon as no limit is unclear, and at the latest when there are many. */
+function areEnough(rounds: readonly RatioRound[], limits: readonly RatioLimit[]): boolean {
   if (rounds.length < MIN_ROUNDS) return false;
   return rounds.length >= MAX_ROUNDS || limits.every((limit) => sideOf(rounds, limit) !== 'unclear');
 }

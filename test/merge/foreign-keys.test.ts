@@ -94,6 +94,31 @@ describe('foreign keys are checked row by row', () => {
   });
 });
 
+describe('a table without foreign keys', () => {
+  const agents = chooseFixtures({ names: ['02_agent_fleet'] });
+
+  it('is loaded by a role without the right, and the user’s own triggers do their work', async () => {
+    const plain = await database.role();
+    await database.query(`grant select, insert on agents to ${plain}`);
+    await database.query(`create function retire() returns trigger language plpgsql as
+      $$begin new.retired_reason = 'by trigger'; return new; end$$`);
+    await database.query(
+      `create trigger retires before insert on agents for each row execute function retire()`,
+    );
+    for (const user of [plain, undefined]) {
+      await database.query(`delete from agents`);
+      expect(await foreignKeysOf({ fixtures: agents, ...(user === undefined ? {} : { user }) })).toEqual({
+        check: 'set',
+        reason: 'agents has no foreign keys',
+      });
+      expect(await database.value(`select count(*) from agents where retired_reason = 'by trigger'`)).toBe(
+        '5000',
+      );
+    }
+    await database.query(`drop trigger retires on agents`);
+  });
+});
+
 describe('a parent that is not there', () => {
   const orphan = (owner: (g: number) => string): Fixture => {
     const scale = sizedCertificates(2_000);
