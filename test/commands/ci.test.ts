@@ -1,0 +1,321 @@
+import { once } from 'node:events';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { connect, createServer, type AddressInfo, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SaxesParser } from 'saxes';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { BenchmarkEntry } from '../../src/report/benchmark.js';
+import type { CiReport } from '../../src/report/result.js';
+import { run, start, type Outcome } from '../support/command-line.js';
+import { useDatabase } from '../support/database.js';
+import { matchesSchema } from '../support/schema-validator.js';
+
+const database = useDatabase();
+const env = (): Record<string, string> => ({ DATABASE_URL: database.url });
+const SMALL = ['--certs', '300', '--agents', '200', '--no-settle'];
+/** Rows enough for a measurement to be met under way. */
+const LARGE = ['--certs', '20000', '--no-settle', '--budget-ratio', '1000'];
+
+let folder: string;
+const file = (name: string): string => join(folder, name);
+const read = (name: string): Promise<string> => readFile(file(name), 'utf8');
+
+const ci = (args: readonly string[], more: Record<string, string> = {}): Promise<Outcome> =>
+  run(['ci', ...args], { ...env(), ...more });
+
+const schemas = async (): Promise<string[]> =>
+  (
+    await database.query<{ nspname: string }>(
+      `select nspname from pg_namespace where nspname like 'scale_seed%'`,
+    )
+  ).map(({ nspname }) => nspname);
+
+function expectWellFormed(xml: string): void {
+  const parser = new SaxesParser();
+  parser.on('error', (error) => {
+    throw error;
+  });
+  parser.write(xml).close();
+}
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'scale-seed-ci-'));
+});
+
+describe('a run that passes', () => {
+  it('exits 0, and writes its report in every form', async () => {
+    await writeFile(file('summary.md'), '# Other steps\n');
+    const { code, stdout, stderr } = await ci([
+      ...SMALL,
+      ...['--budget', '1m', '--budget-ratio', '1000', '--format', 'json', '--output', file('report.json')],
+      ...[
+        '--junit',
+        file('junit.xml'),
+        '--benchmark',
+        file('benchmark.json'),
+        '--summary',
+        file('summary.md'),
+      ],
+    ]);
+    expect(code).toBe(0);
+    const report = JSON.parse(stdout) as CiReport;
+    expect(matchesSchema(report), JSON.stringify(matchesSchema.errors)).toBe(true);
+    expect(report.verdict.outcome).toBe('pass');
+    expect(stderr).toMatch(
+      /^scale_agents: 200 agents rows present\nscale_certs: 300 managed_certificates rows present\nmeasuring against the reference load in schema scale_seed_ci_[0-9a-f]{16}\n$/,
+    );
+    expect(JSON.parse(await read('report.json'))).toEqual(report);
+    const junit = await read('junit.xml');
+    expectWellFormed(junit);
+    expect(junit.match(/<testcase /g)).toHaveLength(6);
+    const entries = JSON.parse(await read('benchmark.json')) as BenchmarkEntry[];
+    expect(entries.map(({ name, unit }) => [name, unit])).toEqual([
+      ['load of scale_agents', 'ms'],
+      ['load of scale_certs', 'ms'],
+      ['load', 'ms'],
+      ['load to reference load', 'ratio'],
+    ]);
+    expect(await read('summary.md')).toMatch(
+      /^# Other steps\n### Passed: scale_agents, scale_certs\n[^]*\| budget-ratio \| pass \|[^]*### Loaded 500 rows in [^]*### Verified: /,
+    );
+    expect(await schemas()).toEqual([]);
+  });
+
+  it('says nothing to GitHub but the summary', async () => {
+    const { code, stderr } = await ci([...SMALL, '--quiet'], {
+      GITHUB_ACTIONS: 'true',
+      GITHUB_STEP_SUMMARY: file('step.md'),
+    });
+    expect(code).toBe(0);
+    expect(stderr).not.toContain('::');
+    expect(await read('step.md')).toMatch(/^### Passed: /);
+  });
+
+  it('can be the baseline of the next', async () => {
+    await ci([...SMALL, '--budget-ratio', '1000', '--output', file('first.json')]);
+    const args = [...SMALL, '--budget-ratio', '1000', '--baseline', file('first.json')];
+    const { code, stdout } = await ci([...args, '--max-regression', '10000%', '--format', 'json']);
+    expect(code).toBe(0);
+    expect((JSON.parse(stdout) as CiReport).verdict.checks[2]).toMatchObject({
+      name: 'max-regression',
+      outcome: 'pass',
+      limit: 10_000,
+    });
+  });
+});
+
+describe('a run that does not pass', () => {
+  it('exits 3 over budget, and says so wherever it can', async () => {
+    const { code, stdout, stderr } = await ci(
+      [...SMALL, '--budget', '0ms', '--budget-ratio', '0.0001', '--junit', file('junit.xml')],
+      { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: file('step.md') },
+    );
+    expect(code).toBe(3);
+    expect(stdout).toMatch(/^Over budget: scale_agents, scale_certs\n/);
+    expect(stdout).not.toContain('::');
+    expect(stderr).toMatch(
+      /^::error title=scale-seed ci%3A budget::\d+ ms of 0 ms: every row stood already/m,
+    );
+    expect(stderr).toMatch(
+      /^::error title=scale-seed ci%3A budget-ratio::\d+\.\d\d of 0\.00: the interval of 6/m,
+    );
+    expect(await read('junit.xml')).toContain('tests="6" failures="2" errors="0" skipped="0"');
+    expect(await read('step.md')).toMatch(/^### Over budget: /);
+    expect(await schemas()).toEqual([]);
+  });
+
+  it('exits 3 where it has regressed', async () => {
+    await ci([...SMALL, '--budget-ratio', '1000', '--output', file('before.json')]);
+    const before = JSON.parse(await read('before.json')) as CiReport;
+    before.reference!.interval = [0.001, 0.001];
+    await writeFile(file('before.json'), JSON.stringify(before));
+    const { code, stdout } = await ci([
+      ...SMALL,
+      ...['--budget-ratio', '1000', '--baseline', file('before.json')],
+    ]);
+    expect(code).toBe(3);
+    expect(stdout).toMatch(/^Regressed: /);
+  });
+
+  it('exits 4 where rows drifted, whatever the budget says', async () => {
+    await database.query(`update agents set status = E'50%,\\n::error::' where id = 'ag-scale-00000001'`);
+    const { code, stdout, stderr } = await ci([...SMALL, '--budget', '0ms', '--format', 'json'], {
+      GITHUB_ACTIONS: 'true',
+    });
+    await database.query(`update agents set status = 'Online' where id = 'ag-scale-00000001'`);
+    expect(code).toBe(4);
+    expect((JSON.parse(stdout) as CiReport).verdict.checks.map(({ outcome }) => outcome)).toEqual([
+      'fail',
+      'fail',
+    ]);
+    expect(stderr).toMatch(
+      /^::error title=scale-seed ci%3A verify::scale_agents: status drifted in 1 rows: ag-scale-00000001 has "50%25,\\n::error::"/m,
+    );
+  });
+
+  it('exits 1 where it fails, and says that wherever it can', async () => {
+    const { code, stdout, stderr } = await ci(['--schema', 'nowhere', '--junit', file('junit.xml')], {
+      GITHUB_ACTIONS: 'true',
+      GITHUB_STEP_SUMMARY: file('step.md'),
+    });
+    expect(code).toBe(1);
+    expect(stdout).toBe('');
+    const message = 'there is no table managed_certificates in schema nowhere';
+    expect(stderr).toContain(
+      `::error title=scale-seed ci%3A failed::${message}%0Anow: nothing was changed%0Atry: `,
+    );
+    expect(stderr).toContain(`scale-seed: ${message}\n`);
+    const junit = await read('junit.xml');
+    expectWellFormed(junit);
+    expect(junit).toContain(`<error message="${message}`);
+    expect(await read('step.md')).toContain(`### Failed: scale-seed ci\n\n    ${message}\n`);
+  });
+
+  it.each<[string, string[], RegExp]>([
+    [
+      'a regression from nothing',
+      ['--max-regression', '5'],
+      /--max-regression needs something to compare with/,
+    ],
+    [
+      'a baseline that is not there',
+      ['--baseline', '/nowhere.json'],
+      /the baseline \/nowhere.json cannot be read/,
+    ],
+    ['a baseline that is no report', ['--baseline', 'package.json'], /it is not a report of load or ci/],
+    ['a ratio of nothing', ['--budget-ratio', '0'], /write a number above 0/],
+    ['a percentage that is none', ['--max-regression', '-5'], /write a percentage as 20 or 20%/],
+    ['a budget without a unit', ['--budget', '5'], /write a duration as/],
+    [
+      'a place that cannot be written',
+      ['--junit', '/nowhere/junit.xml'],
+      /cannot be written: .*[^]*check --junit/,
+    ],
+  ])('exits 2 for %s', async (_, args, message) => {
+    const { code, stderr } = await ci([...SMALL, ...args]);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/this is a bug|\n\s+at /);
+    expect(code).toBe(2);
+  });
+
+  it('exits 2 for a baseline of another mode, before anything is loaded', async () => {
+    await ci([...SMALL, '--budget-ratio', '1000', '--output', file('online.json')]);
+    await database.query(`delete from agents where id like 'ag-scale-%'`);
+    const { code, stdout, stderr } = await ci([
+      ...SMALL,
+      ...['--mode', 'exclusive', '--budget-ratio', '1000', '--baseline', file('online.json')],
+    ]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('it is of online mode, this run of exclusive mode');
+    expect(await database.value('select count(*) from agents')).toBe('0');
+  });
+});
+
+describe('the harness’s opt-in', () => {
+  it('is honoured', async () => {
+    expect(await ci(['--budget', '0ms'], { LOADTEST_SCALE_SEED: 'false' })).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: 'LOADTEST_SCALE_SEED is not true: nothing was loaded\n',
+    });
+  });
+});
+
+describe('interruption of a measurement', () => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('by %s cancels, drops the scratch schema and exits %i', async (signal, code) => {
+    const measuring = start(['ci', ...LARGE], env());
+    await database.untilSession(`query like 'insert into "scale_seed_ci_%'`);
+    measuring.kill(signal);
+    const outcome = await measuring.outcome;
+    expect(outcome).toMatchObject({ code, stdout: '' });
+    expect(outcome.stderr).toContain('now: the fleet is loaded and stands; it was not judged');
+    expect(await database.sessions()).toBe(0);
+    expect(await schemas()).toEqual([]);
+    expect(await database.value(`select count(*) from managed_certificates`)).toBe('20000');
+  });
+
+  it('by the time limit does the same, and exits 1', async () => {
+    const outcome = await ci([...LARGE, '--timeout', '2500ms', '--budget-ratio', '0.0001']);
+    expect(outcome).toMatchObject({ code: 1, stdout: '' });
+    expect(outcome.stderr).toContain('the time limit of 2500 ms has run out');
+    expect(await database.sessions()).toBe(0);
+    expect(await schemas()).toEqual([]);
+  });
+
+  it('by kill -9 leaves a schema that the next run drops, and no live run loses its own', async () => {
+    const killed = start(['ci', ...LARGE], env());
+    await killed.saw('measuring against');
+    killed.kill('SIGKILL');
+    await killed.outcome;
+    const [abandoned] = await schemas();
+    while ((await database.sessions()) > 0);
+
+    const live = start(['ci', ...LARGE], env());
+    await live.saw('measuring against');
+    expect((await live.outcome).stderr).toContain(
+      `dropped schema ${abandoned!}, which a run that was killed had left behind`,
+    );
+
+    const measuring = start(['ci', ...LARGE], env());
+    await measuring.saw('measuring against');
+    const other = await ci(SMALL);
+    expect(other.stderr).not.toContain('dropped schema');
+    expect((await measuring.outcome).code).toBe(0);
+    expect(await schemas()).toEqual([]);
+  });
+});
+
+describe('waiting', () => {
+  let target: URL;
+  let proxy: Server | undefined;
+
+  /** The database under a port on which nobody listens yet. */
+  beforeAll(async () => {
+    const reserved = createServer().listen(0, '127.0.0.1');
+    await once(reserved, 'listening');
+    target = new URL(database.url);
+    target.host = `127.0.0.1:${(reserved.address() as AddressInfo).port}`;
+    await once(reserved.close(), 'close');
+    return () => proxy?.close();
+  });
+
+  async function bringUpServer(): Promise<void> {
+    const { port } = new URL(database.url);
+    proxy = createServer((socket) => {
+      const server = connect(Number(port), '127.0.0.1');
+      for (const end of [socket, server]) end.on('error', () => undefined);
+      socket.pipe(server).pipe(socket);
+    }).listen(Number(target.port), '127.0.0.1');
+    await once(proxy, 'listening');
+  }
+
+  const short = (): Promise<Outcome> =>
+    run(['ci', ...SMALL, '--wait', '300ms'], { DATABASE_URL: target.href });
+
+  it('says what it waits for: the server, then the tables, then the parents', async () => {
+    await database.query('truncate managed_certificates cascade');
+    await database.query(`delete from owners where id = 'o-carol'`);
+    await database.query('alter table managed_certificates rename to not_yet');
+    expect((await short()).stderr).toMatch(/^scale-seed: cannot connect to \S+: .*ECONNREFUSED/m);
+
+    const waiting = start(['ci', ...SMALL, '--wait', '50s'], { DATABASE_URL: target.href });
+    await waiting.saw(/^waiting: cannot connect to /m);
+    await bringUpServer();
+    await waiting.saw('waiting: there is no table managed_certificates on the search_path');
+    expect((await short()).stderr).toContain('scale-seed: there is no table managed_certificates');
+    await database.query('alter table not_yet rename to managed_certificates');
+    await waiting.saw('waiting: parent rows are missing: owners o-carol');
+    expect((await short()).stderr).toContain('scale-seed: parent rows are missing: owners o-carol');
+    await database.query(
+      `insert into owners (id, name, email, team_id) values ('o-carol', 'C', 'c', 't-payments')`,
+    );
+
+    const { code, stderr } = await waiting.outcome;
+    expect(code).toBe(0);
+    expect(stderr.match(/^waiting: .*/gm)).toHaveLength(3);
+  });
+});
