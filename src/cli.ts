@@ -8,6 +8,7 @@ import { registerDb } from './commands/db.js';
 import { EXIT } from './commands/exit-codes.js';
 import { reportFailure } from './commands/failure.js';
 import { registerGenerate } from './commands/generate.js';
+import { withProgramHelp } from './commands/help.js';
 import { registerList } from './commands/list.js';
 import { registerLoad } from './commands/load.js';
 import { registerReset } from './commands/reset.js';
@@ -42,6 +43,7 @@ for (const register of [
 ]) {
   register(program);
 }
+withProgramHelp(program);
 
 try {
   await program.parseAsync();

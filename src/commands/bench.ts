@@ -2,6 +2,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { resolveTarget } from '../database/target.js';
 import { seedParents } from '../database/with-database.js';
 import { EXIT } from './exit-codes.js';
+import { withHelp } from './help.js';
 import { onInterrupt } from './interrupt.js';
 
 interface BenchFlags {
@@ -16,7 +17,7 @@ interface BenchFlags {
 
 /** `scale-seed bench`. */
 export function registerBench(program: Command): void {
-  program
+  const command = program
     .command('bench')
     .description('run the load paths side by side and write the comparison')
     .option('--size <sizes>', '10k+5k, 50k+10k, 100k or 1m; more than one with commas', list, ['10k+5k'])
@@ -30,6 +31,15 @@ export function registerBench(program: Command): void {
       'run in a scratch schema of this database (default: fresh databases of the embedded server)',
     )
     .action(bench);
+  withHelp(
+    command,
+    [
+      ['scale-seed bench', 'a quick comparison'],
+      ['scale-seed bench --size 100k,1m --paths all', 'everything'],
+      ['scale-seed bench --compare last/bench.json', 'has a path regressed?'],
+    ],
+    ['overBudget'],
+  );
 }
 
 async function bench(flags: BenchFlags): Promise<void> {

@@ -3,6 +3,7 @@ import { clean, type CleanPlan } from '../clean.js';
 import { confirmOnTerminal } from './confirm.js';
 import { execute } from './execute.js';
 import { EXIT } from './exit-codes.js';
+import { withHelp } from './help.js';
 import {
   databaseOf,
   fixturesOf,
@@ -42,6 +43,11 @@ export function registerClean(program: Command): void {
       process.exitCode = EXIT.done;
     });
   withOutputFlags(withDatabaseFlags(withFixtureFlags(command)));
+  withHelp(command, [
+    ['scale-seed clean', 'the fleet; asks first'],
+    ['scale-seed clean --set all --yes', 'in a script'],
+    ['scale-seed clean --certs 1000000 --yes', 'a sized fleet'],
+  ]);
 }
 
 function questionFor({ fixture, table, rows, dependents }: CleanPlan): string {

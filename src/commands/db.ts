@@ -1,10 +1,11 @@
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import type { EmbeddedStatus } from '../database/embedded/index.js';
 import { seedParents } from '../database/with-database.js';
 import { ScaleSeedError } from '../errors.js';
 import { confirmOnTerminal } from './confirm.js';
 import { EXIT } from './exit-codes.js';
-import { parsePort } from './parse.js';
+import { withHelp } from './help.js';
+import { choiceOption, parsePort } from './parse.js';
 
 /** Loaded when it is asked for: most commands have no use for it. */
 const embedded = () => import('../database/embedded/index.js');
@@ -30,7 +31,7 @@ export function registerDb(program: Command): void {
   withDirectory(db.command('stop')).description('stop it').action(stop);
   withDirectory(db.command('status'))
     .description('whether it runs, and where')
-    .addOption(new Option('--format <format>', 'of the answer').choices(['text', 'json']).default('text'))
+    .addOption(choiceOption('--format <format>', 'of the answer', ['text', 'json']).default('text'))
     .action(status);
   withDirectory(db.command('url'))
     .description('its URL; the password is in a file that the URL names')
@@ -39,10 +40,19 @@ export function registerDb(program: Command): void {
     .description('stop it and remove its data')
     .option('--yes', 'do not ask')
     .action(destroy);
+  withHelp(db, [
+    ['scale-seed db start', 'prints the URL'],
+    ['psql "$(scale-seed db url)"', 'a look at it'],
+    ['scale-seed db stop', 'its data stays'],
+    ['scale-seed db destroy --yes', 'its data goes'],
+  ]);
 }
 
 function withDirectory(command: Command): Command {
-  return command.option('--data-directory <dir>', "the server's directory");
+  return command.option(
+    '--data-directory <dir>',
+    "the server's directory (default: SCALE_SEED_DATA_DIR, or the platform's)",
+  );
 }
 
 async function start({ dataDirectory, port, migrations }: DbFlags): Promise<void> {

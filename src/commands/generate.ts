@@ -6,6 +6,7 @@ import { parseTimestamp } from '../encode/timestamp.js';
 import { ScaleSeedError } from '../errors.js';
 import { columnsOf, type Fixture } from '../fixtures/fixture.js';
 import { EXIT } from './exit-codes.js';
+import { withHelp } from './help.js';
 import { parseRows } from './parse.js';
 import { fixtureFileOption, fixturesOf } from './shared-options.js';
 
@@ -19,7 +20,7 @@ interface GenerateFlags {
 
 /** `scale-seed generate`. */
 export function registerGenerate(program: Command): void {
-  program
+  const command = program
     .command('generate')
     .description("a fixture's rows as CSV on standard output; its columns are in `list --format json`")
     .argument('[fixture]', 'a fixture by name')
@@ -33,6 +34,11 @@ export function registerGenerate(program: Command): void {
       await writeCsv(fixture, flags);
       process.exitCode = EXIT.done;
     });
+  withHelp(command, [
+    ['scale-seed generate 02_agent_fleet --header', 'with a header'],
+    ['scale-seed generate --certs 1000000 | gzip > certs.csv.gz', 'a sized fleet'],
+    ['scale-seed generate --certs 9 --anchor 2026-01-31T12:00:00Z', 'fixed times'],
+  ]);
 }
 
 async function writeCsv(fixture: Fixture, { anchor, header }: GenerateFlags): Promise<void> {

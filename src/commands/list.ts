@@ -1,4 +1,4 @@
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { loadFixtureFile } from '../fixtures/load-fixture-file.js';
 import { SHIPPED } from '../fixtures/registry.js';
@@ -7,7 +7,8 @@ import { sizedAgents, sizedCertificates } from '../fixtures/sized.js';
 import { alignColumns } from '../report/align-columns.js';
 import { formatCount, shortFingerprint } from '../report/units.js';
 import { EXIT } from './exit-codes.js';
-import { parseRows } from './parse.js';
+import { withHelp } from './help.js';
+import { choiceOption, parseRows } from './parse.js';
 import { fixtureFileOption } from './shared-options.js';
 
 interface ListFlags {
@@ -19,18 +20,22 @@ interface ListFlags {
 
 /** `scale-seed list`. */
 export function registerList(program: Command): void {
-  program
+  const command = program
     .command('list')
     .description('the fixtures: rows, table, fingerprint, what for')
     .option('--certs <n>', 'list a fleet of n certificates as well', parseRows)
     .option('--agents <m>', 'list a fleet of m agents as well', parseRows)
     .addOption(fixtureFileOption())
-    .addOption(new Option('--format <format>', 'of the list').choices(['text', 'json']).default('text'))
+    .addOption(choiceOption('--format <format>', 'of the list', ['text', 'json']).default('text'))
     .action(async (flags: ListFlags) => {
       const rows = await describeAll(flags);
       process.stdout.write(flags.format === 'json' ? `${JSON.stringify(rows, null, 2)}\n` : table(rows));
       process.exitCode = EXIT.done;
     });
+  withHelp(command, [
+    ['scale-seed list', 'what there is'],
+    ['scale-seed list --certs 100000 --format json', 'with columns and fingerprints'],
+  ]);
 }
 
 type Description = Awaited<ReturnType<typeof describeAll>>[0];

@@ -1,9 +1,10 @@
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { load, type LoadOptions } from '../load.js';
 import { execute } from './execute.js';
 import { EXIT } from './exit-codes.js';
+import { withHelp } from './help.js';
 import { optedOut } from './opt-in.js';
-import { parseDuration, parseJobs } from './parse.js';
+import { choiceOption, parseDuration, parseJobs } from './parse.js';
 import {
   databaseOf,
   fixturesOf,
@@ -29,6 +30,7 @@ export interface LoadFlags extends DatabaseFlags, FixtureFlags, OutputFlags {
 /** Adds the options of commands that add rows. */
 export function withLoadFlags(command: Command): Command {
   return command
+    .optionsGroup('Options:')
     .option('--create-parents', 'insert the parent rows that are missing')
     .option('--no-settle', 'skip the final VACUUM (ANALYZE)')
     .option('--force', 'load into a database that looks like a real fleet');
@@ -38,16 +40,15 @@ export function withLoadFlags(command: Command): Command {
 export function withModeFlags(command: Command): Command {
   return command
     .addOption(
-      new Option(
+      choiceOption(
         '--mode <mode>',
         'exclusive may lock the tables and rebuild plain indexes in its transaction',
-      )
-        .choices(['online', 'exclusive'])
-        .default('online'),
+        ['online', 'exclusive'],
+      ).default('online'),
     )
     .option(
       '--jobs <n>',
-      'sessions at work at once; more than fixtures: each is loaded in parts that commit one by one, no longer all or nothing',
+      'sessions at work at once; more than fixtures: each is loaded in parts that commit one by one, no longer all or nothing (default: one for each processor, at least 2)',
       parseJobs,
     )
     .option(
@@ -84,4 +85,16 @@ export function registerLoad(program: Command): void {
       process.exitCode = report.verified?.intact === false ? EXIT.drift : EXIT.done;
     });
   withOutputFlags(withLoadFlags(withDatabaseFlags(withFixtureFlags(withModeFlags(command)))));
+  withHelp(
+    command,
+    [
+      ['scale-seed load', 'the fleet: 01 and 02'],
+      ['scale-seed load 01_bulk_renewal_certs', 'one fixture'],
+      ['scale-seed load --set fleet-50k --verify', '03 and 04, read back'],
+      ['scale-seed load --certs 1000000 --agents 50000', 'a fleet of any size'],
+      ['scale-seed load --wait 60s --timeout 5m', 'once the server is up'],
+      ['scale-seed load --format json --output load.json', 'the report, twice'],
+    ],
+    ['drift'],
+  );
 }

@@ -1,5 +1,16 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { MAX_ROWS } from '../fixtures/define-fixture.js';
+import { nearest } from '../nearest.js';
+
+/** An option that takes one of a few words; a word that is none of them is told which was most likely meant. */
+export function choiceOption(flags: string, description: string, choices: readonly string[]): Option {
+  return new Option(flags, description).choices(choices).argParser((word: string) => {
+    if (choices.includes(word)) return word;
+    const meant = nearest(word, choices);
+    const question = meant === undefined ? '' : ` Did you mean ${meant}?`;
+    throw new InvalidArgumentError(`Allowed choices are ${choices.join(', ')}.${question}`);
+  });
+}
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 

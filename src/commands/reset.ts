@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { reset } from '../reset.js';
 import { execute } from './execute.js';
 import { EXIT } from './exit-codes.js';
+import { withHelp } from './help.js';
 import { withLoadFlags, type LoadFlags } from './load.js';
 import {
   databaseOf,
@@ -25,4 +26,8 @@ export function registerReset(program: Command): void {
       process.exitCode = EXIT.done;
     });
   withOutputFlags(withLoadFlags(withDatabaseFlags(withFixtureFlags(command))));
+  withHelp(command, [
+    ['scale-seed reset', 'the fleet, after a scenario changed it'],
+    ['scale-seed reset 02_agent_fleet', 'fresh heartbeats'],
+  ]);
 }

@@ -4,7 +4,7 @@ import type { Fixture } from '../fixtures/fixture.js';
 import { loadFixtureFile } from '../fixtures/load-fixture-file.js';
 import { chooseFixtures, SETS, type SetName } from '../fixtures/registry.js';
 import type { DatabaseOptions } from '../options.js';
-import { parseDuration, parseRows } from './parse.js';
+import { choiceOption, parseDuration, parseRows } from './parse.js';
 
 /** Options that say which fixtures, as commander parses them. */
 export interface FixtureFlags {
@@ -44,7 +44,8 @@ export function fixtureFileOption(): Option {
 export function withFixtureFlags(command: Command): Command {
   return command
     .argument('[fixture...]', 'fixtures by name; see `scale-seed list` (default: 01 and 02)')
-    .addOption(new Option('--set <set>', 'a set of fixtures').choices(Object.keys(SETS)))
+    .optionsGroup('Which fixtures:')
+    .addOption(choiceOption('--set <set>', 'a set of fixtures', Object.keys(SETS)))
     .option('--certs <n>', 'a fleet of n certificates', parseRows)
     .option('--agents <m>', 'a fleet of m agents', parseRows)
     .addOption(fixtureFileOption());
@@ -53,6 +54,7 @@ export function withFixtureFlags(command: Command): Command {
 /** Adds the options that name a database. */
 export function withDatabaseFlags(command: Command): Command {
   return command
+    .optionsGroup('Which database:')
     .option(
       '--database-url <url>',
       'postgresql://user@host/database (default: DATABASE_URL, PG*, or embedded)',
@@ -61,17 +63,28 @@ export function withDatabaseFlags(command: Command): Command {
     .option('--data-directory <dir>', "the embedded server's directory")
     .option('--migrations <dir>', "migrate the embedded database with a certctl checkout's own files")
     .option('--schema <name>', 'schema of the tables (default: looked up on the search_path)')
-    .option('--wait <duration>', 'wait for the server, the tables and the parent rows', parseDuration)
-    .option('--timeout <duration>', 'cancel and roll back after this time', parseDuration);
+    .option(
+      '--wait <duration>',
+      'wait for the server, the tables and the parent rows (default: no wait)',
+      parseDuration,
+    )
+    .option(
+      '--timeout <duration>',
+      'cancel and roll back after this time (default: no limit)',
+      parseDuration,
+    );
 }
 
 /** Adds the options that say what is printed. */
 export function withOutputFlags(command: Command): Command {
   return command
+    .optionsGroup('Output:')
     .addOption(
-      new Option('--format <format>', 'of the report on standard output')
-        .choices(['text', 'json', 'markdown'])
-        .default('text'),
+      choiceOption('--format <format>', 'of the report on standard output', [
+        'text',
+        'json',
+        'markdown',
+      ]).default('text'),
     )
     .option('--output <file>', 'write the JSON report to a file as well')
     .option('--quiet', 'no progress and no notices on standard error')

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { verify } from '../verify.js';
 import { execute } from './execute.js';
 import { EXIT } from './exit-codes.js';
+import { withHelp } from './help.js';
 import { parseDuration } from './parse.js';
 import {
   databaseOf,
@@ -25,7 +26,7 @@ export function registerVerify(program: Command): void {
     .description('hold the rows against the fixtures, and say which drifted, how, and how many')
     .option(
       '--max-age <duration>',
-      'a fleet whose times are older than this counts as drifted',
+      'a fleet whose times are older than this counts as drifted (default: any age will do)',
       parseDuration,
     )
     .action(async (names: string[], flags: VerifyFlags) => {
@@ -36,4 +37,13 @@ export function registerVerify(program: Command): void {
       process.exitCode = report.intact ? EXIT.done : EXIT.drift;
     });
   withOutputFlags(withDatabaseFlags(withFixtureFlags(command)));
+  withHelp(
+    command,
+    [
+      ['scale-seed verify', 'the fleet: 01 and 02'],
+      ['scale-seed verify --max-age 1h', 'a stale fleet has drifted too'],
+      ['scale-seed verify --set all --format markdown', 'for a job summary'],
+    ],
+    ['drift'],
+  );
 }
