@@ -11,6 +11,7 @@ import { registerGenerate } from './commands/generate.js';
 import { withProgramHelp } from './commands/help.js';
 import { registerList } from './commands/list.js';
 import { registerLoad } from './commands/load.js';
+import { registerManifest } from './commands/manifest.js';
 import { registerReset } from './commands/reset.js';
 import { registerVerify } from './commands/verify.js';
 
@@ -37,6 +38,7 @@ for (const register of [
   registerClean,
   registerCi,
   registerList,
+  registerManifest,
   registerGenerate,
   registerBench,
   registerDb,

@@ -6,6 +6,7 @@ import type { Verdict } from '../report/result.js';
 import type { CiOutputFlags } from './ci-outputs.js';
 import { execute } from './execute.js';
 import { EXIT } from './exit-codes.js';
+import { withHelp } from './help.js';
 import { loadOptionsOf, withLoadFlags, withModeFlags, type LoadFlags } from './load.js';
 import { optedOut } from './opt-in.js';
 import { parseDuration, parsePercent, parseRatio } from './parse.js';
@@ -56,6 +57,15 @@ export function registerCi(program: Command): void {
     .option('--summary <file>', 'append the report as Markdown to a file (default: $GITHUB_STEP_SUMMARY)')
     .option('--junit <file>', 'write the fixtures and criteria as JUnit XML')
     .option('--benchmark <file>', 'write the times for github-action-benchmark (customSmallerIsBetter)');
+  withHelp(
+    command,
+    [
+      ['scale-seed ci --wait 60s --budget-ratio 0.9', 'on a noisy runner'],
+      ['scale-seed ci --budget 8s --output report.json', 'on a machine of your own'],
+      ['scale-seed ci --baseline report.json', 'is it slower than last time?'],
+    ],
+    ['overBudget', 'drift'],
+  );
 }
 
 async function runCi(names: readonly string[], flags: CiFlags): Promise<Verdict['outcome']> {

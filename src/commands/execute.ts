@@ -5,17 +5,20 @@ import { showProgress } from '../report/progress.js';
 import type { Report } from '../report/result.js';
 import { renderText } from '../report/text.js';
 import { onInterrupt } from './interrupt.js';
-import type { OutputFlags } from './shared-options.js';
+import type { OutputFlags, ProgressFlags } from './shared-options.js';
 import { writeResult } from './write-result.js';
 
-/**
- * Runs a command of the library's: progress and notices go to standard error, the report alone to standard output,
- * Ctrl-C and SIGTERM to the library's signal.
- */
-export async function execute<R extends Report>(
-  flags: OutputFlags,
-  run: (control: { signal: AbortSignal; onEvent: OnEvent }) => Promise<R>,
-): Promise<R> {
+type Run<R> = (control: { signal: AbortSignal; onEvent: OnEvent }) => Promise<R>;
+
+/** Runs a command of the library's, and prints its report, which alone goes to standard output. */
+export async function execute<R extends Report>(flags: OutputFlags, run: Run<R>): Promise<R> {
+  const report = await underControl(flags, run);
+  await publish(report, flags);
+  return report;
+}
+
+/** Runs a command of the library's: progress and notices go to standard error, Ctrl-C and SIGTERM to its signal. */
+export async function underControl<R>(flags: ProgressFlags, run: Run<R>): Promise<R> {
   keepHeapSmall();
   const interruption = onInterrupt();
   const progress = await showProgress(process.stderr, {
@@ -25,10 +28,7 @@ export async function execute<R extends Report>(
     keep: !process.stdout.isTTY,
   });
   try {
-    const report = await run({ signal: interruption.signal, onEvent: progress.onEvent });
-    progress.stop();
-    await publish(report, flags);
-    return report;
+    return await run({ signal: interruption.signal, onEvent: progress.onEvent });
   } finally {
     progress.stop();
     interruption.off();

@@ -26,9 +26,13 @@ export interface DatabaseFlags {
 }
 
 /** Options that say what is printed, as commander parses them. */
-export interface OutputFlags {
+export interface OutputFlags extends ProgressFlags {
   format: 'text' | 'json' | 'markdown';
   output?: string;
+}
+
+/** Options that say what is told on standard error, as commander parses them. */
+export interface ProgressFlags {
   quiet?: true;
   progress: boolean;
 }
@@ -77,7 +81,7 @@ export function withDatabaseFlags(command: Command): Command {
 
 /** Adds the options that say what is printed. */
 export function withOutputFlags(command: Command): Command {
-  return command
+  command
     .optionsGroup('Output:')
     .addOption(
       choiceOption('--format <format>', 'of the report on standard output', [
@@ -86,7 +90,14 @@ export function withOutputFlags(command: Command): Command {
         'markdown',
       ]).default('text'),
     )
-    .option('--output <file>', 'write the JSON report to a file as well')
+    .option('--output <file>', 'write the JSON report to a file as well');
+  return withProgressFlags(command);
+}
+
+/** Adds the options that say what is told on standard error. */
+export function withProgressFlags(command: Command): Command {
+  return command
+    .optionsGroup('Output:')
     .option('--quiet', 'no progress and no notices on standard error')
     .option('--no-progress', 'no progress on standard error');
 }

@@ -1,7 +1,7 @@
 import { likePattern, markCondition } from './marks.js';
 import { literal, quote, quoteTable, type TableName } from './quote.js';
 import type { Session } from './session.js';
-import { identityOf, type Fixture, type NumberedKey } from '../fixtures/fixture.js';
+import { identityOf, numberedValue, type Fixture, type NumberedKey } from '../fixtures/fixture.js';
 
 /** What is known of a fixture's rows before any is sent. */
 export interface Standing {
@@ -61,7 +61,7 @@ function standingSql(fixture: Fixture, i: number, table: TableName, values: unkn
   const bytes = `textsend(${name})`;
   const bare =
     key.suffix === '' ? bytes : `substr(${bytes}, 1, octet_length(${name}) - ${key.suffix.length})`;
-  values.push(numbered(key, 1), numbered(key, fixture.count), Buffer.from(key.prefix));
+  values.push(numberedValue(key, 1), numberedValue(key, fixture.count), Buffer.from(key.prefix));
   const [first, last, prefix] = [2, 1, 0].map((back) => `$${values.length - back}`);
   const range = `${name} between ${first} and ${last}`;
   // Bytes, not text: rtrim() of a text looks at its characters one by one, and takes three times as long.
@@ -83,8 +83,8 @@ function standingOf(fixture: Fixture, i: number, answer: Record<string, string |
   const counting = countingKey(fixture);
   if (counting === undefined) return { upTo: 0, noneAfter: present === 0, present };
   const counted = Number(answer[`counted${i}`]);
-  const highest = answer[`highest${i}`] ?? numbered(counting.key, 0);
-  return highest === numbered(counting.key, counted)
+  const highest = answer[`highest${i}`] ?? numberedValue(counting.key, 0);
+  return highest === numberedValue(counting.key, counted)
     ? { upTo: counted, noneAfter: true, present }
     : { upTo: 0, noneAfter: false, present };
 }
@@ -94,8 +94,4 @@ function countingKey(fixture: Fixture): { column: string; key: NumberedKey } | u
   const [column, ...others] = identityOf(fixture);
   const key = column === undefined ? undefined : fixture.numberedKeys[column];
   return column === undefined || key === undefined || others.length > 0 ? undefined : { column, key };
-}
-
-function numbered({ prefix, digits, suffix }: NumberedKey, row: number): string {
-  return prefix + String(row).padStart(digits, '0') + suffix;
 }
