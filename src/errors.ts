@@ -72,9 +72,8 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The same error with what stands in the database now, unless it says so already. */
+/** The same error with what stands in the database now. */
 export function withState(error: ScaleSeedError, state: string): ScaleSeedError {
-  if (error.state !== undefined) return error;
   const { message, code, phase, table, fixture, hint, cause } = error;
   return new ScaleSeedError(message, { code, phase, table, fixture, state, hint, cause });
 }

@@ -2,18 +2,18 @@ import type { Range } from './copy/staging.js';
 import { countPresent } from './database/marks.js';
 import { onSessions } from './database/on-sessions.js';
 import { translateError } from './database/translate-error.js';
-import { withState } from './errors.js';
+import { ScaleSeedError, withState } from './errors.js';
 import { loadRange, type LoadedRange, type LoadPlan } from './load-range.js';
-import type { LoadedFixture } from './report/result.js';
+import type { ForeignKeyCheck, LoadedFixture } from './report/result.js';
 import { stopwatch } from './report/stopwatch.js';
-import type { Step } from './run.js';
+import { COMMITTED, type Step } from './run.js';
 
 /** A fixture that was loaded; its fingerprint is known where all of its rows were sent. */
 export type Loaded = Omit<LoadedFixture, 'fingerprint'> & { fingerprint: string | undefined };
 
 /** Loads one fixture, in `parts` transactions side by side; with one part it is all or nothing. */
 export async function loadFixture(step: Step, plan: LoadPlan, parts: number): Promise<Loaded> {
-  const { fixture, prepared, session } = step;
+  const { fixture, prepared, session, stands } = step;
   const table = prepared.tableOf(fixture);
   const total = stopwatch();
   const ranges = splitRows(fixture.count, parts);
@@ -21,6 +21,7 @@ export async function loadFixture(step: Step, plan: LoadPlan, parts: number): Pr
     ranges.length > 1
       ? await loadParts(step, ranges, plan)
       : [await loadRange(step, session, ranges[0], plan)];
+  stands(COMMITTED);
   const totalMs = total();
   const inserted = sum(loaded, (range) => range.inserted);
   const sentRows = sum(loaded, (range) => range.sentRows);
@@ -38,7 +39,7 @@ export async function loadFixture(step: Step, plan: LoadPlan, parts: number): Pr
     fingerprint: whole ? loaded[0]?.fingerprint : undefined,
     copiedBytes: sum(loaded, (range) => range.sentBytes),
     merge: strategyOf(loaded),
-    foreignKeys: plan.foreignKeys,
+    foreignKeys: summarizeChecks(loaded.map(({ foreignKeys }) => foreignKeys)),
     rebuiltIndexes: [...new Set(loaded.flatMap((range) => range.rebuiltIndexes))],
     transactions: ranges.length,
     timings: {
@@ -54,18 +55,29 @@ export async function loadFixture(step: Step, plan: LoadPlan, parts: number): Pr
 /** Loads ranges side by side, each on a session and in a transaction of its own. */
 async function loadParts(step: Step, ranges: readonly Range[], plan: LoadPlan): Promise<LoadedRange[]> {
   const { database, session, fixture, phase } = step;
-  const committed: Range[] = [];
+  const states = new Map<Range, string>();
   try {
     return await onSessions(database, session, ranges, ranges.length, async (own, range) => {
-      const loaded = await loadRange(step, own, range, plan);
-      committed.push(range);
-      return loaded;
+      try {
+        const loaded = await loadRange(step, own, range, plan);
+        states.set(range, 'committed');
+        return loaded;
+      } catch (error) {
+        if (error instanceof ScaleSeedError && error.state !== undefined) states.set(range, error.state);
+        throw error;
+      }
     });
   } catch (error) {
-    const stands = committed.map(({ first, last }) => `rows ${first} to ${last}`).join(', ');
-    const state = `${fixture.name}: ${stands || 'no part'} committed, the rest was not changed`;
-    throw withState(translateError(error, { phase: phase(), fixture: fixture.name }), state);
+    const translated = translateError(error, { phase: phase(), fixture: fixture.name });
+    throw withState(translated, describeParts(states));
   }
+}
+
+/** What stands of a fixture that is loaded in parts. */
+function describeParts(states: ReadonlyMap<Range, string>): string {
+  if (states.size === 0) return 'nothing was changed';
+  const parts = [...states].map(([{ first, last }, state]) => `rows ${first} to ${last} ${state}`);
+  return `${parts.join(', ')}, the rest was not changed`;
 }
 
 function splitRows(count: number, parts: number): [Range, ...Range[]] {
@@ -81,6 +93,16 @@ function splitRows(count: number, parts: number): [Range, ...Range[]] {
 function strategyOf(loaded: readonly LoadedRange[]): LoadedRange['strategy'] {
   const used = loaded.map(({ strategy }) => strategy);
   return (['on conflict', 'insert', 'none'] as const).find((strategy) => used.includes(strategy)) ?? 'none';
+}
+
+/** One answer for several transactions: by set only where that holds for every one of them. */
+export function summarizeChecks(checks: readonly ForeignKeyCheck[]): ForeignKeyCheck {
+  const byRow = checks.filter(({ check }) => check === 'row');
+  const chosen = byRow.length > 0 ? byRow : checks;
+  return {
+    check: chosen[0]?.check ?? 'set',
+    reason: [...new Set(chosen.map(({ reason }) => reason))].join('; '),
+  };
 }
 
 function sum(loaded: readonly LoadedRange[], of: (range: LoadedRange) => number): number {

@@ -1,6 +1,6 @@
 import { Staging, type Range } from './copy/staging.js';
 import type { TableInfo } from './database/inspect-table.js';
-import { lockFixture } from './database/lock-fixture.js';
+import { lockFixture, lockLoaders } from './database/lock-fixture.js';
 import type { Session } from './database/session.js';
 import { surveyTable } from './database/survey.js';
 import { timestampText } from './encode/timestamp.js';
@@ -11,7 +11,7 @@ import {
   rebuildIndexes,
   type PlainIndex,
 } from './merge/exclusive.js';
-import { lockParents, silenceTriggers } from './merge/foreign-keys.js';
+import { chooseForeignKeyCheck, lockParents, takeOverForeignKeys } from './merge/foreign-keys.js';
 import { mergeStaged } from './merge/merge.js';
 import type { ForeignKeyCheck, MergeStrategy } from './report/result.js';
 import { stopwatch } from './report/stopwatch.js';
@@ -20,7 +20,6 @@ import type { Step } from './run.js';
 /** How a fixture, or a part of one, is to be loaded. */
 export interface LoadPlan {
   mode: 'online' | 'exclusive';
-  foreignKeys: ForeignKeyCheck;
   lockTimeoutMs: number;
   /** The fixture is loaded in several transactions. */
   parts: boolean;
@@ -36,6 +35,7 @@ export interface LoadedRange {
   /** Of the rows that were sent. */
   fingerprint: string | undefined;
   strategy: MergeStrategy;
+  foreignKeys: ForeignKeyCheck;
   rebuiltIndexes: string[];
   copyMs: number;
   mergeMs: number;
@@ -75,12 +75,18 @@ async function loadInTransaction(
   const { database, prepared, fixture, enter, count } = step;
   const table = prepared.tableOf(fixture);
   const waited = await lockFixture(session, fixture, table, database.onNotice, plan.parts);
-  // Whoever was waited for has probably loaded the rows.
-  const survey = waited ? await surveyTable(session, table, [fixture]) : undefined;
-  const { upTo, noneAfter, present } = survey?.standing.get(fixture) ?? prepared.standingOf(fixture);
+  if (plan.mode === 'exclusive') await lockLoaders(session, table);
+  const before = prepared.standingOf(fixture);
+  // Whoever was waited for has probably loaded the rows; rows to be built upon may have been deleted meanwhile.
+  const stale = waited || (before.upTo > 0 && before.upTo < fixture.count);
+  const survey = stale ? await surveyTable(session, table, [fixture]) : undefined;
+  const { upTo, noneAfter, present } = survey?.standing.get(fixture) ?? before;
   const missing = { first: Math.max(range.first, Math.min(upTo, range.last) + 1), last: range.last };
   if (missing.first > range.first) count('merge', missing.first - range.first);
-  if (missing.first > missing.last) return { ...NOTHING_TO_DO, present };
+  if (missing.first > missing.last) {
+    const foreignKeys = chooseForeignKeyCheck(fixture, table, prepared.mayReplicate);
+    return { ...NOTHING_TO_DO, present, foreignKeys };
+  }
 
   enter('copy');
   const working = stopwatch();
@@ -93,7 +99,7 @@ async function loadInTransaction(
     enter('merge');
     const rowsToCome = missing.last - missing.first + 1;
     const dropped = plan.mode === 'exclusive' ? await claim(session, table, rowsToCome, plan) : [];
-    const merged = await mergeBatches(step, session, staging, plan, noneAfter);
+    const merged = await mergeBatches(step, session, staging, noneAfter);
     if (dropped.length > 0) enter('index');
     await rebuildIndexes(session, dropped);
     return {
@@ -116,15 +122,21 @@ async function mergeBatches(
   { prepared, fixture, enter, count }: Step,
   session: Session,
   staging: Staging,
-  plan: LoadPlan,
   noneStands: boolean,
-): Promise<Pick<LoadedRange, 'inserted' | 'strategy'>> {
-  const table = prepared.tableOf(fixture);
+): Promise<Pick<LoadedRange, 'inserted' | 'strategy' | 'foreignKeys'>> {
   const anchor = timestampText(prepared.anchorUs);
-  // Without foreign keys there is nothing to check, and no trigger to silence but the user's own.
-  const bySet = plan.foreignKeys.check === 'set' && table.foreignKeys.length > 0;
-  const all = { inserted: 0, strategy: noneStands ? ('insert' as const) : ('on conflict' as MergeStrategy) };
-  if (bySet) await silenceTriggers(session);
+  const { table, foreignKeys } = await takeOverForeignKeys(
+    session,
+    fixture,
+    prepared.tableOf(fixture),
+    prepared.mayReplicate,
+  );
+  const bySet = foreignKeys.check === 'set';
+  const all = {
+    inserted: 0,
+    strategy: (noneStands ? 'insert' : 'on conflict') as MergeStrategy,
+    foreignKeys,
+  };
   for (let wanted = FIRST_BATCH_ROWS, counted = 0, first = true; ; first = false) {
     if (bySet) await lockParents(session, fixture, table, staging, first);
     wanted = Math.min(wanted * BATCH_GROWTH, MAX_BATCH_ROWS);
@@ -144,7 +156,7 @@ async function mergeBatches(
   }
 }
 
-const NOTHING_TO_DO: Omit<LoadedRange, 'present'> = {
+const NOTHING_TO_DO: Omit<LoadedRange, 'present' | 'foreignKeys'> = {
   inserted: 0,
   sentRows: 0,
   sentBytes: 0,

@@ -1,12 +1,14 @@
 import { availableParallelism } from 'node:os';
+import { translateError } from './database/translate-error.js';
 import { withDatabase, type Database } from './database/with-database.js';
 import { timestampText } from './encode/timestamp.js';
 import { fingerprintOf } from './encode/fingerprint.js';
+import { withState, type Phase } from './errors.js';
 import { SETS } from './fixtures/registry.js';
-import { loadFixture, type Loaded } from './load-fixture.js';
-import { chooseForeignKeyCheck } from './merge/foreign-keys.js';
+import { loadFixture, summarizeChecks, type Loaded } from './load-fixture.js';
 import type { FixtureOptions } from './options.js';
-import type { ForeignKeyCheck, LoadReport } from './report/result.js';
+import { orAborted } from './or-aborted.js';
+import type { LoadReport } from './report/result.js';
 import { stopwatch } from './report/stopwatch.js';
 import { runOnFixtures } from './run.js';
 import { verifyOn } from './verify.js';
@@ -43,8 +45,18 @@ export interface LoadOptions extends FixtureOptions {
 export function load(options: LoadOptions = {}): Promise<LoadReport> {
   return withDatabase(options, async (database) => {
     const report = await loadInto(database, options);
-    return options.verify === true ? { ...report, verified: await verifyOn(database, options) } : report;
+    if (options.verify !== true) return report;
+    return { ...report, verified: await afterLoading('verify', verifyOn(database, options)) };
   });
+}
+
+/** What is done when all rows are committed: whatever fails, they stand. */
+async function afterLoading<T>(phase: Phase, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw withState(translateError(error, { phase }), 'everything is loaded and committed');
+  }
 }
 
 /** Loads fixtures into a database that is at hand. */
@@ -63,30 +75,24 @@ export async function loadInto(database: Database, options: LoadOptions): Promis
       survey: true,
       settle: options.settle ?? true,
       changed: ({ inserted }) => inserted > 0,
-      work: (step) => {
-        const table = step.prepared.tableOf(step.fixture);
-        const foreignKeys = chooseForeignKeyCheck(step.fixture, table, step.prepared.mayReplicate);
-        return loadFixture(step, { mode, lockTimeoutMs, foreignKeys, parts: parts > 1 }, parts);
-      },
+      work: (step) => loadFixture(step, { mode, lockTimeoutMs, parts: parts > 1 }, parts),
     },
   );
   for (const { name, confirmation } of results) {
     database.onEvent({ type: 'confirmation', fixture: name, line: confirmation });
   }
-  const fingerprinted = await Promise.all(
-    results.map(async (loaded, index) => ({
-      ...loaded,
-      fingerprint: loaded.fingerprint ?? (await fingerprintOf(fixtures[index]!)),
-    })),
+  const fingerprints = Promise.all(
+    results.map(({ fingerprint }, index) => fingerprint ?? fingerprintOf(fixtures[index]!)),
   );
+  const known = await afterLoading('copy', orAborted(fingerprints, database.signal));
   return {
     ...base,
     command: 'load',
     mode,
     jobs,
     anchor: timestampText(prepared.anchorUs),
-    foreignKeys: summarizeChecks(results),
-    fixtures: fingerprinted,
+    foreignKeys: summarizeChecks(results.map(({ foreignKeys }) => foreignKeys)),
+    fixtures: results.map((loaded, index) => ({ ...loaded, fingerprint: known[index]! })),
     timings: { connectMs, loadMs: workMs, settleMs, totalMs: total() },
   };
 }
@@ -94,15 +100,4 @@ export async function loadInto(database: Database, options: LoadOptions): Promis
 /** Parts that each fixture is loaded in: one, unless the caller asks for more sessions than there are fixtures. */
 function partsOf(fixtures: number, jobs: number | undefined): number {
   return jobs === undefined ? 1 : Math.max(1, Math.floor(jobs / Math.max(1, fixtures)));
-}
-
-/** One answer for all fixtures: by set only where that holds for every one of them. */
-function summarizeChecks(results: readonly Loaded[]): ForeignKeyCheck {
-  const checks = results.map(({ foreignKeys }) => foreignKeys);
-  const byRow = checks.filter(({ check }) => check === 'row');
-  const chosen = byRow.length > 0 ? byRow : checks;
-  return {
-    check: chosen[0]?.check ?? 'set',
-    reason: [...new Set(chosen.map(({ reason }) => reason))].join('; '),
-  };
 }

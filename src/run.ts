@@ -33,7 +33,12 @@ export interface Step {
   phase: () => Phase;
   /** Says that so many more of the fixture's rows are through a phase. */
   count: (phase: Phase, rows: number) => void;
+  /** Says what stands of the fixture from now on, whatever fails later. */
+  stands: (state: string) => void;
 }
+
+/** What stands of a fixture whose transaction has been committed. */
+export const COMMITTED = 'done and committed';
 
 export interface RunResult<Result> {
   base: ReportBase;
@@ -88,15 +93,14 @@ async function workOnAll<Result>(
   fixtures: readonly Fixture[],
   { jobs, work }: RunPlan<Result>,
 ): Promise<Result[]> {
-  const finished = new Set<Fixture>();
+  const states = new Map(fixtures.map((fixture) => [fixture, 'nothing was changed']));
   try {
-    return await onSessions(database, prepared.session, fixtures, jobs, async (session, fixture) => {
-      const result = await workOnOne({ database, prepared, session, fixture }, work);
-      finished.add(fixture);
-      return result;
+    return await onSessions(database, prepared.session, fixtures, jobs, (session, fixture) => {
+      const stands = (state: string): void => void states.set(fixture, state);
+      return workOnOne({ database, prepared, session, fixture, stands }, work);
     });
   } catch (error) {
-    throw withState(translateError(error, { phase: 'connect' }), stateOf(fixtures, finished));
+    throw withState(translateError(error, { phase: 'connect' }), describeStates(states));
   }
 }
 
@@ -104,7 +108,7 @@ async function workOnOne<Result>(
   step: Omit<Step, 'enter' | 'phase' | 'count'>,
   work: RunPlan<Result>['work'],
 ): Promise<Result> {
-  const { fixture, prepared, database } = step;
+  const { fixture, prepared, database, stands } = step;
   const table = prepared.tableOf(fixture);
   let phase: Phase = 'prepare';
   const enter = (next: Phase): void => {
@@ -131,19 +135,23 @@ async function workOnOne<Result>(
   };
   try {
     const result = await work({ ...step, enter, phase: () => phase, count });
+    stands(COMMITTED);
     database.onEvent({ type: 'done', fixture: fixture.name });
     return result;
   } catch (error) {
-    throw translateError(error, { phase, fixture: fixture.name, table: `${table.schema}.${table.name}` });
+    const named = { phase, fixture: fixture.name, table: `${table.schema}.${table.name}` };
+    const translated = translateError(error, named);
+    if (translated.state !== undefined) stands(translated.state);
+    throw translated;
   }
 }
 
-function stateOf(fixtures: readonly Fixture[], finished: ReadonlySet<Fixture>): string {
-  const names = (done: boolean): string =>
-    fixtures
-      .filter((fixture) => finished.has(fixture) === done)
-      .map(({ name }) => name)
-      .join(', ');
-  const done = finished.size === 0 ? '' : `${names(true)}: done and committed; `;
-  return `${done}${names(false)}: nothing was changed`;
+/** Every fixture with what stands of it, those of one state together. */
+function describeStates(states: ReadonlyMap<Fixture, string>): string {
+  return [...new Set(states.values())]
+    .map((state) => {
+      const fixtures = [...states.keys()].filter((fixture) => states.get(fixture) === state);
+      return `${fixtures.map(({ name }) => name).join(', ')}: ${state}`;
+    })
+    .join('; ');
 }

@@ -5,6 +5,7 @@ import { encodeVarying, type Chunk } from '../encode/encode-rows.js';
 import { Fingerprint } from '../encode/fingerprint.js';
 import { stagingType } from '../encode/type-encoders.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
+import { orAborted } from '../or-aborted.js';
 import { stopwatch } from '../report/stopwatch.js';
 
 /** Rows of a fixture, both ends included. */
@@ -129,7 +130,7 @@ export class Staging {
   /** A generator that never waits would keep the thread to itself: lets the sessions' answers in before every chunk. */
   async #encodeNext(): Promise<Chunk | undefined> {
     await nextTurn();
-    const next = await this.#source.next();
+    const next = await orAborted(this.#source.next(), this.#session.signal);
     return next.done === true ? undefined : next.value;
   }
 }

@@ -17,14 +17,34 @@ export async function lockFixture(
   onNotice: (message: string) => void,
   shared = false,
 ): Promise<boolean> {
+  const notice = `another scale-seed is at work on ${fixture.name}: waiting for it to finish`;
+  return takeTurn(session, `${schema}.${name}.${fixture.name}`, shared, () => {
+    onNotice(notice);
+  });
+}
+
+/**
+ * Makes loaders that want a table for themselves take turns until the transaction ends: two that have read it and then
+ * both lock it would wait for each other for ever, and one that waits for its sibling must not run out of time.
+ */
+export async function lockLoaders(session: Session, { schema, name }: TableName): Promise<void> {
+  await takeTurn(session, `${schema}.${name}`, false, () => undefined);
+}
+
+/** Returns whether another session had to be waited for. */
+async function takeTurn(
+  session: Session,
+  key: string,
+  shared: boolean,
+  onWait: () => void,
+): Promise<boolean> {
   const lock = shared ? 'xact_lock_shared' : 'xact_lock';
-  const key = [ADVISORY_NAMESPACE, `${schema}.${name}.${fixture.name}`];
   const { rows } = await session.query<{ locked: boolean }>(
     `select pg_try_advisory_${lock}($1::int, hashtext($2)) as locked`,
-    key,
+    [ADVISORY_NAMESPACE, key],
   );
   if (rows[0]?.locked === true) return false;
-  onNotice(`another scale-seed is at work on ${fixture.name}: waiting for it to finish`);
-  await session.query(`select pg_advisory_${lock}($1::int, hashtext($2))`, key);
+  onWait();
+  await session.query(`select pg_advisory_${lock}($1::int, hashtext($2))`, [ADVISORY_NAMESPACE, key]);
   return true;
 }

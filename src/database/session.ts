@@ -2,20 +2,21 @@ import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { messageOf, ScaleSeedError } from '../errors.js';
+import { connect, cut, requestCancel } from './connect.js';
 import type { Target } from './target.js';
-import { refusesEncryption } from './tls.js';
 import { translateError } from './translate-error.js';
 
 /** How long a rollback or a cancelled statement may take before the socket is cut instead. */
 const GRACE_MS = 1500;
 
 /**
- * Begins, asks the backend for its pid, since the one of the handshake is made up behind PgBouncer, and sets for this
- * transaction alone: no JIT, which never pays in a merge and can cost hundreds of milliseconds, and a watch on the
- * client, without which a backend that waits for COPY data never learns that the loader's machine is gone.
+ * Begins, and sets for this transaction alone: no JIT, which never pays in a merge and can cost hundreds of
+ * milliseconds, and a watch on the client, without which a backend that waits for COPY data never learns that the
+ * loader's machine is gone. A role's default of another isolation level would not see what the loader that it waited
+ * for has committed.
  */
-const BEGIN = `begin; select pg_backend_pid() as pid,
-  set_config('jit', 'off', true),
+const BEGIN = `begin isolation level read committed;
+select set_config('jit', 'off', true),
   set_config('client_connection_check_interval',
     case when version() ~* 'mingw|windows|visual c' then '0' else '5000' end, true),
   set_config('tcp_keepalives_idle', '30', true),
@@ -27,18 +28,19 @@ const BEGIN = `begin; select pg_backend_pid() as pid,
  * whatever fails leaves the connection either rolled back or closed.
  */
 export class Session {
+  /** Ends all that the session does. */
+  readonly signal: AbortSignal;
   readonly #client: pg.Client;
   readonly #target: Target;
-  readonly #signal: AbortSignal;
   readonly #onAbort = (): void => void this.#cancel();
-  #backend: number | undefined;
-  #busy = 0;
+  /** What runs on the server now. */
+  #running: Promise<unknown> | undefined;
   #broken = false;
 
   private constructor(client: pg.Client, target: Target, signal: AbortSignal) {
     this.#client = client;
     this.#target = target;
-    this.#signal = signal;
+    this.signal = signal;
     // A backend that is killed makes the client emit twice; without a listener the process would die.
     client.on('error', () => (this.#broken = true));
     signal.addEventListener('abort', this.#onAbort, { once: true });
@@ -47,21 +49,21 @@ export class Session {
   /** @throws ScaleSeedError `connect`, or what the signal was aborted with. */
   static async open(target: Target, signal: AbortSignal): Promise<Session> {
     signal.throwIfAborted();
-    return new Session(await connect(target), target, signal);
+    return new Session(await connect(target, signal), target, signal);
   }
 
   /** Runs one statement; errors come as pg throws them, or as the abort's reason. */
   async query<R extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<pg.QueryResult<R>> {
-    this.#signal.throwIfAborted();
+    this.signal.throwIfAborted();
     return this.#run(() => this.#client.query<R>(sql, values));
   }
 
   /** Streams chunks into `COPY ... FROM STDIN`, with back-pressure from the server to the generator. */
   async copyFrom(sql: string, chunks: AsyncIterable<Buffer>): Promise<{ rows: number }> {
-    this.#signal.throwIfAborted();
+    this.signal.throwIfAborted();
     return this.#run(async () => {
       const stream = this.#client.query(copyFrom(sql));
-      await pipeline(chunks, stream, { signal: this.#signal });
+      await pipeline(chunks, stream, { signal: this.signal });
       return { rows: stream.rowCount };
     });
   }
@@ -75,18 +77,15 @@ export class Session {
   async transaction<T>(work: () => Promise<T>): Promise<T> {
     let committing = false;
     try {
-      const [, begun] = (await this.query(BEGIN)) as unknown as pg.QueryResult<{ pid: number }>[];
-      this.#backend = begun?.rows[0]?.pid;
+      await this.query(BEGIN);
       const result = await work();
       committing = true;
       await this.query('commit');
       return result;
     } catch (error) {
-      if (committing && !(error instanceof pg.DatabaseError)) throw lostInCommit(error, this.#signal);
+      if (committing && !(error instanceof pg.DatabaseError)) throw lostInCommit(error, this.signal);
       await this.#rollback();
       throw error;
-    } finally {
-      this.#backend = undefined;
     }
   }
 
@@ -99,101 +98,52 @@ export class Session {
 
   /** Ends the connection; never throws, never waits long. */
   async close(): Promise<void> {
-    this.#signal.removeEventListener('abort', this.#onAbort);
+    this.signal.removeEventListener('abort', this.#onAbort);
     if (this.#broken || !(await settles(this.#client.end()))) this.#cut();
   }
 
   async #run<T>(work: () => Promise<T>): Promise<T> {
-    this.#busy += 1;
+    const running = work();
+    this.#running = running.catch(() => undefined);
     try {
-      return await work();
+      return await running;
     } catch (error) {
-      this.#signal.throwIfAborted();
+      this.signal.throwIfAborted();
       throw error;
     } finally {
-      this.#busy -= 1;
+      this.#running = undefined;
     }
   }
 
   async #rollback(): Promise<void> {
+    // What failed may be something else than the statement that still runs.
+    await this.#cancel();
     if (!this.#broken && !(await settles(this.#client.query('rollback')))) this.#cut();
   }
 
-  /** Cancels what runs on the server, by a connection of its own; cuts the socket if that does not help. */
+  /** Cancels what runs on the server; cuts the socket if that does not help, or if its answer does not come. */
   async #cancel(): Promise<void> {
-    if (this.#busy === 0 || this.#broken) return;
-    const backend = this.#backend;
-    const cancelled = backend !== undefined && (await settles(cancelBackend(this.#target, backend)));
-    if (!cancelled) this.#cut();
+    const running = this.#running;
+    if (running === undefined || this.#broken) return;
+    const taken = await requestCancel(this.#client, this.#target, GRACE_MS);
+    if (!taken || !(await settles(running))) this.#cut();
   }
 
   #cut(): void {
     this.#broken = true;
-    (this.#client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+    cut(this.#client);
   }
 }
 
-function lostInCommit(error: unknown, { aborted }: AbortSignal): ScaleSeedError {
+function lostInCommit(error: unknown, { aborted, reason }: AbortSignal): ScaleSeedError {
   const what = aborted ? 'interrupted' : 'the connection was lost';
   return new ScaleSeedError(`${what} during the commit: ${messageOf(error)}`, {
-    code: aborted ? 'interrupted' : 'server',
+    code: aborted ? translateError(reason, { phase: 'merge' }).code : 'server',
     phase: 'merge',
-    state: 'it is not known whether the transaction was committed; it was either wholly or not at all',
+    state: 'committed or not, wholly or not at all: the answer was lost',
     hint: 'run the command again: it completes what is missing',
     cause: error,
   });
-}
-
-async function cancelBackend(target: Target, backend: number): Promise<void> {
-  const client = await connect(target);
-  try {
-    await client.query('select pg_cancel_backend($1)', [backend]);
-  } finally {
-    await client.end();
-  }
-}
-
-async function connect(target: Target): Promise<pg.Client> {
-  try {
-    return await connectEitherWay(target);
-  } catch (error) {
-    throw translateError(error, { phase: 'connect', during: `cannot connect to ${target.display}` });
-  }
-}
-
-/** With or without TLS first, as the mode wants it; the way that worked is remembered for the next session. */
-async function connectEitherWay(target: Target): Promise<pg.Client> {
-  const { config, otherSsl } = target;
-  try {
-    return await connectOnce(config);
-  } catch (error) {
-    if (otherSsl === undefined || !refusesEncryption(error)) throw error;
-    const other = { ...config, ssl: otherSsl };
-    const client = await connectOnce(other).catch((second: unknown) => {
-      // Whichever got further says what is wrong.
-      throw refusesEncryption(second) ? error : second;
-    });
-    target.config = other;
-    target.otherSsl = undefined;
-    return client;
-  }
-}
-
-async function connectOnce(config: pg.ClientConfig): Promise<pg.Client> {
-  const client = new pg.Client({
-    ...config,
-    application_name: 'scale-seed',
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
-  });
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    return client;
-  } catch (error) {
-    void client.end().catch(() => undefined);
-    throw error;
-  }
 }
 
 /** Whether a promise fulfils within the grace period. */

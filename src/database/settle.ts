@@ -1,6 +1,7 @@
 import { messageOf } from '../errors.js';
 import { quoteTable, type TableName } from './quote.js';
 import type { Session } from './session.js';
+import { translateError } from './translate-error.js';
 import type { Database } from './with-database.js';
 
 /**
@@ -20,7 +21,11 @@ export async function settleTables(
     try {
       await session.query(`vacuum (analyze) ${quoteTable(table)}`);
     } catch (error) {
-      if (signal.aborted) throw error;
+      if (signal.aborted)
+        throw translateError(error, {
+          phase: 'settle',
+          state: 'everything is done and committed, but the tables are not vacuumed and analyzed',
+        });
       onNotice(`${table.name} was not vacuumed: ${messageOf(error)}; the rows stand all the same`);
     }
   }

@@ -1,9 +1,12 @@
+import { setMaxListeners } from 'node:events';
 import type pg from 'pg';
+import { messageOf } from '../errors.js';
 import type { OnEvent } from '../events.js';
 import { ALL_PARENTS } from '../fixtures/parents.js';
 import type { DatabaseOptions } from '../options.js';
 import { createParents } from './parents.js';
 import { resolveTarget, type Target } from './target.js';
+import { translateError } from './translate-error.js';
 
 export interface Database {
   target: Target;
@@ -29,6 +32,11 @@ export async function withDatabase<T>(
   try {
     const named = options.embedded ? undefined : resolveTarget(options.databaseUrl);
     return await (named === undefined ? onOwnServer(options, signal, onNotice, on) : on(named));
+  } catch (error) {
+    // An abort that came while nothing but waiting was done: Node's own timers hide its reason.
+    const abortedWait = signal.aborted && error instanceof Error && error.name === 'AbortError';
+    if (!abortedWait && error !== signal.reason) throw error;
+    throw translateError(signal.reason, { phase: 'prepare', state: 'nothing was changed' });
   } finally {
     release();
   }
@@ -63,11 +71,15 @@ export function seedParents(client: pg.ClientBase, schema = 'public'): Promise<v
  */
 function cancellation({ signal: given, timeoutMs }: DatabaseOptions) {
   const controller = new AbortController();
+  // Every session listens, and every copy.
+  setMaxListeners(0, controller.signal);
   const abort = (reason: unknown): void => {
     controller.abort(reason);
   };
   const onAbort = (): void => {
-    abort(given?.reason);
+    const reason: unknown = given?.reason;
+    const named = reason instanceof DOMException;
+    abort(named ? reason : new DOMException(messageOf(reason), 'AbortError'));
   };
   if (given?.aborted === true) onAbort();
   given?.addEventListener('abort', onAbort, { once: true });

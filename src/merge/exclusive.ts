@@ -31,13 +31,13 @@ export async function lockTable(session: Session, table: TableInfo, lockTimeoutM
       cause: error,
     });
   }
-  await session.query(`select set_config('lock_timeout', '0', true)`);
+  await session.query('set local lock_timeout to default');
 }
 
 /** The error of a table that could not be locked, with the sessions that hold it; any other error as it is. */
 export async function nameHolders(session: Session, table: TableInfo, error: unknown): Promise<unknown> {
   if (!(error instanceof ScaleSeedError) || error.code !== 'locked') return error;
-  const holders = await describeHolders(session, table);
+  const holders = await describeHolders(session, table).catch(() => '');
   return holders === '' ? error : new ScaleSeedError(`${error.message}: held by ${holders}`, error);
 }
 

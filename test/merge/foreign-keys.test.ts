@@ -80,6 +80,28 @@ describe('foreign keys are checked row by row', () => {
     await database.query(unmake);
   });
 
+  it('because the key refers to the table itself', async () => {
+    await database.query('create table tree (id text primary key, parent text references tree)');
+    const tree = defineFixture({
+      name: 'tree',
+      table: 'tree',
+      count: 3,
+      columns: { id: 'text', parent: 'text' },
+      conflictKeys: [['id']],
+      mark: { column: 'id', prefix: 'node-' },
+      rows: () => [
+        ['node-1', null],
+        ['node-2', 'node-1'],
+        ['node-3', 'node-2'],
+      ],
+    });
+    expect(await foreignKeysOf({ fixtures: [tree] })).toEqual({
+      check: 'row',
+      reason: 'foreign key tree_parent_fkey refers to tree itself',
+    });
+    expect(await database.value('select count(*) from tree')).toBe('3');
+  });
+
   it('because of a role without the right', async () => {
     const plain = await database.role();
     await database.query(`grant select, insert on managed_certificates, agents to ${plain}`);
@@ -214,5 +236,116 @@ describe('a parent that another session deletes at the worst moment', () => {
     await other.query('commit');
     await expect(loading).rejects.toMatchObject({ code: 'parents' });
     expect(await database.value('select count(*) from managed_certificates')).toBe('0');
+  });
+});
+
+describe('what another session adds after the table was looked at', () => {
+  const CREATE_LOG = `create table if not exists fired (id text);
+    create or replace function log_row() returns trigger language plpgsql
+    as 'begin insert into fired values (new.id); return new; end'`;
+
+  /** 2,000 certificates whose generator waits for `held` before row `at`. */
+  function waiting(at: number, held: Promise<void>): Fixture {
+    const scale = sizedCertificates(2_000);
+    return {
+      ...scale,
+      async *rows(first, last) {
+        let g = first;
+        for (const row of scale.rows(first, last) as Iterable<unknown[]>) {
+          if (g++ === at) await held;
+          yield row;
+        }
+      },
+    };
+  }
+
+  /** Loads 2,000 certificates, and changes the table when the first `at - 1` are on their way. */
+  async function changeInMidLoad(at: number, change: () => Promise<unknown>) {
+    await database.query('delete from managed_certificates');
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    const loading = load({ databaseUrl: database.url, fixtures: [waiting(at, held)], settle: false });
+    loading.catch(() => undefined);
+    await database.untilSession(at === 1 ? `query like 'copy %'` : `query like 'insert into %'`);
+    await change();
+    letGo();
+    return (await loading).fixtures[0];
+  }
+
+  beforeAll(async () => {
+    await database.query(CREATE_LOG);
+    await database.query(`insert into owners (id, name, email, team_id)
+      values ('o-carol', 'Carol', 'carol@example.com', 't-payments') on conflict do nothing`);
+  });
+
+  it.each([
+    [
+      'a trigger',
+      'create trigger late_comer after insert on managed_certificates for each row execute function log_row()',
+      'drop trigger late_comer on managed_certificates',
+      'managed_certificates has triggers of its own: late_comer',
+    ],
+    [
+      'a rule',
+      'create rule late_comer as on insert to managed_certificates do also insert into fired values (new.id)',
+      'drop rule late_comer on managed_certificates',
+      'managed_certificates has rules: late_comer',
+    ],
+  ])('%s is not silenced', async (_, make, unmake, reason) => {
+    const report = await changeInMidLoad(1, () => database.query(make));
+    expect(report).toMatchObject({ inserted: 2_000, foreignKeys: { check: 'row', reason } });
+    expect(await database.value('select count(*) from fired')).toBe('2000');
+    await database.query(`${unmake}; truncate fired`);
+  });
+
+  it('a foreign key is checked', async () => {
+    await database.query('create table batches (name text primary key)');
+    await expect(
+      changeInMidLoad(1, () =>
+        database.query(
+          'alter table managed_certificates add constraint late_comer foreign key (environment) references batches',
+        ),
+      ),
+    ).rejects.toMatchObject({ code: 'parents', message: expect.stringContaining('batches') as string });
+    expect(await database.value('select count(*) from managed_certificates')).toBe('0');
+    await database.query('alter table managed_certificates drop constraint late_comer');
+  });
+
+  it('has to wait once the merge has begun', async () => {
+    const other = await database.client();
+    let made: Promise<unknown> | undefined;
+    const report = await changeInMidLoad(1_500, async () => {
+      made = other.query(
+        'create trigger late_comer after insert on managed_certificates for each row execute function log_row()',
+      );
+      while ((await database.value('select count(*) from pg_locks where not granted')) === '0');
+    });
+    await made;
+    expect(report).toMatchObject({ inserted: 2_000, foreignKeys: { check: 'set' } });
+    expect(await database.value('select count(*) from fired')).toBe('0');
+    await database.query('drop trigger late_comer on managed_certificates');
+  });
+});
+
+describe('a table without foreign keys', () => {
+  const agents = chooseFixtures({ names: ['02_agent_fleet'] });
+
+  it('keeps its own triggers', async () => {
+    await database.query(
+      'create trigger audit after insert on agents for each row execute function log_row()',
+    );
+    expect(await foreignKeysOf({ fixtures: agents })).toEqual({
+      check: 'set',
+      reason: 'agents has no foreign keys',
+    });
+    expect(await database.value('select count(*) from fired')).toBe('5000');
+    await database.query('drop trigger audit on agents');
+  });
+
+  it('asks for no privilege but insert and select', async () => {
+    const plain = await database.role();
+    await database.query(`grant select, insert on agents to ${plain}`);
+    await database.query(`delete from agents where id = 'ag-loadtest-00001'`);
+    expect(await foreignKeysOf({ user: plain, fixtures: agents })).toMatchObject({ check: 'set' });
   });
 });

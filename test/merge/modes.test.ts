@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import type { Fixture } from '../../src/fixtures/fixture.js';
 import { chooseFixtures } from '../../src/fixtures/registry.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
@@ -68,6 +69,37 @@ describe('exclusive mode', () => {
       state: 'scale_agents: nothing was changed',
     });
     await other.query('rollback');
+  });
+
+  it('takes turns with its siblings on one table, however long they take', async () => {
+    const small = sizedAgents(10);
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    const slow = defineFixture({
+      name: '00_slow',
+      table: 'agents',
+      count: 5_000,
+      columns: { id: 'text', name: 'text', hostname: 'text', api_key_hash: 'text' },
+      conflictKeys: [['id']],
+      mark: { column: 'id', prefix: 'ag-slow-' },
+      async *rows(first, last) {
+        for (let g = first; g <= last; g++) {
+          if (g === 4_000) await held;
+          yield [`ag-slow-${g}`, `slow-${g}`, 'h', 'x'];
+        }
+      },
+    });
+    const loading = load({
+      databaseUrl: database.url,
+      mode: 'exclusive',
+      fixtures: [slow, small],
+      lockTimeoutMs: 200,
+      jobs: 2,
+    });
+    const waiting = database.untilSession(`wait_event = 'advisory'`).then(letGo);
+    expect((await loading).fixtures.map(({ inserted }) => inserted)).toEqual([5_000, 10]);
+    await waiting;
+    await database.query(`delete from agents where id like 'ag-slow-%' or id like 'ag-scale-%'`);
   });
 
   it('leaves the indexes as they were when it is interrupted', async () => {
@@ -145,6 +177,24 @@ describe('a rerun', () => {
     expect(report.fixtures[0]).toMatchObject({ inserted, skipped: 60_000 - inserted });
   });
 
+  it('does not build upon rows that were deleted since it counted them', async () => {
+    await database.query(`delete from agents where id > 'ag-scale-00001000'`);
+    const growing = {
+      ...sizedAgents(2_000),
+      parents: [{ table: 'teams', key: { id: 't-new' }, values: { id: 't-new', name: 'New' } }],
+    };
+    // Keeps the load waiting between its count and its transaction.
+    const other = await database.client();
+    await other.query('begin; lock table teams in exclusive mode');
+    const loading = load({ databaseUrl: database.url, fixtures: [growing], createParents: true });
+    loading.catch(() => undefined);
+    await database.untilSession(`wait_event_type = 'Lock'`);
+    await database.query(`delete from agents`);
+    await other.query('commit');
+    expect((await loading).fixtures[0]).toMatchObject({ inserted: 2_000, present: 2_000 });
+    await load({ databaseUrl: database.url, fixtures: [sizedAgents(60_000)] });
+  });
+
   it('falls back to ON CONFLICT where a name turns out to be taken', async () => {
     await database.query(
       `insert into agents (id, name, hostname, api_key_hash) values ('thief', 'loadtest-scale-agent-00060050', 'h', 'x')`,
@@ -179,7 +229,7 @@ describe('more jobs than fixtures', () => {
     await expect(load({ databaseUrl: database.url, fixtures: [failing], jobs: 2 })).rejects.toMatchObject({
       code: 'fixture',
       state: expect.stringMatching(
-        /^failing: (no part|rows 1 to 60000) committed, the rest was not changed$/,
+        /^failing: (nothing was changed|rows 1 to 60000 committed, the rest was not changed)$/,
       ) as string,
     });
   });
