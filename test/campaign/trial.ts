@@ -1,0 +1,181 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { start, type Outcome, type Running } from '../support/command-line.js';
+import { startBystanders } from './bystanders.js';
+import {
+  countFleet,
+  describeStructure,
+  findLeftovers,
+  findOrphans,
+  FIXTURES,
+  judgeOutcome,
+  partial,
+  type Allowed,
+} from './checks.js';
+import type { Fault } from './faults.js';
+import { FLEET, LOADER, STANDING, type Place, type Standing } from './place.js';
+import { Random } from './random.js';
+
+/** How long an undisturbed load takes, from the start of the process, and how much crosses the network. */
+export interface Usual {
+  durationMs: number;
+  bytes: number;
+}
+
+/** What a fault has at hand. */
+export interface Trial {
+  place: Place;
+  database: string;
+  random: Random;
+  mode: 'online' | 'exclusive';
+  usual: Usual;
+  /** Starts a loader; resolves when it has ended. */
+  load: (...options: string[]) => Promise<void>;
+  /** Signals the loaders, or the one that was started as number `index`. */
+  kill: (signal: NodeJS.Signals, index?: number) => void;
+  /** Waits until a random moment of the load. */
+  moment: () => Promise<void>;
+  /** Loaders that are started from now on connect to this port. */
+  loadThrough: (port: number) => void;
+  /** From now on the time is taken until the last loader has ended. */
+  clock: () => void;
+  /** A setting of the loader's role. */
+  set: (name: string, value: string) => Promise<void>;
+}
+
+/** What must not be found after a trial; each is a column of the table. */
+export const VIOLATIONS = ['partial', 'structure', 'hang', 'leftover', 'exit', 'next'] as const;
+export type Violation = (typeof VIOLATIONS)[number];
+
+export interface TrialResult {
+  trial: number;
+  fault: string;
+  mode: 'online' | 'exclusive';
+  standing: Standing;
+  exits: string[];
+  elapsedMs: number;
+  /** From `clock()` to the end of the last loader. */
+  clockedMs: number | undefined;
+  longestWaitMs: number;
+  violations: { kind: Violation; what: string }[];
+}
+
+/** A loader that has not ended by then hangs. */
+const DEADLINE_MS = 60_000;
+
+/** Runs one trial: the fault, then whatever must hold after any fault, then a load that must complete. */
+export async function runTrial(
+  place: Place,
+  fault: Fault,
+  trial: number,
+  seed: number,
+  usual: Usual,
+): Promise<TrialResult> {
+  const random = new Random(seed, trial);
+  const mode = random.pick(['online', 'exclusive'] as const);
+  const standing = random.pick(STANDING);
+  const database = `trial_${trial}`;
+  const violations: TrialResult['violations'] = [];
+  const note = (kind: Violation, found: readonly string[]): void => {
+    violations.push(...found.map((what) => ({ kind, what })));
+  };
+  await place.create(database, standing);
+  const before = await countFleet(place, database);
+  const whole = { scale_certs: FLEET.certs, scale_agents: FLEET.agents };
+  const structure = await describeStructure(place, database);
+  const bystanders = startBystanders(place, database, (seen) =>
+    fault.parts === true ? [] : partial(seen, before, whole),
+  );
+
+  let port = place.port();
+  let clockMs: number | undefined;
+  let endedMs = 0;
+  const running: Running[] = [];
+  const outcomes: Outcome[] = [];
+  const args = (...options: string[]): string[] => [
+    'load',
+    ...['--certs', String(FLEET.certs), '--agents', String(FLEET.agents)],
+    ...['--mode', mode],
+    ...options,
+    ...['--database-url', `postgresql://${LOADER.user}@127.0.0.1:${port}/${database}?sslmode=disable`],
+  ];
+  const load = async (...options: string[]): Promise<void> => {
+    const loader = start(args(...options), { PGPASSWORD: LOADER.password });
+    running.push(loader);
+    outcomes.push(await loader.outcome);
+    endedMs = performance.now();
+  };
+  const startMs = performance.now();
+  let allowed: Allowed = { codes: [] };
+  const happening = fault
+    .happen({
+      place,
+      database,
+      random,
+      mode,
+      usual,
+      load,
+      kill: (signal, index) => {
+        for (const loader of index === undefined ? running : [running[index]!]) loader.kill(signal);
+      },
+      moment: () => delay(random.next() * usual.durationMs * 1.1),
+      loadThrough: (through) => {
+        port = through;
+      },
+      clock: () => {
+        clockMs = performance.now();
+      },
+      set: async (name, value) => {
+        await place.query(
+          'postgres',
+          `alter role ${LOADER.user} in database ${database} set ${name} = '${value}'`,
+        );
+      },
+    })
+    .then((answer) => {
+      allowed = answer;
+      return true;
+    });
+  if (!(await Promise.race([happening, delay(DEADLINE_MS, false, { ref: false })]))) {
+    note('hang', [`no end within ${DEADLINE_MS} ms`]);
+    for (const loader of running) loader.kill('SIGKILL');
+    await happening;
+  }
+
+  await place.revive();
+  const seen = await bystanders.stop();
+  const fleet = await countFleet(place, database);
+  if (fault.parts !== true) note('partial', partial(fleet, before, whole));
+  note('partial', seen.complaints);
+  for (const outcome of outcomes) note('exit', judgeOutcome(outcome, allowed, fleet, before, whole));
+  note('structure', await checkStructure());
+
+  port = place.port();
+  await place.query('postgres', `alter role ${LOADER.user} in database ${database} reset all`);
+  const again = start(args(), { PGPASSWORD: LOADER.password });
+  const next = await Promise.race([again.outcome, delay(DEADLINE_MS, undefined, { ref: false })]);
+  if (next === undefined) again.kill('SIGKILL');
+  if (next?.code !== 0) note('next', [`the next run: ${next?.stderr ?? 'hangs'}`]);
+  const after = await countFleet(place, database);
+  for (const name of FIXTURES)
+    if (after[name] !== whole[name]) note('next', [`${after[name]} rows of ${name} after the next run`]);
+  note('structure', await checkStructure());
+  note('leftover', await findLeftovers(place, database));
+  await place.drop(database);
+  return {
+    trial,
+    fault: fault.name,
+    mode,
+    standing,
+    exits: outcomes.map(({ code }) => (code === null ? 'killed' : String(code))),
+    elapsedMs: Math.round(performance.now() - startMs),
+    clockedMs: clockMs === undefined ? undefined : Math.round(endedMs - clockMs),
+    longestWaitMs: Math.round(seen.longestWaitMs),
+    violations,
+  };
+
+  async function checkStructure(): Promise<string[]> {
+    const now = await describeStructure(place, database);
+    const changed = now === structure ? [] : [`indexes or constraints have changed: ${now}`];
+    return [...changed, ...(await findOrphans(place, database))];
+  }
+}
