@@ -26,9 +26,9 @@ export async function loadOurs(database: Database, place: Place): Promise<TimedL
       settle: false,
       changed: () => false,
       work: (step) => {
-        const { foreignKeys, transactions } = report.fixtures.find(({ name }) => name === step.fixture.name)!;
+        const { transactions } = report.fixtures.find(({ name }) => name === step.fixture.name)!;
         // Nobody else knows the tables, so no lock is waited for.
-        const plan = { mode: report.mode, lockTimeoutMs: 0, foreignKeys, parts: transactions > 1 };
+        const plan = { mode: report.mode, lockTimeoutMs: 0, parts: transactions > 1 };
         return loadFixture(step, plan, transactions);
       },
     },

@@ -326,26 +326,3 @@ describe('what another session adds after the table was looked at', () => {
     await database.query('drop trigger late_comer on managed_certificates');
   });
 });
-
-describe('a table without foreign keys', () => {
-  const agents = chooseFixtures({ names: ['02_agent_fleet'] });
-
-  it('keeps its own triggers', async () => {
-    await database.query(
-      'create trigger audit after insert on agents for each row execute function log_row()',
-    );
-    expect(await foreignKeysOf({ fixtures: agents })).toEqual({
-      check: 'set',
-      reason: 'agents has no foreign keys',
-    });
-    expect(await database.value('select count(*) from fired')).toBe('5000');
-    await database.query('drop trigger audit on agents');
-  });
-
-  it('asks for no privilege but insert and select', async () => {
-    const plain = await database.role();
-    await database.query(`grant select, insert on agents to ${plain}`);
-    await database.query(`delete from agents where id = 'ag-loadtest-00001'`);
-    expect(await foreignKeysOf({ user: plain, fixtures: agents })).toMatchObject({ check: 'set' });
-  });
-});

@@ -113,7 +113,7 @@ describe('exclusive mode', () => {
     loading.catch(() => undefined);
     await database.untilSession(`query like 'CREATE INDEX%'`);
     controller.abort();
-    await expect(loading).rejects.toMatchObject({ code: 'interrupted', phase: 'merge' });
+    await expect(loading).rejects.toMatchObject({ code: 'interrupted', phase: 'index' });
     expect(
       await database.value(`select count(*) from managed_certificates where name like 'loadtest-scale-%'`),
     ).toBe('100');
