@@ -3,6 +3,7 @@ import type { TableInfo } from './database/inspect-table.js';
 import { lockFixture, lockLoaders } from './database/lock-fixture.js';
 import type { Session } from './database/session.js';
 import { surveyTable } from './database/survey.js';
+import { ScaleSeedError } from './errors.js';
 import { timestampText } from './encode/timestamp.js';
 import {
   dropPlainIndexes,
@@ -74,6 +75,7 @@ async function loadInTransaction(
 ): Promise<LoadedRange> {
   const { database, prepared, fixture, enter, count } = step;
   const table = prepared.tableOf(fixture);
+  if (table.distributed && plan.mode === 'exclusive') throw exclusiveOnWorkers(table);
   const waited = await lockFixture(session, fixture, table, database.onNotice, plan.parts);
   if (plan.mode === 'exclusive') await lockLoaders(session, table);
   const before = prepared.standingOf(fixture);
@@ -132,9 +134,11 @@ async function mergeBatches(
     prepared.mayReplicate,
   );
   const bySet = foreignKeys.check === 'set';
+  // On Citus's workers a plain insert that fails might take more than its savepoint back with it.
+  const plainInsert = noneStands && !table.distributed;
   const all = {
     inserted: 0,
-    strategy: (noneStands ? 'insert' : 'on conflict') as MergeStrategy,
+    strategy: (plainInsert ? 'insert' : 'on conflict') as MergeStrategy,
     foreignKeys,
   };
   for (let wanted = FIRST_BATCH_ROWS, counted = 0, first = true; ; first = false) {
@@ -154,6 +158,15 @@ async function mergeBatches(
     await staging.copy(wanted);
     enter('merge');
   }
+}
+
+function exclusiveOnWorkers({ schema, name }: TableInfo): ScaleSeedError {
+  return new ScaleSeedError(`exclusive mode is not for ${schema}.${name}: Citus keeps it on its workers`, {
+    code: 'usage',
+    phase: 'prepare',
+    table: `${schema}.${name}`,
+    hint: 'load with --mode online',
+  });
 }
 
 const NOTHING_TO_DO: Omit<LoadedRange, 'present' | 'foreignKeys'> = {

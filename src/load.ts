@@ -31,6 +31,8 @@ export interface LoadOptions extends FixtureOptions {
   createParents?: boolean | undefined;
   /** Load into a database that looks like a real fleet. */
   force?: boolean | undefined;
+  /** Load as into tables that Citus distributes, even where it does not. */
+  citus?: boolean | undefined;
   /** VACUUM (ANALYZE) the tables after the load; true by default. */
   settle?: boolean | undefined;
   /** Read the rows back afterwards, as `verify` does. */
@@ -73,6 +75,7 @@ export async function loadInto(database: Database, options: LoadOptions): Promis
       parents: options.createParents === true ? 'create' : 'require',
       guard: options.force !== true,
       survey: true,
+      citus: options.citus,
       settle: options.settle ?? true,
       changed: ({ inserted }) => inserted > 0,
       work: (step) => loadFixture(step, { mode, lockTimeoutMs, parts: parts > 1 }, parts),

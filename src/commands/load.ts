@@ -25,6 +25,7 @@ export interface LoadFlags extends DatabaseFlags, FixtureFlags, OutputFlags {
   settle: boolean;
   force?: true;
   verify?: true;
+  citus?: true;
 }
 
 /** Adds the options of commands that add rows. */
@@ -55,13 +56,14 @@ export function withModeFlags(command: Command): Command {
       '--lock-timeout <duration>',
       'how long exclusive mode waits for a table (default: 10s)',
       parseDuration,
-    );
+    )
+    .option('--citus', 'load as into tables that Citus distributes (default: where it does)');
 }
 
 /** The library's options for what the flags say of the load. */
 export function loadOptionsOf(flags: LoadFlags): LoadOptions {
-  const { mode, jobs, lockTimeout: lockTimeoutMs, createParents, settle, force } = flags;
-  return { mode, jobs, lockTimeoutMs, createParents, settle, force };
+  const { mode, jobs, lockTimeout: lockTimeoutMs, createParents, settle, force, citus } = flags;
+  return { mode, jobs, lockTimeoutMs, createParents, settle, force, citus };
 }
 
 /** `scale-seed load`. */

@@ -40,6 +40,8 @@ export interface TableInfo extends TableName {
   rules: string[];
   /** An ordinary table: neither partitioned, nor a view, nor foreign. */
   plain: boolean;
+  /** Citus keeps its rows on other servers, its workers. */
+  distributed: boolean;
   privileges: { select: boolean; insert: boolean; update: boolean; delete: boolean; owner: boolean };
 }
 
@@ -96,7 +98,7 @@ export async function inspectTables(
   const { rows } = await session.query<TableInfo & { oid: string }>(INSPECT, [
     names.map((name) => (schema === undefined ? quote(name) : quote(schema, name))),
   ]);
-  return new Map(rows.map((found) => [found.name, { ...found, oid: Number(found.oid) }]));
+  return new Map(rows.map((found) => [found.name, { ...found, oid: Number(found.oid), distributed: false }]));
 }
 
 /** @throws ScaleSeedError `schema` for a table that was looked for and not found. */

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import { FAMILIES } from '../fixtures/registry.js';
+import { markDistributed } from './citus.js';
 import { refuseStrangers } from './guard.js';
 import { checkTable, inspectTables, refuseMissingTable, type TableInfo } from './inspect-table.js';
 import { createParents, missingParents, refuseMissing } from './parents.js';
@@ -23,6 +24,8 @@ export interface PrepareOptions {
   guard: boolean;
   /** Find out which rows stand. */
   survey: boolean;
+  /** Treat the tables as Citus's even where it is not there. */
+  citus?: boolean | undefined;
 }
 
 /** A database that has all that the fixtures need. */
@@ -76,9 +79,11 @@ function canBeWaitedFor(error: unknown): error is ScaleSeedError {
 async function prepareOnce(database: Database, options: PrepareOptions): Promise<Prepared> {
   const session = await Session.open(database.target, database.signal);
   try {
-    const { server, mayReplicate, anchorUs } = await askServer(session);
+    const { server, mayReplicate, anchorUs, hasCitus } = await askServer(session);
     const names = new Set([...options.fixtures, ...FAMILIES].map(({ table }) => table));
     const tables = await inspectTables(session, [...names], options.schema);
+    if (hasCitus) await markDistributed(session, tables.values());
+    if (options.citus === true) for (const table of tables.values()) table.distributed = true;
     const tableOf = ({ table }: Fixture): TableInfo =>
       tables.get(table) ?? refuseMissingTable(table, options.schema);
     for (const fixture of options.fixtures) checkTable(fixture, tableOf(fixture));
@@ -92,18 +97,22 @@ async function prepareOnce(database: Database, options: PrepareOptions): Promise
   }
 }
 
-async function askServer(session: Session): Promise<Pick<Prepared, 'server' | 'mayReplicate' | 'anchorUs'>> {
+async function askServer(
+  session: Session,
+): Promise<Pick<Prepared, 'server' | 'mayReplicate' | 'anchorUs'> & { hasCitus: boolean }> {
   const { rows } = await session.query<{
     version: string;
     number: number;
     superuser: boolean;
+    has_citus: boolean;
     anchor_us: string;
   }>(
     `select current_setting('server_version') as version, current_setting('server_version_num')::int as number,
        current_setting('is_superuser')::bool as superuser,
+       to_regclass('pg_catalog.pg_dist_partition') is not null as has_citus,
        (extract(epoch from now()) * 1000000)::int8 as anchor_us`,
   );
-  const { version, number, superuser, anchor_us: anchorUs } = rows[0]!;
+  const { version, number, superuser, has_citus: hasCitus, anchor_us: anchorUs } = rows[0]!;
   if (number < OLDEST_SERVER) {
     throw new ScaleSeedError(`the server is PostgreSQL ${version}; 14 is the oldest that works`, {
       code: 'configuration',
@@ -115,6 +124,7 @@ async function askServer(session: Session): Promise<Pick<Prepared, 'server' | 'm
     server: { version: version.split(' ')[0] ?? version, versionNumber: number },
     mayReplicate: superuser || (number >= 150_000 && (await isGrantedReplicaRole(session))),
     anchorUs: BigInt(anchorUs),
+    hasCitus,
   };
 }
 
