@@ -11,6 +11,7 @@ export type RunEvent =
   | { type: 'progress'; fixture: string; phase: Phase; rows: number; totalRows: number }
   | { type: 'done'; fixture: string }
   | { type: 'settle'; table: string }
+  | { type: 'measure'; round: number }
   | { type: 'confirmation'; fixture: string; line: string };
 
 export type OnEvent = (event: RunEvent) => void;

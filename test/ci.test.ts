@@ -45,7 +45,15 @@ describe('ci', () => {
 
   it('measures against the reference load, and leaves nothing of that', async () => {
     const [structure, agents] = [await describeStructure(), await database.query('table agents')];
-    const report = await run({ budgetMs: 60_000, budgetRatio: 1000 });
+    const rounds: number[] = [];
+    const report = await run({
+      budgetMs: 60_000,
+      budgetRatio: 1000,
+      onEvent: (event) => {
+        if (event.type === 'measure') rounds.push(event.round);
+      },
+    });
+    expect(rounds).toEqual([1, 2, 3, 4, 5, 6]);
     expect(matchesSchema(report), JSON.stringify(matchesSchema.errors)).toBe(true);
     expect(report.verdict.outcome).toBe('pass');
     expect(checkOf(report, 'budget')).toMatchObject({ outcome: 'pass', limit: 60_000 });

@@ -20,11 +20,14 @@ export function measureRatio(
   return withScratchSchema(database, async (schema) => {
     const session = await Session.open(database.target, database.signal);
     try {
-      const place = await furnish(session, load, schema);
       database.onNotice(`measuring against the reference load in schema ${schema}`);
+      const place = await furnish(session, load, schema);
       const rounds = await takeRounds(
         limits,
-        (number) => takeRound(database, place, number % 2 === 0),
+        (round) => {
+          database.onEvent({ type: 'measure', round });
+          return takeRound(database, place, round % 2 === 1);
+        },
         (count) => {
           database.onNotice(`${count} rounds were over the limit: fresh ones must confirm it`);
         },

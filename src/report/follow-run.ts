@@ -9,7 +9,7 @@ interface Sample {
   ms: number;
 }
 
-/** How far a fixture is, or the settling of a table. */
+/** How far a fixture is, or what comes after the fixtures: the settling of a table, a round of a measurement. */
 export interface Task {
   name: string;
   phase: Phase | 'done';
@@ -25,7 +25,7 @@ export interface Task {
 const RANK: Readonly<Partial<Record<Task['phase'], number>>> = { copy: 0, index: 2, done: 3 };
 
 /** A key that no fixture can have. */
-const SETTLE = 'settle:';
+const AFTERWARDS = ':';
 
 /** Keeps what events say of a run's tasks, in the order in which they began; `now` is in milliseconds. */
 export function followRun(now: () => number) {
@@ -55,10 +55,11 @@ export function followRun(now: () => number) {
 
   /** The task that the event is about, as it is now. */
   function step(event: StepEvent): Task {
-    if (event.type === 'settle') {
-      const task = taskOf(event.table, SETTLE, 0);
-      task.name = event.table;
-      enter(task, 'settle');
+    if (event.type === 'settle' || event.type === 'measure') {
+      const name = event.type === 'settle' ? event.table : `round ${event.round}`;
+      const task = taskOf(name, AFTERWARDS, 0);
+      task.name = name;
+      enter(task, event.type);
       return task;
     }
     const task = taskOf(event.fixture, event.fixture, 'totalRows' in event ? event.totalRows : 0);

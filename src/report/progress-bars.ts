@@ -53,7 +53,9 @@ export function showBars(stream: WriteStream, { keep }: { keep: boolean }): Disp
   function stop(): void {
     process.off('exit', stop);
     if (shown.size === 0) return;
-    for (const [bar, { phase }] of shown) if (phase === 'settle') multi.remove(bar);
+    for (const [bar, { phase }] of shown) {
+      if (phase === 'settle' || phase === 'measure') multi.remove(bar);
+    }
     multi.stop();
     shown.clear();
   }

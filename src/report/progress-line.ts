@@ -2,7 +2,7 @@ import { leftMsOf, rowsOf, speedOf, type Task } from './follow-run.js';
 import { formatClock, formatCount, formatMs } from './units.js';
 
 const MAX_NAME = 40;
-const PHASE_WIDTH = 'verify'.length;
+const PHASE_WIDTH = 'measure'.length;
 const SPEED_WIDTH = '999,999 rows/s'.length;
 const TIME_WIDTH = '59:59 left'.length;
 const MIN_BAR = 8;

@@ -29,12 +29,13 @@ export function regressionLimit([low, high]: [number, number], percent: number):
  */
 export async function takeRounds(
   limits: readonly RatioLimit[],
-  takeOne: (number: number) => Promise<Omit<RatioRound, 'confirming'>>,
+  takeOne: (round: number) => Promise<Omit<RatioRound, 'confirming'>>,
   onExceeded: (rounds: number) => void = () => undefined,
 ): Promise<RatioRound[]> {
+  let round = 0;
   const untilSettled = async (wanted: readonly RatioLimit[], confirming: boolean): Promise<RatioRound[]> => {
     const rounds: RatioRound[] = [];
-    while (!areEnough(rounds, wanted)) rounds.push({ ...(await takeOne(rounds.length)), confirming });
+    while (!areEnough(rounds, wanted)) rounds.push({ ...(await takeOne((round += 1))), confirming });
     return rounds;
   };
   const rounds = await untilSettled(limits, false);

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { load, sizedCertificates, type RunEvent } from '../../src/index.js';
 import { followRun, type StepEvent, type Task } from '../../src/report/follow-run.js';
 import { progressLine } from '../../src/report/progress-line.js';
+import { logLine } from '../../src/report/progress-log.js';
 import { showProgress } from '../../src/report/progress.js';
 import { CLI } from '../support/command-line.js';
 import { useDatabase } from '../support/database.js';
@@ -75,12 +76,22 @@ describe('a line of progress', () => {
     const task = run.step(counted('scale_certs', 'merge', 101_000, 400_000));
     const options = { nameWidth: 11, nowMs: 1_000 };
     expect(progressLine(task, { ...options, columns: 80 })).toBe(
-      'scale_certs  merge   [=====-----------------]   25%  100,000 rows/s   0:03 left',
+      'scale_certs  merge    [=====----------------]   25%  100,000 rows/s   0:03 left',
     );
     expect(progressLine(task, { ...options, columns: 200 })).toContain(' 101,000/400,000 rows ');
     expect(progressLine(task, { ...options, columns: 30 })).toBe('scale_certs   25%');
     expect(progressLine(task, { ...options, columns: 80, nowMs: 2_990 })).toContain('0:01 left');
     expect(progressLine(task, { ...options, columns: 80, nowMs: 60_000 })).not.toContain('left');
+  });
+
+  it('says which round of a measurement it is, and no longer what was settled before', () => {
+    let ms = 0;
+    const run = followRun(() => ms);
+    run.step({ type: 'settle', table: 'agents' });
+    run.step({ type: 'measure', round: 1 });
+    ms = 5_000;
+    run.step({ type: 'measure', round: 2 });
+    expect(logLine(run.tasks(), ms)).toBe('round 2: measure, for 0:05');
   });
 
   it('does not go back and forth between the phases that take turns', () => {

@@ -140,12 +140,17 @@ describe('rounds', () => {
 
   it('must be confirmed by fresh ones, of which the caller is told', async () => {
     const told: number[] = [];
+    const asked: number[] = [];
     const rounds = await takeRounds(
       [limit],
-      () => Promise.resolve({ oursMs: 2, referenceMs: 1 }),
+      (round) => {
+        asked.push(round);
+        return Promise.resolve({ oursMs: 2, referenceMs: 1 });
+      },
       (count) => told.push(count),
     );
     expect(told).toEqual([6]);
+    expect(asked).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
     expect(rounds.map(({ confirming }) => confirming)).toEqual([
       ...Array.from({ length: 6 }, () => false),
       ...Array.from({ length: 6 }, () => true),
