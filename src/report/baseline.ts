@@ -35,7 +35,7 @@ function isReport(value: unknown): value is Baseline {
     isPositive(partsOf(timings).loadMs) &&
     typeof partsOf(server).version === 'string' &&
     (reference === undefined ||
-      (Array.isArray(interval) && interval.length === 2 && [median, ...interval].every(isPositive)))
+      (Array.isArray(interval) && interval.length === 2 && isPositive(median) && interval.every(isPositive)))
   );
 }
 

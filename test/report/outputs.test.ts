@@ -49,6 +49,7 @@ const drifted: CiReport = ciReport({
       }),
     ],
   },
+  timings: { ...ciReport().timings, measureMs: 5000 },
   verdict: { outcome: 'drift', checks },
 });
 
@@ -84,7 +85,7 @@ describe('JUnit XML', () => {
       ['scale-seed.load', '01_bulk_renewal_certs', '0.390'],
       ['scale-seed.verify', '01_bulk_renewal_certs', '0.020'],
       ['scale-seed.verdict', 'budget', '0.000'],
-      ['scale-seed.verdict', 'budget-ratio', '0.000'],
+      ['scale-seed.verdict', 'budget-ratio', '5.000'],
       ['scale-seed.verdict', 'max-regression', '0.000'],
     ]);
     expect(elements[0]).toMatchObject({
