@@ -35,7 +35,7 @@ export function withHelp(
 }
 
 /** A heading, and lines of two columns under it. */
-export function section(title: string, lines: readonly (readonly string[])[]): string {
+function section(title: string, lines: readonly (readonly string[])[]): string {
   return `${title}:\n${alignColumns(lines.map(([first = '', second = '']) => [`  ${first}`, second]))}`;
 }
 

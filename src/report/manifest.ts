@@ -51,18 +51,24 @@ export interface Manifest {
   fixtures: ManifestFixture[];
 }
 
+/** Variables that the harness's own scripts read, and the fixture whose rows each of them counts. */
+const READ_BY_SCRIPTS: Readonly<Record<string, string>> = { K6_AGENT_FLEET: '02_agent_fleet' };
+
 /**
- * A manifest as lines of `NAME=value`, for a shell, an env file of compose or $GITHUB_ENV. Names are made of the prefix and
- * the table or fixture in capitals; `ANCHOR` is the oldest one.
+ * A manifest as lines of `NAME=value`, for a shell, an env file of compose or $GITHUB_ENV: those that the harness's scripts
+ * read, then all others, named by the prefix and the table or fixture in capitals; `ANCHOR` is the oldest one.
  */
 export function renderEnv({ rows, fixtures }: Manifest, prefix: string): string {
-  const sizes = Object.entries(rows);
-  const facts = fixtures.flatMap((fixture) =>
-    factsOf(fixture).map(([name, value]) => [`${fixture.name}_${name}`, value] as const),
+  const known = Object.entries(READ_BY_SCRIPTS).flatMap(([name, read]) =>
+    fixtures.filter((fixture) => fixture.name === read).map((fixture) => [name, fixture.rows] as const),
   );
-  return [...sizes, ...facts]
-    .map(([name, value]) => `${prefix}${variableName(name)}=${quoted(String(value))}\n`)
-    .join('');
+  const facts = [
+    ...Object.entries(rows),
+    ...fixtures.flatMap((fixture) =>
+      factsOf(fixture).map(([name, value]) => [`${fixture.name}_${name}`, value] as const),
+    ),
+  ].map(([name, value]) => [prefix + variableName(name), value] as const);
+  return [...known, ...facts].map(([name, value]) => `${name}=${quoted(String(value))}\n`).join('');
 }
 
 function factsOf({ rows, fingerprint, keys, standing }: ManifestFixture): [string, string | number][] {

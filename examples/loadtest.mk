@@ -1,0 +1,28 @@
+# Targets for the load-test stack: `include loadtest.mk` in its Makefile, with compose.scale-seed.yaml beside its own file.
+
+COMPOSE ?= docker compose -f docker-compose.yml -f compose.scale-seed.yaml --profile scale
+SCALE_SEED = $(COMPOSE) run --rm -T scale-seed
+
+.PHONY: loadtest-seed loadtest-verify loadtest-reset loadtest-clean loadtest-manifest loadtest-scale-bulk loadtest-scale-agent
+
+loadtest-seed: ## Load the fleet; a second time changes nothing
+	$(COMPOSE) run --rm --build -T scale-seed
+
+loadtest-verify: ## Fail if a row of the fleet has drifted, or its times are over an hour old
+	$(SCALE_SEED) verify --max-age 1h
+
+loadtest-reset: ## Put the fleet back after a scenario changed it, or load it
+	$(SCALE_SEED) reset
+
+loadtest-clean: ## Remove the fleet
+	$(SCALE_SEED) clean --yes
+
+loadtest-manifest: ## What the k6 scripts need to know of the fleet
+	mkdir -p results
+	$(SCALE_SEED) manifest > results/fleet.json
+
+loadtest-scale-bulk: loadtest-reset ## bulk_renewal.js on a pristine fleet
+	$(COMPOSE) run --rm k6-scale-bulk
+
+loadtest-scale-agent: loadtest-reset ## agent_storm.js on a pristine fleet
+	$(COMPOSE) run --rm k6-scale-agent

@@ -1,0 +1,299 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Ajv } from 'ajv';
+import pg from 'pg';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { SCHEMA_SQL } from '../src/database/embedded/schema.js';
+import { seedParents } from '../src/index.js';
+import { CLI, start, type Outcome } from './support/command-line.js';
+import { useDatabase } from './support/database.js';
+import { matchesSchema } from './support/schema-validator.js';
+import { loadWorkflowParser } from './support/workflow-parser.js';
+
+const EXAMPLES = fileURLToPath(new URL('../examples/', import.meta.url));
+const CONFIRMATIONS = [
+  'Phase 8 bulk-renewal seed: 10000 managed_certificates rows present',
+  'Phase 8 agent-storm seed: 5000 agents rows present',
+];
+
+interface Service {
+  image?: string;
+  build?: { context: string; dockerfile: string };
+  profiles?: string[];
+  depends_on: Record<string, { condition: string }>;
+  environment: Record<string, string>;
+  entrypoint: string[];
+  command: string[];
+}
+
+const database = useDatabase();
+const exampleText = (name: string): Promise<string> => readFile(join(EXAMPLES, name), 'utf8');
+const has = (program: string): boolean => spawnSync(program, ['--version']).status === 0;
+
+/** A text as compose gives it to a container: `${NAME:-default}` is looked up. */
+function interpolate(text: string, env: Record<string, string>): string {
+  return text.replace(
+    /\$\{(\w+):-([^}]*)\}/g,
+    (_, name: string, otherwise: string) => env[name] ?? otherwise,
+  );
+}
+
+/** Where the test's server is, in the words of libpq. */
+function location(): Record<string, string> {
+  const { hostname, port, username, password, pathname } = new URL(database.url);
+  return {
+    PGHOST: hostname,
+    PGPORT: port,
+    PGUSER: username,
+    PGPASSWORD: password,
+    PGDATABASE: pathname.slice(1),
+  };
+}
+
+describe('the compose file', async () => {
+  const { services } = parse(await exampleText('compose.scale-seed.yaml'), {
+    merge: true,
+    // Compose's own tag: the value goes.
+    customTags: [{ tag: '!reset', collection: 'seq', resolve: (value) => value }],
+  }) as { services: Record<string, Service> };
+  const seed = services['scale-seed']!;
+
+  it('meets the Compose Specification', async () => {
+    const linter = dirname(createRequire(import.meta.url).resolve('dclint/package.json'));
+    const schema = JSON.parse(await readFile(join(linter, 'schemas/compose.schema.json'), 'utf8')) as object;
+    const meets = new Ajv({ strict: false, validateFormats: false }).compile({
+      ...schema,
+      $schema: 'http://json-schema.org/draft-07/schema#',
+    });
+    const plain = JSON.parse(JSON.stringify({ services })) as unknown;
+    expect(meets(plain), JSON.stringify(meets.errors)).toBe(true);
+    expect(meets({ services: { 'scale-seed': { ...seed, depend_on: {} } } })).toBe(false);
+  });
+
+  it('seeds once the server has migrated, before every scenario', () => {
+    expect(seed).toMatchObject({
+      profiles: ['scale'],
+      build: { dockerfile: 'examples/Dockerfile' },
+      depends_on: {
+        postgres: { condition: 'service_healthy' },
+        'certctl-server': { condition: 'service_healthy' },
+      },
+    });
+    const scenarios = Object.entries(services).filter(([name]) => name.startsWith('k6-'));
+    expect(scenarios.map(([name]) => name)).toEqual(['k6-scale-bulk', 'k6-scale-acme', 'k6-scale-agent']);
+    for (const [, { depends_on: after }] of scenarios)
+      expect(after['scale-seed']).toEqual({ condition: 'service_completed_successfully' });
+  });
+
+  /** Runs what the container would, with nothing replaced but where the server and the program are. */
+  function runSeed(env: Record<string, string> = {}, command = seed.command): Promise<Outcome> {
+    const [program, script, ...more] = [...seed.entrypoint, ...command];
+    expect([program, script]).toEqual(['node', '/app/dist/cli.js']);
+    const given = Object.entries(seed.environment).map(([name, text]) => [name, interpolate(text, env)]);
+    expect(Object.fromEntries(given)).toMatchObject({ PGHOST: 'postgres', PGPASSWORD: 'loadtestpass' });
+    return start(more, { ...(Object.fromEntries(given) as Record<string, string>), ...location() }).outcome;
+  }
+
+  const rows = (): Promise<unknown> =>
+    database.value(
+      `select (select count(*) from managed_certificates) || ' ' || (select count(*) from agents)`,
+    );
+
+  it('loads nothing where the opt-in is false', async () => {
+    const before = await rows();
+    expect(await runSeed({ LOADTEST_SCALE_SEED: 'false' })).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: 'LOADTEST_SCALE_SEED is not true: nothing was loaded\n',
+    });
+    expect(await rows()).toBe(before);
+  });
+
+  it('says both confirmation lines, the second time too', async () => {
+    for (const inserted of ['10,000 ', '0 ']) {
+      const { code, stdout, stderr } = await runSeed();
+      expect(code, stderr).toBe(0);
+      expect(stderr.trimEnd().split('\n')).toEqual(CONFIRMATIONS);
+      expect(stdout).toMatch(new RegExp(`01_bulk_renewal_certs +managed_certificates +10,000 +${inserted}`));
+    }
+  });
+
+  describe.skipIf(!has('make'))('and the make targets', async () => {
+    const targets = [...(await exampleText('loadtest.mk')).matchAll(/^([\w-]+):.* ## /gm)].map(
+      ([, target]) => target ?? '',
+    );
+
+    it.each(targets.filter((target) => !target.startsWith('loadtest-scale')))(
+      '`%s` does its work',
+      async (target) => {
+        await runSeed();
+        const { stdout } = await promisify(execFile)('make', ['--dry-run', '-f', 'loadtest.mk', target], {
+          cwd: EXAMPLES,
+        });
+        const line = stdout.split('\n').find((text) => text.includes('scale-seed.yaml')) ?? '';
+        const [, words = ''] = / -T scale-seed ?(.*?)(?: >.*)?$/.exec(line) ?? [];
+        const { code, stderr } = await runSeed({}, words === '' ? seed.command : words.split(' '));
+        expect(code, stderr).toBe(0);
+      },
+    );
+
+    it('run a scenario on a fleet that was put back', async () => {
+      const { stdout } = await promisify(execFile)(
+        'make',
+        ['--dry-run', '-f', 'loadtest.mk', 'loadtest-scale-bulk', 'loadtest-scale-agent'],
+        { cwd: EXAMPLES },
+      );
+      const run = 'docker compose -f docker-compose.yml -f compose.scale-seed.yaml --profile scale run --rm';
+      expect(stdout.trimEnd().split('\n')).toEqual([
+        `${run} -T scale-seed reset`,
+        `${run} k6-scale-bulk`,
+        `${run} k6-scale-agent`,
+      ]);
+      expect(targets).toHaveLength(7);
+    });
+  });
+});
+
+describe('the Dockerfile', async () => {
+  const lines = (await exampleText('Dockerfile')).split('\n');
+
+  it('makes an image that runs as nobody in particular, without the embedded server', () => {
+    expect(lines).toContain('USER node');
+    expect(lines).toContain('FROM node:20-alpine');
+    expect(lines.join('\n')).toContain('npm ci --omit=dev --omit=optional --ignore-scripts');
+  });
+
+  it('starts what the compose file starts', async () => {
+    const wordsOf = (instruction: string): unknown =>
+      JSON.parse(
+        lines.find((line) => line.startsWith(`${instruction} `))?.slice(instruction.length) ?? 'null',
+      );
+    const { services } = parse(await exampleText('compose.scale-seed.yaml'), { logLevel: 'silent' }) as {
+      services: Record<string, Service>;
+    };
+    expect(wordsOf('ENTRYPOINT')).toEqual(services['scale-seed']?.entrypoint);
+    expect(wordsOf('CMD')).toEqual(['load']);
+  });
+
+  it('copies what there is', async () => {
+    const ignored = (await exampleText('Dockerfile.dockerignore')).trimEnd().split('\n');
+    expect(ignored[0]).toBe('**');
+    for (const path of ignored.slice(1)) {
+      expect(spawnSync('test', ['-e', join(EXAMPLES, '..', path.slice(1))]).status, path).toBe(0);
+    }
+  });
+});
+
+interface Step {
+  name?: string;
+  run?: string;
+  env?: Record<string, string>;
+}
+
+describe('the GitHub workflow', async () => {
+  const content = await exampleText('github-actions.yml');
+  const { jobs } = parse(content) as {
+    jobs: { fleet: { env: Record<string, string>; services: Record<string, object>; steps: Step[] } };
+  };
+  const scriptOf = (name: string): string => jobs.fleet.steps.find((step) => step.name === name)?.run ?? '';
+
+  it('is one by GitHub’s own parser', async () => {
+    const { NoOperationTraceWriter, parseWorkflow } = await loadWorkflowParser();
+    const problems = (text: string): string[] =>
+      parseWorkflow({ name: 'fleet.yml', content: text }, new NoOperationTraceWriter())
+        .context.errors.getErrors()
+        .map(({ message }) => message);
+    expect(problems(content)).toEqual([]);
+    expect(problems(content.replace('steps:', 'step:'))).not.toEqual([]);
+    expect(problems(content.replace('matrix.postgres }}', 'matrix.postgres'))).not.toEqual([]);
+  });
+
+  describe.skipIf(!has('psql'))('run as it stands', { timeout: 300_000 }, () => {
+    let folder: string;
+    let url: string;
+
+    /** Runs a step's script as a runner would, with nothing replaced but where the server and the programs are. */
+    async function runStep(name: string): Promise<string> {
+      const path = `${join(folder, 'bin')}:${process.env.PATH ?? ''}`;
+      const { stdout, stderr } = await promisify(execFile)(
+        'bash',
+        ['--noprofile', '--norc', '-ec', scriptOf(name)],
+        {
+          cwd: folder,
+          env: {
+            PATH: path,
+            ...jobs.fleet.env,
+            DATABASE_URL: url,
+            GITHUB_ACTIONS: 'true',
+            GITHUB_WORKFLOW: 'fleet',
+            GITHUB_STEP_SUMMARY: join(folder, 'summary.md'),
+          },
+        },
+      );
+      return stdout + stderr;
+    }
+
+    async function program(name: string, script: string): Promise<void> {
+      const file = join(folder, 'bin', name);
+      await writeFile(file, `#!/bin/sh\n${script}\n`);
+      await chmod(file, 0o755);
+    }
+
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'scale-seed-workflow-'));
+      for (const made of ['bin', 'migrations']) await mkdir(join(folder, made));
+      await program('scale-seed', `exec '${process.execPath}' '${CLI}' "$@"`);
+      await writeFile(join(folder, 'migrations', '000001_tables.up.sql'), SCHEMA_SQL);
+      for (const seed of ['seed', 'seed_demo'])
+        await writeFile(join(folder, 'migrations', `${seed}.sql`), 'select 1;\n');
+      const fresh = new URL(database.url);
+      fresh.pathname += '_workflow';
+      url = fresh.href;
+      await database.query(`create database ${fresh.pathname.slice(1)} template template0`);
+      return () =>
+        database.query(`drop database ${fresh.pathname.slice(1)} with (force)`).then(() => undefined);
+    });
+
+    it('migrates', async () => {
+      await runStep('Migrate');
+      const client = new pg.Client({ connectionString: url });
+      await client.connect();
+      try {
+        await seedParents(client);
+      } finally {
+        await client.end();
+      }
+    });
+
+    it('judges the first run without a baseline', async () => {
+      await program('gh', ':');
+      expect(await runStep("Fetch the last green run's report")).toBe('');
+      const output = await runStep('Load, verify, judge');
+      for (const line of CONFIRMATIONS) expect(output).toContain(line);
+      const report = JSON.parse(await readFile(join(folder, 'report.json'), 'utf8')) as object;
+      expect(matchesSchema(report), JSON.stringify(matchesSchema.errors)).toBe(true);
+      expect(report).toMatchObject({ command: 'ci', verdict: { outcome: 'pass' } });
+      expect(await readFile(join(folder, 'summary.md'), 'utf8')).toContain('01_bulk_renewal_certs');
+      expect(await readFile(join(folder, 'junit.xml'), 'utf8')).toContain('<testsuite');
+    });
+
+    it('compares the next with it', async () => {
+      await program('gh', `[ "$2" = list ] && echo 7 || { mkdir baseline && cp report.json baseline/; }`);
+      await runStep("Fetch the last green run's report");
+      // On a machine that is busy with other tests it may well be called slower.
+      await runStep('Load, verify, judge').catch((error: unknown) => {
+        expect(error).toMatchObject({ code: 3 });
+      });
+      const report = JSON.parse(await readFile(join(folder, 'report.json'), 'utf8')) as {
+        verdict: { checks: { name: string }[] };
+      };
+      expect(report.verdict.checks.map(({ name }) => name)).toContain('max-regression');
+    });
+  });
+});
