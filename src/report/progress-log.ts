@@ -29,7 +29,7 @@ export function logProgress(print: (line: string) => void): Display {
 }
 
 /** How far the tasks at work are; undefined where none is. */
-function logLine(tasks: readonly Task[], nowMs: number): string | undefined {
+export function logLine(tasks: readonly Task[], nowMs: number): string | undefined {
   const working = tasks.filter(({ phase }) => phase !== 'done');
   if (working.length === 0) return undefined;
   const told = working.slice(0, MAX_TOLD).map((task) => describe(task, nowMs));
