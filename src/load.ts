@@ -85,7 +85,7 @@ export async function loadInto(database: Database, options: LoadOptions): Promis
     database.onEvent({ type: 'confirmation', fixture: name, line: confirmation });
   }
   const fingerprints = Promise.all(
-    results.map(({ fingerprint }, index) => fingerprint ?? fingerprintOf(fixtures[index]!)),
+    results.map(async ({ fingerprint }, index) => fingerprint ?? fingerprintOf(fixtures[index]!)),
   );
   const known = await afterLoading('copy', orAborted(fingerprints, database.signal));
   return {

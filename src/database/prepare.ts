@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { ScaleSeedError } from '../errors.js';
+import { ScaleSeedError, withState } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import { FAMILIES } from '../fixtures/registry.js';
 import { markDistributed } from './citus.js';
@@ -93,7 +93,7 @@ async function prepareOnce(database: Database, options: PrepareOptions): Promise
     return { session, server, mayReplicate, tableOf, standingOf, anchorUs };
   } catch (error) {
     await session.close();
-    throw translateError(error, { phase: 'prepare', state: 'nothing was changed' });
+    throw withState(translateError(error, { phase: 'prepare' }), 'nothing was changed');
   }
 }
 

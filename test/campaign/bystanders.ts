@@ -21,6 +21,7 @@ export function startBystanders(
   mayBeSeen: (fleet: Fleet) => string[],
 ): Bystanders {
   let atWork = true;
+  const goesOn = (): boolean => atWork;
   let longestWaitMs = 0;
   let statements = 0;
   const complaints = new Set<string>();
@@ -28,10 +29,10 @@ export function startBystanders(
 
   /** Repeats a piece of work on a connection, and on a new one where that was lost. */
   async function goOn(work: (client: pg.Client) => Promise<void>): Promise<void> {
-    while (atWork) {
+    while (goesOn()) {
       const client = await place.client(database).catch(() => undefined);
       try {
-        while (atWork && client !== undefined) {
+        while (goesOn() && client !== undefined) {
           const startMs = performance.now();
           await work(client);
           longestWaitMs = Math.max(longestWaitMs, performance.now() - startMs);

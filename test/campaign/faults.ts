@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
-import type { Allowed } from './checks.js';
+import { findLeftovers, type Allowed } from './checks.js';
 import { LOADER } from './place.js';
 import type { Trial } from './trial.js';
 
@@ -12,8 +12,6 @@ export interface Fault {
   /** The fixtures are loaded in parts, so that each part is all or nothing, but not the whole. */
   parts?: true;
   needsFullDisk?: true;
-  /** More than so many rows go in one after another; the trial takes a while. */
-  loaders?: number;
 }
 
 const LOST: Allowed = {
@@ -38,8 +36,9 @@ async function stall(trial: Trial, newOnesPass: boolean): Promise<Allowed> {
     const loading = trial.load('--timeout', '3s');
     await trial.moment();
     proxy.stall({ newOnesPass });
-    trial.clock();
+    const stop = trial.clock();
     await loading;
+    stop();
     return TIMED_OUT;
   });
 }
@@ -52,6 +51,17 @@ async function terminate({ place, database, random }: Trial): Promise<void> {
      where usename = $1 and datname = current_database() order by pid limit $2`,
     [LOADER.user, random.pick([1, 100])],
   );
+}
+
+/** Kills a loader, and waits until its sessions have noticed. */
+async function kill(trial: Trial, loading: Promise<void>): Promise<Allowed> {
+  await trial.moment();
+  trial.kill('SIGKILL');
+  const stop = trial.clock();
+  await loading;
+  await findLeftovers(trial.place, trial.database);
+  stop();
+  return { codes: [0, null] };
 }
 
 /** Holds a lock from before the loader comes until `release`. */
@@ -78,24 +88,16 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'kill -9 of the loader',
-    happen: async (trial) => {
-      const loading = trial.load();
-      await trial.moment();
-      trial.kill('SIGKILL');
-      await loading;
-      return { codes: [0, null] };
-    },
+    happen: (trial) => kill(trial, trial.load()),
   },
   {
     name: 'kill -9 of a load in parts',
     parts: true,
-    happen: async (trial) => {
-      const loading = trial.load('--jobs', '6');
-      await trial.moment();
-      trial.kill('SIGKILL');
-      await loading;
-      return { codes: [0, null] };
-    },
+    happen: (trial) => kill(trial, trial.load('--jobs', '6')),
+  },
+  {
+    name: 'kill -9 of a reset',
+    happen: (trial) => kill(trial, trial.reset()),
   },
   {
     name: 'SIGINT or SIGTERM',

@@ -21,7 +21,7 @@ const { values } = parseArgs({
 const seed = Number(values.seed);
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
-const place = await preparePlace();
+const place = await preparePlace({ certs: 15_000, agents: 9_000 });
 const results: TrialResult[] = [];
 try {
   if (place.noFullDisk !== undefined) say(`no trial with a full disk: ${place.noFullDisk}`);

@@ -19,14 +19,18 @@ import { load } from '../../src/load.js';
 export const STANDING = ['none', 'third', 'holes'] as const;
 export type Standing = (typeof STANDING)[number];
 
-/** Rows of the fleet that every trial loads. */
-export const FLEET = { certs: 15_000, agents: 9_000 } as const;
+/** How many rows of each kind a trial loads; a third of them must be a whole number. */
+export interface FleetSize {
+  certs: number;
+  agents: number;
+}
 
 /** Name and password of the role that loads: it owns the tables, and no more. */
 export const LOADER = { user: 'loader', password: 'pw-of-the-loader' } as const;
 
 /** A server of the campaign's own, which may be crashed, and whose disk may be filled. */
 export interface Place {
+  fleet: FleetSize;
   /** Why the disk cannot be filled here; undefined where it can. */
   noFullDisk: string | undefined;
   port: () => number;
@@ -55,7 +59,7 @@ const SETTINGS = {
 };
 
 /** Starts the campaign's server, on a small disk of its own where mounting one is allowed. */
-export async function preparePlace(): Promise<Place> {
+export async function preparePlace(fleet: FleetSize): Promise<Place> {
   const root = await mkdtemp(join(tmpdir(), 'scale-seed-campaign-'));
   // The account that runs root's server has to pass through.
   await chmod(root, 0o711);
@@ -114,13 +118,14 @@ export async function preparePlace(): Promise<Place> {
     await query('postgres', `create role ${LOADER.user} login password '${LOADER.password}'`);
     if (server!.version >= '15')
       await query('postgres', `grant set on parameter session_replication_role to ${LOADER.user}`);
-    for (const standing of STANDING) await makeTemplate(standing, query, () => server);
+    for (const standing of STANDING) await makeTemplate(standing, fleet, query, () => server);
   } catch (error) {
     await close();
     throw error;
   }
 
   return {
+    fleet,
     noFullDisk: mounted.status === 0 ? undefined : `no file system can be mounted here: ${mounted.stderr}`,
     port: () => server.port,
     query,
@@ -149,6 +154,7 @@ const templateOf = (standing: Standing): string => `template_${standing}`;
 /** Tables that belong to the loader, rows of somebody else's in them, and so much of the fleet. */
 async function makeTemplate(
   standing: Standing,
+  { certs, agents }: FleetSize,
   query: Place['query'],
   server: () => EmbeddedServer,
 ): Promise<void> {
@@ -167,7 +173,7 @@ async function makeTemplate(
   const share = standing === 'none' ? 0 : 1 / 3;
   await load({
     databaseUrl: url.href,
-    fixtures: [sizedCertificates(FLEET.certs * share), sizedAgents(FLEET.agents * share)],
+    fixtures: [sizedCertificates(certs * share), sizedAgents(agents * share)],
     createParents: true,
   });
   await query(

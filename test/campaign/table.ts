@@ -21,7 +21,13 @@ export function renderTable(results: readonly TrialResult[]): string {
     ),
     rowOf('all', results),
   ];
-  const head = ['fault', 'trials', ...VIOLATIONS.map((kind) => HEADS[kind]), 'exit codes', 'longest end'];
+  const head = [
+    'fault',
+    'trials',
+    ...VIOLATIONS.map((kind) => HEADS[kind]),
+    'exit codes',
+    'longest until gone',
+  ];
   return [head, head.map((_, index) => (index === 0 ? '---' : '---:')), ...rows]
     .map((cells) => `| ${cells.join(' | ')} |\n`)
     .join('');

@@ -12,7 +12,7 @@ import {
   type Allowed,
 } from './checks.js';
 import type { Fault } from './faults.js';
-import { FLEET, LOADER, STANDING, type Place, type Standing } from './place.js';
+import { LOADER, STANDING, type Place, type Standing } from './place.js';
 import { Random } from './random.js';
 
 /** How long an undisturbed load takes, from the start of the process, and how much crosses the network. */
@@ -30,14 +30,16 @@ export interface Trial {
   usual: Usual;
   /** Starts a loader; resolves when it has ended. */
   load: (...options: string[]) => Promise<void>;
+  /** The same for a reset. */
+  reset: () => Promise<void>;
   /** Signals the loaders, or the one that was started as number `index`. */
   kill: (signal: NodeJS.Signals, index?: number) => void;
   /** Waits until a random moment of the load. */
   moment: () => Promise<void>;
   /** Loaders that are started from now on connect to this port. */
   loadThrough: (port: number) => void;
-  /** From now on the time is taken until the last loader has ended. */
-  clock: () => void;
+  /** Takes the time until what is returned is called. */
+  clock: () => () => void;
   /** A setting of the loader's role. */
   set: (name: string, value: string) => Promise<void>;
 }
@@ -53,7 +55,7 @@ export interface TrialResult {
   standing: Standing;
   exits: string[];
   elapsedMs: number;
-  /** From `clock()` to the end of the last loader. */
+  /** From the fault until its loader, or the loader's sessions, were gone. */
   clockedMs: number | undefined;
   longestWaitMs: number;
   violations: { kind: Violation; what: string }[];
@@ -80,29 +82,26 @@ export async function runTrial(
   };
   await place.create(database, standing);
   const before = await countFleet(place, database);
-  const whole = { scale_certs: FLEET.certs, scale_agents: FLEET.agents };
+  const whole = { scale_certs: place.fleet.certs, scale_agents: place.fleet.agents };
   const structure = await describeStructure(place, database);
   const bystanders = startBystanders(place, database, (seen) =>
     fault.parts === true ? [] : partial(seen, before, whole),
   );
 
   let port = place.port();
-  let clockMs: number | undefined;
-  let endedMs = 0;
+  let clockedMs: number | undefined;
   const running: Running[] = [];
   const outcomes: Outcome[] = [];
-  const args = (...options: string[]): string[] => [
-    'load',
-    ...['--certs', String(FLEET.certs), '--agents', String(FLEET.agents)],
-    ...['--mode', mode],
+  const args = (command: string, ...options: string[]): string[] => [
+    command,
+    ...['--certs', String(place.fleet.certs), '--agents', String(place.fleet.agents)],
     ...options,
     ...['--database-url', `postgresql://${LOADER.user}@127.0.0.1:${port}/${database}?sslmode=disable`],
   ];
-  const load = async (...options: string[]): Promise<void> => {
-    const loader = start(args(...options), { PGPASSWORD: LOADER.password });
+  const run = async (command: string, ...options: string[]): Promise<void> => {
+    const loader = start(args(command, ...options), { PGPASSWORD: LOADER.password });
     running.push(loader);
     outcomes.push(await loader.outcome);
-    endedMs = performance.now();
   };
   const startMs = performance.now();
   let allowed: Allowed = { codes: [] };
@@ -113,7 +112,8 @@ export async function runTrial(
       random,
       mode,
       usual,
-      load,
+      load: (...options) => run('load', '--mode', mode, ...options),
+      reset: () => run('reset'),
       kill: (signal, index) => {
         for (const loader of index === undefined ? running : [running[index]!]) loader.kill(signal);
       },
@@ -122,7 +122,10 @@ export async function runTrial(
         port = through;
       },
       clock: () => {
-        clockMs = performance.now();
+        const clockMs = performance.now();
+        return () => {
+          clockedMs = Math.round(performance.now() - clockMs);
+        };
       },
       set: async (name, value) => {
         await place.query(
@@ -151,7 +154,7 @@ export async function runTrial(
 
   port = place.port();
   await place.query('postgres', `alter role ${LOADER.user} in database ${database} reset all`);
-  const again = start(args(), { PGPASSWORD: LOADER.password });
+  const again = start(args('load', '--mode', mode), { PGPASSWORD: LOADER.password });
   const next = await Promise.race([again.outcome, delay(DEADLINE_MS, undefined, { ref: false })]);
   if (next === undefined) again.kill('SIGKILL');
   if (next?.code !== 0) note('next', [`the next run: ${next?.stderr ?? 'hangs'}`]);
@@ -168,7 +171,7 @@ export async function runTrial(
     standing,
     exits: outcomes.map(({ code }) => (code === null ? 'killed' : String(code))),
     elapsedMs: Math.round(performance.now() - startMs),
-    clockedMs: clockMs === undefined ? undefined : Math.round(endedMs - clockMs),
+    clockedMs,
     longestWaitMs: Math.round(seen.longestWaitMs),
     violations,
   };

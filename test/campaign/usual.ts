@@ -1,6 +1,6 @@
 import { run } from '../support/command-line.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
-import { FLEET, LOADER, type Place } from './place.js';
+import { LOADER, type Place } from './place.js';
 import type { Usual } from './trial.js';
 
 /** Loads once without a fault: trials choose their moments within the time that it takes, and the bytes that cross. */
@@ -12,7 +12,7 @@ export async function measureUsual(place: Place): Promise<Usual> {
   const { code, stderr } = await run(
     [
       'load',
-      ...['--certs', String(FLEET.certs), '--agents', String(FLEET.agents)],
+      ...['--certs', String(place.fleet.certs), '--agents', String(place.fleet.agents)],
       ...[
         '--database-url',
         `postgresql://${LOADER.user}@127.0.0.1:${proxy.port}/${database}?sslmode=disable`,
