@@ -156,7 +156,9 @@ describe.skipIf(!hasPgbouncer)('through PgBouncer in transaction mode', () => {
     const url = `${many.through(database.url)}?options=-csearch_path%3Dpublic`;
     const { code, stderr } = await run(['load', '--wait', '1h', '--database-url', url]);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/unsupported startup parameter.*: options\n {2}now: nothing was changed\n {2}try: .*--schema/);
+    expect(stderr).toMatch(
+      /unsupported startup parameter.*: options\n {2}now: nothing was changed\n {2}try: .*--schema/,
+    );
   });
 
   it.each([
