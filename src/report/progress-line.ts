@@ -5,6 +5,8 @@ const MAX_NAME = 40;
 const PHASE_WIDTH = 'measure'.length;
 const SPEED_WIDTH = '999,999 rows/s'.length;
 const TIME_WIDTH = '59:59 left'.length;
+/** Room for the ^C that a terminal echoes: it must not wrap either, or the bars could not be cleared. */
+const ECHO_WIDTH = 2;
 const MIN_BAR = 8;
 const MAX_BAR = 40;
 
@@ -29,7 +31,7 @@ export function progressLine(
   task: Task,
   { columns, nameWidth, nowMs }: { columns: number; nameWidth: number; nowMs: number },
 ): string {
-  const room = columns - 1;
+  const room = columns - ECHO_WIDTH - 1;
   const widths = widthsOf(task, nameWidth);
   const taken = (layout: readonly Cell[]): number =>
     layout.reduce((sum, cell) => sum + widths[cell], 2 * (layout.length - 1));

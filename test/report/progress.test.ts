@@ -76,7 +76,7 @@ describe('a line of progress', () => {
     const task = run.step(counted('scale_certs', 'merge', 101_000, 400_000));
     const options = { nameWidth: 11, nowMs: 1_000 };
     expect(progressLine(task, { ...options, columns: 80 })).toBe(
-      'scale_certs  merge    [=====----------------]   25%  100,000 rows/s   0:03 left',
+      'scale_certs  merge    [====---------------]   25%  100,000 rows/s   0:03 left',
     );
     expect(progressLine(task, { ...options, columns: 200 })).toContain(' 101,000/400,000 rows ');
     expect(progressLine(task, { ...options, columns: 30 })).toBe('scale_certs   25%');
