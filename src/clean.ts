@@ -14,6 +14,7 @@ import { runOnFixtures, type Step } from './run.js';
 /** What is about to be deleted. */
 export interface CleanPlan {
   fixture: string;
+  schema: string;
   table: string;
   rows: number;
   dependents: Dependents[];
@@ -37,7 +38,7 @@ export function clean(options: CleanOptions = {}): Promise<CleanReport> {
 }
 
 /** Cleans fixtures in a database that is at hand. */
-async function cleanOn(database: Database, options: CleanOptions): Promise<CleanReport> {
+export async function cleanOn(database: Database, options: CleanOptions): Promise<CleanReport> {
   const run = await runOnFixtures<CleanedFixture>(database, options, {
     jobs: 1,
     parents: 'ignore',
@@ -80,7 +81,7 @@ async function cleanFixture(
     const agreed =
       rows === 0 ||
       confirm === undefined ||
-      (await confirm({ fixture: fixture.name, table: table.name, rows, dependents }));
+      (await confirm({ fixture: fixture.name, schema: table.schema, table: table.name, rows, dependents }));
     const deleted = agreed ? await deleteRows(session, fixture, quoteTable(table), staged) : 0;
     return {
       name: fixture.name,

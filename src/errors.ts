@@ -62,6 +62,12 @@ export class ScaleSeedError extends Error {
     this.state = state;
     this.hint = hint;
   }
+
+  /** As reports hold it: without its cause, which is for programs. */
+  toJSON(): Omit<ErrorContext, 'cause'> & { message: string } {
+    const { code, phase, message, table, fixture, state, hint } = this;
+    return { code, phase, message, table, fixture, state, hint };
+  }
 }
 
 /** The message of whatever was thrown. */

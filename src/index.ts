@@ -12,6 +12,8 @@ export {
 export { seedParents } from './database/with-database.js';
 export { ScaleSeedError, type ErrorCode, type Phase } from './errors.js';
 export type { OnEvent, RunEvent } from './events.js';
+export { expandSchemas } from './expand-schemas.js';
+export { cleanFleets, loadFleets, resetFleets, verifyFleets } from './fleets.js';
 export { defineFixture, type FixtureDefinition } from './fixtures/define-fixture.js';
 export { fingerprintOf } from './encode/fingerprint.js';
 export type {
@@ -29,6 +31,7 @@ export { chooseFixtures, SETS, SHIPPED, type FixtureChoice, type SetName } from 
 export { sizedAgents, sizedCertificates } from './fixtures/sized.js';
 export { load, type LoadOptions } from './load.js';
 export { manifest, type ManifestOptions } from './manifest.js';
+export type { OnSchemas } from './on-schemas.js';
 export type { DatabaseOptions, FixtureOptions } from './options.js';
 export { reset, type ResetOptions } from './reset.js';
 export type { Baseline } from './report/baseline.js';

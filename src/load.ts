@@ -45,11 +45,14 @@ export interface LoadOptions extends FixtureOptions {
  * @throws ScaleSeedError; fixtures that had been committed by then stand, and its `state` names them.
  */
 export function load(options: LoadOptions = {}): Promise<LoadReport> {
-  return withDatabase(options, async (database) => {
-    const report = await loadInto(database, options);
-    if (options.verify !== true) return report;
-    return { ...report, verified: await afterLoading('verify', verifyOn(database, options)) };
-  });
+  return withDatabase(options, (database) => loadOn(database, options));
+}
+
+/** Loads fixtures into a database that is at hand, and verifies them where that is asked for. */
+export async function loadOn(database: Database, options: LoadOptions): Promise<LoadReport> {
+  const report = await loadInto(database, options);
+  if (options.verify !== true) return report;
+  return { ...report, verified: await afterLoading('verify', verifyOn(database, options)) };
 }
 
 /** What is done when all rows are committed: whatever fails, they stand. */

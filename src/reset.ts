@@ -22,7 +22,7 @@ export function reset(options: ResetOptions = {}): Promise<ResetReport> {
 }
 
 /** Resets fixtures in a database that is at hand. */
-async function resetOn(database: Database, options: ResetOptions): Promise<ResetReport> {
+export async function resetOn(database: Database, options: ResetOptions): Promise<ResetReport> {
   const run = await runOnFixtures<ResetFixture>(database, options, {
     jobs: 1,
     parents: options.createParents === true ? 'create' : 'require',

@@ -74,17 +74,22 @@ export async function runOnFixtures<Result>(
     const tables = [...new Set(changed.map(prepared.tableOf))];
     if (plan.settle) await settleTables(database, prepared.session, tables);
     const settleMs = settling();
-    const base = {
-      version: REPORT_VERSION,
-      startedAt,
-      database: database.target.display,
-      server: { version: prepared.server.version },
-      peakRssBytes: process.resourceUsage().maxRSS * 1024,
-    } as const;
+    const base = reportBase(database, startedAt, prepared.server.version);
     return { base, prepared, results, connectMs, workMs, settleMs, totalMs: total() };
   } finally {
     await prepared.session.close();
   }
+}
+
+/** What every report begins with. */
+export function reportBase({ target }: Database, startedAt: string, version: string): ReportBase {
+  return {
+    version: REPORT_VERSION,
+    startedAt,
+    database: target.display,
+    server: { version },
+    peakRssBytes: process.resourceUsage().maxRSS * 1024,
+  };
 }
 
 async function workOnAll<Result>(

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { clean, type CleanPlan } from '../clean.js';
+import { cleanFleets } from '../fleets.js';
 import { confirmOnTerminal } from './confirm.js';
 import { execute } from './execute.js';
-import { EXIT } from './exit-codes.js';
 import { withHelp } from './help.js';
+import { conclude, inSchemas, withJobsFlag } from './schemas.js';
 import {
-  databaseOf,
   fixturesOf,
   withDatabaseFlags,
   withFixtureFlags,
@@ -18,6 +18,7 @@ import {
 interface CleanFlags extends DatabaseFlags, FixtureFlags, OutputFlags {
   yes?: true;
   settle: boolean;
+  jobs?: number;
 }
 
 /** `scale-seed clean`. */
@@ -31,18 +32,25 @@ export function registerClean(program: Command): void {
       const fixtures = await fixturesOf(names, flags);
       const asks = flags.yes !== true;
       // A question and bars do not share a terminal.
-      await execute({ ...flags, progress: flags.progress && !asks }, (control) =>
-        clean({
-          ...databaseOf(flags),
-          ...control,
-          fixtures,
-          settle: flags.settle,
-          confirm: asks ? (plan) => confirmOnTerminal(questionFor(plan), control.signal) : undefined,
-        }),
+      const report = await execute({ ...flags, progress: flags.progress && !asks }, (control) =>
+        inSchemas(
+          flags,
+          {
+            ...control,
+            fixtures,
+            settle: flags.settle,
+            jobs: flags.jobs,
+            confirm: asks
+              ? (plan: CleanPlan) => confirmOnTerminal(questionFor(plan), control.signal)
+              : undefined,
+          },
+          clean,
+          cleanFleets,
+        ),
       );
-      process.exitCode = EXIT.done;
+      process.exitCode = conclude(report);
     });
-  withOutputFlags(withDatabaseFlags(withFixtureFlags(command)));
+  withOutputFlags(withDatabaseFlags(withFixtureFlags(withJobsFlag(command))));
   withHelp(command, [
     ['scale-seed clean', 'the fleet; asks first'],
     ['scale-seed clean --set all --yes', 'in a script'],
@@ -50,9 +58,9 @@ export function registerClean(program: Command): void {
   ]);
 }
 
-function questionFor({ fixture, table, rows, dependents }: CleanPlan): string {
+function questionFor({ fixture, schema, table, rows, dependents }: CleanPlan): string {
   const more = dependents.map(
     ({ table: child, rows: count, effect }) => `, ${count} ${child} rows ${effect}`,
   );
-  return `Delete ${rows} rows of ${fixture} from ${table}${more.join('')}?`;
+  return `Delete ${rows} rows of ${fixture} from ${schema}.${table}${more.join('')}?`;
 }

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
+import { loadFleets } from '../fleets.js';
 import { load, type LoadOptions } from '../load.js';
 import { execute } from './execute.js';
-import { EXIT } from './exit-codes.js';
 import { withHelp } from './help.js';
 import { optedOut } from './opt-in.js';
 import { choiceOption, parseDuration, parseJobs } from './parse.js';
+import { conclude, inSchemas } from './schemas.js';
 import {
-  databaseOf,
   fixturesOf,
   withDatabaseFlags,
   withFixtureFlags,
@@ -49,7 +49,7 @@ export function withModeFlags(command: Command): Command {
     )
     .option(
       '--jobs <n>',
-      'sessions at work at once; more than fixtures: each is loaded in parts that commit one by one, no longer all or nothing (default: one for each processor, at least 2)',
+      'sessions at work at once; more than fixtures: each is loaded in parts that commit one by one, no longer all or nothing; where --schema names several, schemas at once (default: one for each processor, at least 2)',
       parseJobs,
     )
     .option(
@@ -76,15 +76,14 @@ export function registerLoad(program: Command): void {
       if (optedOut(process.env)) return;
       const fixtures = await fixturesOf(names, flags);
       const report = await execute(flags, (control) =>
-        load({
-          ...databaseOf(flags),
-          ...loadOptionsOf(flags),
-          ...control,
-          fixtures,
-          verify: flags.verify,
-        }),
+        inSchemas(
+          flags,
+          { ...loadOptionsOf(flags), ...control, fixtures, verify: flags.verify },
+          load,
+          loadFleets,
+        ),
       );
-      process.exitCode = report.verified?.intact === false ? EXIT.drift : EXIT.done;
+      process.exitCode = conclude(report);
     });
   withOutputFlags(withLoadFlags(withDatabaseFlags(withFixtureFlags(withModeFlags(command)))));
   withHelp(
@@ -96,6 +95,7 @@ export function registerLoad(program: Command): void {
       ['scale-seed load --certs 1000000 --agents 50000', 'a fleet of any size'],
       ['scale-seed load --wait 60s --timeout 5m', 'once the server is up'],
       ['scale-seed load --format json --output load.json', 'the report, twice'],
+      ["scale-seed load --schema 'fleet_{01..16}'", 'a fleet in each of 16 schemas'],
     ],
     ['drift'],
   );

@@ -1,16 +1,11 @@
 import type { Command } from 'commander';
+import { resetFleets } from '../fleets.js';
 import { reset } from '../reset.js';
 import { execute } from './execute.js';
-import { EXIT } from './exit-codes.js';
 import { withHelp } from './help.js';
 import { withLoadFlags, type LoadFlags } from './load.js';
-import {
-  databaseOf,
-  fixturesOf,
-  withDatabaseFlags,
-  withFixtureFlags,
-  withOutputFlags,
-} from './shared-options.js';
+import { conclude, inSchemas, withJobsFlag } from './schemas.js';
+import { fixturesOf, withDatabaseFlags, withFixtureFlags, withOutputFlags } from './shared-options.js';
 
 /** `scale-seed reset`. */
 export function registerReset(program: Command): void {
@@ -19,13 +14,14 @@ export function registerReset(program: Command): void {
     .description('put existing rows back to their pristine values on a fresh anchor, add missing ones')
     .action(async (names: string[], flags: LoadFlags) => {
       const fixtures = await fixturesOf(names, flags);
-      const { createParents, settle, force } = flags;
-      await execute(flags, (control) =>
-        reset({ ...databaseOf(flags), ...control, fixtures, createParents, settle, force }),
+      const { createParents, settle, force, jobs } = flags;
+      const options = { fixtures, createParents, settle, force, jobs };
+      const report = await execute(flags, (control) =>
+        inSchemas(flags, { ...options, ...control }, reset, resetFleets),
       );
-      process.exitCode = EXIT.done;
+      process.exitCode = conclude(report);
     });
-  withOutputFlags(withLoadFlags(withDatabaseFlags(withFixtureFlags(command))));
+  withOutputFlags(withLoadFlags(withDatabaseFlags(withFixtureFlags(withJobsFlag(command)))));
   withHelp(command, [
     ['scale-seed reset', 'the fleet, after a scenario changed it'],
     ['scale-seed reset 02_agent_fleet', 'fresh heartbeats'],

@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
 import { ScaleSeedError } from '../errors.js';
+import { expandSchemas } from '../expand-schemas.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import { loadFixtureFile } from '../fixtures/load-fixture-file.js';
 import { chooseFixtures, SETS, type SetName } from '../fixtures/registry.js';
@@ -20,7 +21,7 @@ export interface DatabaseFlags {
   embedded?: true;
   dataDirectory?: string;
   migrations?: string;
-  schema?: string;
+  schema: string[];
   wait?: number;
   timeout?: number;
 }
@@ -66,7 +67,14 @@ export function withDatabaseFlags(command: Command): Command {
     .option('--embedded', 'the embedded PostgreSQL, even where the environment names another')
     .option('--data-directory <dir>', "the embedded server's directory")
     .option('--migrations <dir>', "migrate the embedded database with a certctl checkout's own files")
-    .option('--schema <name>', 'schema of the tables (default: looked up on the search_path)')
+    .addOption(
+      new Option(
+        '--schema <name>',
+        'schema of the tables; load, verify, reset and clean take several, each with a fleet of its own: a,b or fleet_{01..16}, and may be repeated (default: looked up on the search_path)',
+      )
+        .argParser((list: string, schemas: string[]) => [...new Set([...schemas, ...expandSchemas(list)])])
+        .default([], 'none'),
+    )
     .option(
       '--wait <duration>',
       'wait for the server, the tables and the parent rows (default: no wait)',
@@ -108,17 +116,24 @@ export async function fixturesOf(names: readonly string[], flags: FixtureFlags):
   return chooseFixtures({ names, own, set: flags.set, certs: flags.certs, agents: flags.agents });
 }
 
-/** The library's options for what the flags say of the database. */
+/** The library's options for what the flags say of the database, where one schema is all that may be named. */
 export function databaseOf(flags: DatabaseFlags): DatabaseOptions {
   const {
     databaseUrl,
     embedded,
     dataDirectory,
     migrations,
-    schema,
+    schema: [schema, ...others],
     wait: waitMs,
     timeout: timeoutMs,
   } = flags;
+  if (others.length > 0) {
+    throw new ScaleSeedError('this command works in one schema at a time', {
+      code: 'usage',
+      phase: 'configure',
+      hint: 'name one with --schema',
+    });
+  }
   const own = {
     ...(dataDirectory === undefined ? {} : { dataDirectory }),
     ...(migrations === undefined ? {} : { migrations }),

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
+import { verifyFleets } from '../fleets.js';
 import { verify } from '../verify.js';
 import { execute } from './execute.js';
-import { EXIT } from './exit-codes.js';
 import { withHelp } from './help.js';
 import { parseDuration } from './parse.js';
+import { conclude, inSchemas, withJobsFlag } from './schemas.js';
 import {
-  databaseOf,
   fixturesOf,
   withDatabaseFlags,
   withFixtureFlags,
@@ -17,6 +17,7 @@ import {
 
 interface VerifyFlags extends DatabaseFlags, FixtureFlags, OutputFlags {
   maxAge?: number;
+  jobs?: number;
 }
 
 /** `scale-seed verify`. */
@@ -32,11 +33,16 @@ export function registerVerify(program: Command): void {
     .action(async (names: string[], flags: VerifyFlags) => {
       const fixtures = await fixturesOf(names, flags);
       const report = await execute(flags, (control) =>
-        verify({ ...databaseOf(flags), ...control, fixtures, maxAgeMs: flags.maxAge }),
+        inSchemas(
+          flags,
+          { ...control, fixtures, jobs: flags.jobs, maxAgeMs: flags.maxAge },
+          verify,
+          verifyFleets,
+        ),
       );
-      process.exitCode = report.intact ? EXIT.done : EXIT.drift;
+      process.exitCode = conclude(report);
     });
-  withOutputFlags(withDatabaseFlags(withFixtureFlags(command)));
+  withOutputFlags(withDatabaseFlags(withFixtureFlags(withJobsFlag(command))));
   withHelp(
     command,
     [

@@ -51,12 +51,34 @@ const RETRY_MS = 250;
  * @throws ScaleSeedError `connect`, `schema`, `parents`, `privilege` or `guard`, after `waitMs` where waiting could
  *   have helped.
  */
-export async function prepare(database: Database, options: PrepareOptions): Promise<Prepared> {
-  const deadline = performance.now() + options.waitMs;
+export function prepare(database: Database, options: PrepareOptions): Promise<Prepared> {
+  return waitFor(database, options.waitMs, () => prepareOnce(database, options));
+}
+
+/**
+ * The version of a server that is there and new enough.
+ *
+ * @throws ScaleSeedError `connect` or `configuration`, after `waitMs` where waiting could have helped.
+ */
+export function reachServer(database: Database, waitMs: number): Promise<string> {
+  return waitFor(database, waitMs, async () => {
+    const session = await Session.open(database.target, database.signal);
+    try {
+      return (await askServer(session)).server.version;
+    } catch (error) {
+      throw translateError(error, { phase: 'connect' });
+    } finally {
+      await session.close();
+    }
+  });
+}
+
+async function waitFor<T>(database: Database, waitMs: number, attempt: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + waitMs;
   let announced: string | undefined;
   for (;;) {
     try {
-      return await prepareOnce(database, options);
+      return await attempt();
     } catch (error) {
       if (!canBeWaitedFor(error) || performance.now() + RETRY_MS > deadline) throw error;
       if (error.message !== announced) database.onNotice(`waiting: ${error.message}`);

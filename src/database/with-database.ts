@@ -69,7 +69,7 @@ export function seedParents(client: pg.ClientBase, schema = 'public'): Promise<v
  * One signal for all that may end a run early: the caller's signal, the time limit, an error of the run's own. Not
  * AbortSignal.any() of an AbortSignal.timeout(): nothing holds the latter, and once collected it never fires.
  */
-function cancellation({ signal: given, timeoutMs }: DatabaseOptions) {
+export function cancellation({ signal: given, timeoutMs }: Pick<DatabaseOptions, 'signal' | 'timeoutMs'>) {
   const controller = new AbortController();
   // Every session listens, and every copy.
   setMaxListeners(0, controller.signal);

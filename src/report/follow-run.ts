@@ -2,7 +2,7 @@ import type { Phase } from '../errors.js';
 import type { RunEvent } from '../events.js';
 
 /** Events that move a run on. */
-export type StepEvent = Exclude<RunEvent, { type: 'notice' | 'confirmation' }>;
+export type StepEvent = Exclude<RunEvent, { type: 'notice' | 'confirmation' | 'end' }>;
 
 interface Sample {
   rows: number;
@@ -12,6 +12,8 @@ interface Sample {
 /** How far a fixture is, or what comes after the fixtures: the settling of a table, a round of a measurement. */
 export interface Task {
   name: string;
+  /** Its schema, where several are worked on. */
+  schema?: string;
   phase: Phase | 'done';
   totalRows: number;
   startMs: number;
@@ -27,16 +29,21 @@ const RANK: Readonly<Partial<Record<Task['phase'], number>>> = { copy: 0, index:
 /** A key that no fixture can have. */
 const AFTERWARDS = ':';
 
+/** A name as it is told among those of other schemas. */
+const labelOf = (name: string, schema: string | undefined): string =>
+  schema === undefined ? name : `${schema}.${name}`;
+
 /** Keeps what events say of a run's tasks, in the order in which they began; `now` is in milliseconds. */
 export function followRun(now: () => number) {
   const tasks = new Map<string, Task>();
 
-  function taskOf(name: string, key: string, totalRows: number): Task {
+  function taskOf(name: string, schema: string | undefined, key: string, totalRows: number): Task {
     const known = tasks.get(key);
     if (known !== undefined) return known;
     const ms = now();
     const task: Task = {
-      name,
+      name: labelOf(name, schema),
+      ...(schema === undefined ? {} : { schema }),
       phase: 'copy',
       totalRows,
       startMs: ms,
@@ -53,16 +60,31 @@ export function followRun(now: () => number) {
     task.enteredMs = now();
   }
 
+  /** A schema's tasks are done, and need not be kept. */
+  function end(schema: string): void {
+    for (const [key, task] of tasks) {
+      if (task.schema !== schema) continue;
+      enter(task, 'done');
+      tasks.delete(key);
+    }
+  }
+
   /** The task that the event is about, as it is now. */
   function step(event: StepEvent): Task {
+    const { schema } = event;
     if (event.type === 'settle' || event.type === 'measure') {
       const name = event.type === 'settle' ? event.table : `round ${event.round}`;
-      const task = taskOf(name, AFTERWARDS, 0);
-      task.name = name;
+      const task = taskOf(name, schema, labelOf(AFTERWARDS, schema), 0);
+      task.name = labelOf(name, schema);
       enter(task, event.type);
       return task;
     }
-    const task = taskOf(event.fixture, event.fixture, 'totalRows' in event ? event.totalRows : 0);
+    const task = taskOf(
+      event.fixture,
+      schema,
+      labelOf(event.fixture, schema),
+      'totalRows' in event ? event.totalRows : 0,
+    );
     enter(task, event.type === 'done' ? 'done' : event.phase);
     if (event.type === 'progress') {
       const sample = { rows: event.rows, ms: now() };
@@ -71,12 +93,12 @@ export function followRun(now: () => number) {
     return task;
   }
 
-  return { step, tasks: (): Task[] => [...tasks.values()] };
+  return { step, end, tasks: (): Task[] => [...tasks.values()] };
 }
 
 /** Rows that are through the task's phase; undefined where the phase counts none. */
 export function rowsOf(task: Task): number | undefined {
-  if (task.phase === 'done') return task.totalRows;
+  if (task.phase === 'done') return task.totalRows || undefined;
   return task.counts.get(task.phase)?.last.rows;
 }
 

@@ -6,8 +6,8 @@ import { nameWidthOf, progressLine } from './progress-line.js';
 import type { Display } from './progress.js';
 
 /**
- * A bar for each task on a terminal, redrawn ten times a second. Only as many as the terminal has lines for: a task that
- * is done then leaves its bar to the next. `keep` leaves the last picture there when the run is over.
+ * A bar for each task on a terminal, redrawn ten times a second. Only as many as the terminal has lines for, and of many
+ * schemas those at work: a task that is done then leaves its bar to the next. `keep` leaves the last picture there when the run is over.
  */
 export function showBars(stream: WriteStream, { keep }: { keep: boolean }): Display {
   const now = (): number => performance.now();
@@ -36,7 +36,11 @@ export function showBars(stream: WriteStream, { keep }: { keep: boolean }): Disp
   function place(task: Task): void {
     if ([...shown.values()].includes(task)) return;
     const full = shown.size >= Math.max(1, stream.rows - 2);
-    const free = full ? [...shown].find(([, { phase }]) => phase === 'done')?.[0] : undefined;
+    // Many schemas would fill the terminal with what is done.
+    const free =
+      full || task.schema !== undefined
+        ? [...shown].find(([, { phase }]) => phase === 'done')?.[0]
+        : undefined;
     if (free !== undefined) {
       free.update({ task });
       shown.set(free, task);
@@ -66,6 +70,7 @@ export function showBars(stream: WriteStream, { keep }: { keep: boolean }): Disp
     step: (event) => {
       place(run.step(event));
     },
+    end: run.end,
     print: (line) => {
       if (shown.size === 0) stream.write(`${line}\n`);
       else print(line);

@@ -21,6 +21,7 @@ export function logProgress(print: (line: string) => void): Display {
   const timer = setInterval(tell, INTERVAL_MS).unref();
   return {
     step: (event) => void run.step(event),
+    end: run.end,
     print,
     stop: () => {
       clearInterval(timer);

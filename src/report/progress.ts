@@ -12,6 +12,8 @@ export interface Progress {
 /** How progress is shown. */
 export interface Display {
   step: (event: StepEvent) => void;
+  /** One schema of many is through. */
+  end: (schema: string) => void;
   print: (line: string) => void;
   stop: () => void;
 }
@@ -25,12 +27,13 @@ export async function showProgress(
   { progress, notices, keep }: { progress: boolean; notices: boolean; keep: boolean },
 ): Promise<Progress> {
   const print = (line: string): void => void stream.write(`${line}\n`);
-  const silent: Display = { step: () => undefined, print, stop: () => undefined };
+  const silent: Display = { step: () => undefined, end: () => undefined, print, stop: () => undefined };
   const terminal = stream.isTTY && process.env.TERM !== 'dumb';
   const shown = !progress ? silent : terminal ? await bars(stream, keep) : logProgress(print);
   return {
     onEvent(event) {
       if (event.type === 'confirmation') shown.print(event.line);
+      else if (event.type === 'end') shown.end(event.schema);
       else if (event.type !== 'notice') shown.step(event);
       else if (notices) shown.print(event.message);
     },

@@ -1,3 +1,5 @@
+import type { ScaleSeedError } from '../errors.js';
+
 /** Version of the report's shape; it grows when a field changes its meaning or goes. */
 export const REPORT_VERSION = 1;
 
@@ -200,4 +202,20 @@ export interface CiReport extends Omit<LoadReport, 'command' | 'timings' | 'veri
   verdict: Verdict;
 }
 
-export type Report = LoadReport | VerifyReport | ResetReport | CleanReport | CiReport;
+/** Reports of what was done in one schema. */
+export type OneFleetReport = LoadReport | VerifyReport | ResetReport | CleanReport;
+
+/** What became of one schema among many: its report, or what kept it from one. */
+export type Fleet<Own extends OneFleetReport> =
+  { schema: string; report: Own; error?: never } | { schema: string; error: ScaleSeedError; report?: never };
+
+/** A command in many schemas, in the order in which they were named. */
+export interface FleetsReport<Own extends OneFleetReport = OneFleetReport> extends ReportBase {
+  command: Own['command'];
+  /** Schemas at work at once. */
+  jobs: number;
+  fleets: Fleet<Own>[];
+  timings: { connectMs: number; totalMs: number };
+}
+
+export type Report = OneFleetReport | CiReport | FleetsReport;

@@ -1,12 +1,14 @@
 import type {
   CleanReport,
   LoadReport,
+  OneFleetReport,
   Report,
   ResetReport,
   VerifiedFixture,
   VerifyReport,
 } from './result.js';
 import { summarizeCi } from './summarize-ci.js';
+import { summarizeFleets } from './summarize-fleets.js';
 import { formatCount, formatMib, formatMs, shortFingerprint } from './units.js';
 
 /** A report for people, before it is laid out: a table, then remarks. */
@@ -23,6 +25,10 @@ export interface Summary {
 
 /** What a report says, in the words of its command. */
 export function summarize(report: Report): Summary {
+  if ('fleets' in report) {
+    const summary = summarizeFleets(report, ownRemarks);
+    return { ...summary, remarks: [...summary.remarks, machineRemark(report)] };
+  }
   switch (report.command) {
     case 'load':
       return summarizeLoad(report);
@@ -119,7 +125,6 @@ function show(value: string | null): string {
 
 function summarizeReset(report: ResetReport): Summary {
   const { timings, anchor, fixtures } = report;
-  const blocked = fixtures.filter((fixture) => fixture.blocked > 0);
   return {
     title: `Reset to anchor ${anchor} in ${formatMs(timings.resetMs)}`,
     head: ['fixture', 'table', 'rows', 'restored', 'inserted', 'time', 'fingerprint'],
@@ -133,14 +138,17 @@ function summarizeReset(report: ResetReport): Summary {
       formatMs(fixture.timings.totalMs),
       shortFingerprint(fixture.fingerprint),
     ]),
-    remarks: [
-      ...blocked.map(
-        ({ name, blocked: rows }) =>
-          `${name}: ${formatCount(rows)} rows could not be added, as other rows hold one of their keys: see \`scale-seed verify\``,
-      ),
-      machineRemark(report),
-    ],
+    remarks: [...blockedRemarks(report), machineRemark(report)],
   };
+}
+
+function blockedRemarks({ fixtures }: ResetReport): string[] {
+  return fixtures
+    .filter(({ blocked }) => blocked > 0)
+    .map(
+      ({ name, blocked }) =>
+        `${name}: ${formatCount(blocked)} rows could not be added, as other rows hold one of their keys: see \`scale-seed verify\``,
+    );
 }
 
 function summarizeClean(report: CleanReport): Summary {
@@ -156,16 +164,31 @@ function summarizeClean(report: CleanReport): Summary {
       formatCount(fixture.deleted),
       formatMs(fixture.timings.totalMs),
     ]),
-    remarks: [
-      ...fixtures.flatMap(({ name, dependents }) =>
-        dependents.map(
-          ({ table, rows, effect }) =>
-            `${name}: with them ${formatCount(rows)} rows of ${table} were ${effect === 'deleted' ? effect : effect.replace('set', 'set to')}`,
-        ),
-      ),
-      machineRemark(report),
-    ],
+    remarks: [...dependentRemarks(report), machineRemark(report)],
   };
+}
+
+function dependentRemarks({ fixtures }: CleanReport): string[] {
+  return fixtures.flatMap(({ name, dependents }) =>
+    dependents.map(
+      ({ table, rows, effect }) =>
+        `${name}: with them ${formatCount(rows)} rows of ${table} were ${effect === 'deleted' ? effect : effect.replace('set', 'set to')}`,
+    ),
+  );
+}
+
+/** What a report remarks on its fixtures, where it is one of many. */
+function ownRemarks(report: OneFleetReport): string[] {
+  switch (report.command) {
+    case 'load':
+      return report.verified === undefined ? [] : ownRemarks(report.verified);
+    case 'verify':
+      return report.fixtures.flatMap(driftRemarks);
+    case 'reset':
+      return blockedRemarks(report);
+    case 'clean':
+      return dependentRemarks(report);
+  }
 }
 
 function machineRemark({ server, database, peakRssBytes }: Report): string {

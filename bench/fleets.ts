@@ -1,0 +1,108 @@
+/**
+ * The default fleet into each of many schemas: by one command for all of them, and by a command for each, one after the
+ * other. Whole processes, in turns, into empty tables.
+ *
+ *   npm run bench:fleets -- [--schemas 16] [--rounds 5] [--jobs N]
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { startEmbedded } from '../src/database/embedded/index.js';
+import { SCHEMA_SQL } from '../src/database/embedded/schema.js';
+import { quote } from '../src/database/quote.js';
+import { seedParents } from '../src/database/with-database.js';
+import { alignColumns } from '../src/report/align-columns.js';
+import { estimateMedian } from '../src/report/median-interval.js';
+import { runProcess } from './run-process.js';
+
+const { values } = parseArgs({
+  options: {
+    schemas: { type: 'string', default: '16' },
+    rounds: { type: 'string', default: '5' },
+    jobs: { type: 'string' },
+  },
+});
+const schemas = Array.from({ length: Number(values.schemas) }, (_, n) => `fleet_${n + 1}`);
+const dataDirectory = `${await mkdtemp(join(tmpdir(), 'scale-seed-fleets-'))}-data`;
+const server = await startEmbedded({ dataDirectory, seed: seedParents });
+const databaseUrl = server.url.replace('@', `:${server.password}@`).replace(/\?.*/, '');
+const client = new pg.Client({ connectionString: databaseUrl });
+try {
+  await client.connect();
+  for (const schema of schemas) {
+    await client.query(`create schema ${quote(schema)}; set search_path = ${quote(schema)}`);
+    await client.query(SCHEMA_SQL);
+    await seedParents(client, schema);
+  }
+  await runRounds();
+} finally {
+  await client.end();
+  await server.stop();
+  await rm(dataDirectory, { recursive: true, force: true });
+  await rm(dataDirectory.replace(/-data$/, ''), { recursive: true, force: true });
+}
+
+async function runRounds(): Promise<void> {
+  const jobs = values.jobs === undefined ? [] : ['--jobs', values.jobs];
+  const oneCommand = (): Promise<void> => load('--schema', schemas.join(','), ...jobs);
+  const manyCommands = async (): Promise<void> => {
+    for (const schema of schemas) await load('--schema', schema);
+  };
+  const rounds: { one: number; many: number }[] = [];
+  // One more to warm up. Whichever comes first gains nothing by it, as they take turns at that too.
+  for (let n = 0; n <= Number(values.rounds); n++) {
+    const round = { one: 0, many: 0 };
+    const turns = [
+      async () => (round.one = await timed(oneCommand)),
+      async () => (round.many = await timed(manyCommands)),
+    ];
+    for (const turn of n % 2 === 0 ? turns : turns.reverse()) await turn();
+    if (n > 0) rounds.push(round);
+  }
+  report(rounds);
+}
+
+function report(rounds: readonly { one: number; many: number }[]): void {
+  const seconds = (ms: number): string => (ms / 1000).toFixed(2);
+  const lines = rounds.map(({ one, many }, n) => [
+    String(n + 1),
+    seconds(one),
+    seconds(many),
+    (many / one).toFixed(2),
+  ]);
+  const head = ['round', 'one command, s', `${schemas.length} commands, s`, 'ratio'];
+  const { median, interval, confidence } = estimateMedian(rounds.map(({ one, many }) => many / one));
+  const ends = interval.map((end) => end.toFixed(2)).join(' to ');
+  process.stdout.write(
+    `PostgreSQL ${server.version}, ${schemas.length} schemas of 10,000 + 5,000 rows
+${alignColumns([head, ...lines], [0, 1, 2, 3])}
+median ratio ${median.toFixed(2)}, ${ends} with ${Math.round(100 * confidence)} % confidence\n`,
+  );
+}
+
+/** The time that a load into empty tables takes, in milliseconds; fails where a row is missing afterwards. */
+async function timed(work: () => Promise<void>): Promise<number> {
+  for (const schema of schemas) {
+    await client.query(
+      `truncate ${quote(schema, 'managed_certificates')}, ${quote(schema, 'agents')} cascade`,
+    );
+  }
+  await client.query('checkpoint');
+  const startMs = performance.now();
+  await work();
+  const ms = performance.now() - startMs;
+  for (const schema of schemas) {
+    const { rows } = await client.query<{ count: string }>(
+      `select (select count(*) from ${quote(schema, 'managed_certificates')}) + (select count(*) from ${quote(schema, 'agents')}) as count`,
+    );
+    if (rows[0]?.count !== '15000') throw new Error(`${schema} holds ${rows[0]?.count ?? ''} rows`);
+  }
+  return ms;
+}
+
+function load(...args: string[]): Promise<void> {
+  const command = [resolve('dist/cli.js'), 'load', '--quiet', '--database-url', databaseUrl, ...args];
+  return runProcess(process.execPath, command);
+}
