@@ -70,10 +70,10 @@ export function withDatabaseFlags(command: Command): Command {
     .addOption(
       new Option(
         '--schema <name>',
-        'schema of the tables; load, verify, reset and clean take several, each with a fleet of its own: a,b or fleet_{01..16}, and may be repeated (default: looked up on the search_path)',
+        'schema of the tables; load, verify, reset and clean take several, each with a fleet of its own: a,b or fleet_{01..16}; may be repeated',
       )
         .argParser((list: string, schemas: string[]) => [...new Set([...schemas, ...expandSchemas(list)])])
-        .default([], 'none'),
+        .default([], 'looked up on the search_path'),
     )
     .option(
       '--wait <duration>',
