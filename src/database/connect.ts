@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import pg from 'pg';
+import { insistOnScram } from './insist-on-scram.js';
 import type { Target } from './target.js';
 import { refusesEncryption } from './tls.js';
 import { translateError } from './translate-error.js';
@@ -39,11 +40,11 @@ export async function connect(target: Target, signal: AbortSignal): Promise<pg.C
 async function connectEitherWay(target: Target, signal: AbortSignal): Promise<pg.Client> {
   const { config, otherSsl } = target;
   try {
-    return await connectOnce(config, signal);
+    return await connectOnce(target, config, signal);
   } catch (error) {
     if (signal.aborted || otherSsl === undefined || !refusesEncryption(error)) throw error;
     const other = { ...config, ssl: otherSsl };
-    const client = await connectOnce(other, signal).catch((second: unknown) => {
+    const client = await connectOnce(target, other, signal).catch((second: unknown) => {
       // Whichever got further says what is wrong.
       throw refusesEncryption(second) ? error : second;
     });
@@ -53,7 +54,11 @@ async function connectEitherWay(target: Target, signal: AbortSignal): Promise<pg
   }
 }
 
-async function connectOnce(config: pg.ClientConfig, signal: AbortSignal): Promise<pg.Client> {
+async function connectOnce(
+  { scramOnly }: Target,
+  config: pg.ClientConfig,
+  signal: AbortSignal,
+): Promise<pg.Client> {
   const client = new pg.Client({
     ...config,
     application_name: 'scale-seed',
@@ -61,6 +66,7 @@ async function connectOnce(config: pg.ClientConfig, signal: AbortSignal): Promis
     keepAliveInitialDelayMillis: 10_000,
   });
   client.on('error', () => undefined);
+  if (scramOnly) insistOnScram(client);
   const onAbort = (): void => {
     cut(client);
   };

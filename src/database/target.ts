@@ -9,6 +9,8 @@ export interface Target {
   config: pg.ClientConfig;
   /** What to try when the server refuses `config.ssl`: libpq's `prefer`, the default, and `allow` have another way. */
   otherSsl: pg.ClientConfig['ssl'] | undefined;
+  /** Log in by SCRAM or not at all. */
+  scramOnly: boolean;
   /** The URL without its password or options, for messages and reports. */
   display: string;
 }
@@ -35,6 +37,7 @@ export function resolveTarget(
 function targetOf(url: URL, env: Environment): Target {
   const { mode, parameters } = tlsParameters(url, env);
   const passfile = url.searchParams.get('passfile');
+  const requireAuth = url.searchParams.get('require_auth') ?? (env.PGREQUIREAUTH || undefined);
   const connectTimeout = Number(url.searchParams.get('connect_timeout') ?? env.PGCONNECT_TIMEOUT ?? 10);
   const config = parseConfig(url, parameters);
   checkCertificates(config.ssl);
@@ -53,8 +56,19 @@ function targetOf(url: URL, env: Environment): Target {
       connectionTimeoutMillis: connectTimeout * 1000,
     },
     otherSsl,
+    scramOnly: mustBeScram(requireAuth),
     display: `postgresql://${user === undefined ? '' : `${user}@`}${host.startsWith('/') ? '' : `${host}:${port}`}/${database ?? ''}`,
   };
+}
+
+/** Of libpq's choices this one alone keeps the password from a server that is not the right one. */
+function mustBeScram(requireAuth: string | undefined): boolean {
+  if (requireAuth === undefined || requireAuth === 'scram-sha-256') return requireAuth !== undefined;
+  throw new ScaleSeedError('require_auth can be nothing but scram-sha-256', {
+    code: 'configuration',
+    phase: 'configure',
+    hint: 'check the database URL, or PGREQUIREAUTH',
+  });
 }
 
 function parseUrl(text: string): URL {

@@ -54,7 +54,7 @@ async function onOwnServer<T>(
   const server = await startEmbedded({ seed: seedParents, onNotice, signal, ...own });
   try {
     onNotice(`embedded PostgreSQL ${server.version} at ${server.url}`);
-    return await work(resolveTarget(server.url)!);
+    return await work({ ...resolveTarget(server.url)!, scramOnly: true });
   } finally {
     await server.stop();
   }

@@ -7,6 +7,7 @@ import { messageOf } from '../../errors.js';
 import type { Account } from './account.js';
 import { embeddedError } from './error.js';
 import type { Files } from './files.js';
+import { serverEnvironment } from './processes.js';
 
 const run = promisify(execFile);
 
@@ -60,7 +61,11 @@ async function makeLinks(native: string): Promise<boolean> {
 /** The version, if the account can run the programs there. */
 async function versionOf(native: string, account: Account): Promise<string | undefined> {
   try {
-    const { stdout } = await run(program(native, 'postgres'), ['--version'], { ...account, cwd: '/' });
+    const { stdout } = await run(program(native, 'postgres'), ['--version'], {
+      ...account,
+      cwd: '/',
+      env: serverEnvironment(),
+    });
     return /(\d+(\.\d+)*)/.exec(stdout)?.[1];
   } catch {
     return undefined;
@@ -85,7 +90,11 @@ async function copied(native: string, files: Files, account: Account): Promise<B
     await rm(unfinished, { recursive: true, force: true });
   }
   try {
-    const { stdout } = await run(program(copy, 'postgres'), ['--version'], { ...account, cwd: '/' });
+    const { stdout } = await run(program(copy, 'postgres'), ['--version'], {
+      ...account,
+      cwd: '/',
+      env: serverEnvironment(),
+    });
     return binariesIn(copy, /(\d+(\.\d+)*)/.exec(stdout)?.[1] ?? packageVersion);
   } catch (error) {
     throw embeddedError(

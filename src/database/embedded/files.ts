@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import envPaths from 'env-paths';
@@ -23,6 +23,7 @@ export interface Files {
 export interface Marker {
   format: 1;
   port: number;
+  /** Of PostgreSQL; 0 until its programs have been found. */
   major: number;
 }
 
@@ -56,9 +57,17 @@ function defaultRoot(): string {
   return envPaths('scale-seed', { suffix: '' }).data;
 }
 
-/** The marker; undefined where there is no such directory, or an empty one. Throws where the directory isn't ours. */
+/**
+ * What the directory's marker says; undefined where there is no such directory yet, or an empty one.
+ *
+ * @throws ScaleSeedError `embedded` where the directory isn't ours, or is not ours alone: whoever else may write there
+ *   could put a password, a link or a whole server of their own in our way.
+ */
 export async function readMarker(files: Files): Promise<Marker | undefined> {
-  const entries = await readdir(files.root).catch((): string[] => []);
+  const entries = (await readdir(files.root).catch((): string[] => [])).filter(
+    (name) => !UNFINISHED.test(name),
+  );
+  await refuseForeign(files, entries.length === 0);
   if (entries.length === 0) return undefined;
   try {
     return JSON.parse(await readFile(files.marker, 'utf8')) as Marker;
@@ -70,22 +79,66 @@ export async function readMarker(files: Files): Promise<Marker | undefined> {
   }
 }
 
-export async function writeMarker(files: Files, marker: Marker): Promise<void> {
-  await writeFile(files.marker, `${JSON.stringify(marker)}\n`);
+/** What a first start leaves behind when it is killed before it has written the marker. */
+const UNFINISHED = /^(lock|scale-seed\.json\.new)/;
+
+async function refuseForeign({ root }: Files, empty: boolean): Promise<void> {
+  const [own, found] = [process.getuid?.(), await lstat(root).catch(() => undefined)];
+  if (own === undefined || found === undefined) return;
+  const target = found.isSymbolicLink() ? await stat(root) : found;
+  if (found.uid !== own || target.uid !== own) {
+    throw embeddedError(
+      `${root} belongs to another user`,
+      `name a directory that is not there yet, such as ${join(root, 'scale-seed')}, with --data-directory`,
+    );
+  }
+  if (!empty && (target.mode & 0o022) !== 0) {
+    throw embeddedError(
+      `others may write to ${root}`,
+      `see that nobody has put anything there, then chmod go-w ${root}`,
+    );
+  }
 }
 
-/** Makes the directory, and in it a password that only its owner can read; returns the one that is there, if any. */
-export async function makeRoot(files: Files): Promise<{ password: string }> {
+/** Makes the directory, or closes an empty one that is there to others. */
+export async function makeRoot(files: Files): Promise<void> {
   // The account that runs root's server has to pass through; nothing in the directory is readable to it but its own.
-  await mkdir(files.root, { recursive: true, mode: isRoot() ? 0o711 : 0o700 });
+  const mode = isRoot() ? 0o711 : 0o700;
+  try {
+    await mkdir(files.root, { recursive: true, mode });
+  } catch (error) {
+    throw embeddedError(
+      `its directory cannot be made: ${messageOf(error)}`,
+      'name another place with --data-directory, or a server of your own with --database-url',
+      error,
+    );
+  }
+  if ((await readMarker(files)) === undefined) await chmod(files.root, mode);
+}
+
+/** Needs the lock: a reader finds the old marker or the new one. */
+export async function writeMarker(files: Files, marker: Marker): Promise<void> {
+  await writePrivate(files.marker, `${JSON.stringify(marker)}\n`);
+}
+
+/** The server's password, a new one where there is none; its file is readable to its owner alone. Needs the lock. */
+export async function keepPassword(files: Files): Promise<string> {
   const password = (await readPassword(files)) ?? randomBytes(24).toString('base64url');
-  await writeFile(files.passfile, `127.0.0.1:*:*:${USER}:${password}\n`, { mode: 0o600 });
-  return { password };
+  await writePrivate(files.passfile, `127.0.0.1:*:*:${USER}:${password}\n`);
+  return password;
 }
 
 export async function readPassword(files: Files): Promise<string | undefined> {
   const line = await readFile(files.passfile, 'utf8').catch(() => '');
   return line.trim().split(':')[4];
+}
+
+/** Puts a file that its owner alone can read in place of whatever is there, be it a link or open to others. */
+export async function writePrivate(file: string, text: string): Promise<void> {
+  const unfinished = `${file}.new`;
+  await rm(unfinished, { force: true });
+  await writeFile(unfinished, text, { flag: 'wx', mode: 0o600 });
+  await rename(unfinished, file);
 }
 
 /** A URL without the password: libpq, psql and scale-seed read it from the file that is named. */

@@ -3,7 +3,16 @@ import { serverAccount } from './account.js';
 import { findBinaries, type Binaries } from './binaries.js';
 import { createDatabase, type Seed } from './create-database.js';
 import { embeddedError } from './error.js';
-import { filesIn, makeRoot, readMarker, readPassword, urlOf, writeMarker, type Files } from './files.js';
+import {
+  filesIn,
+  keepPassword,
+  makeRoot,
+  readMarker,
+  readPassword,
+  urlOf,
+  writeMarker,
+  type Files,
+} from './files.js';
 import { initialise } from './initialise.js';
 import { takeLock, type Lock } from './lock.js';
 import { findPostmaster, freePort, waitForExit } from './processes.js';
@@ -58,19 +67,18 @@ export interface EmbeddedStatus {
 export async function startEmbedded(options: EmbeddedOptions = {}): Promise<EmbeddedServer> {
   const { onNotice = () => undefined, signal } = options;
   const files = filesIn(options.dataDirectory);
-  const marker = await readMarker(files);
-  const { password } = await makeRoot(files);
-  const account = await serverAccount();
-  const binaries = await findBinaries(files, account);
-  if (marker !== undefined && marker.major !== binaries.major)
-    throw otherMajor(files, marker.major, binaries);
-  await writeMarker(files, { format: 1, port: marker?.port ?? 0, major: binaries.major });
-
+  await makeRoot(files);
   const lock = await takeLock(files, signal, onNotice);
   let stop: (() => Promise<void>) | undefined;
   try {
+    const marker = (await readMarker(files)) ?? { format: 1, port: 0, major: 0 };
+    await writeMarker(files, marker);
+    const password = await keepPassword(files);
+    const account = await serverAccount();
+    const binaries = await findBinaries(files, account);
+    if (![0, binaries.major].includes(marker.major)) throw otherMajor(files, marker.major, binaries);
     const running = await attach(files, password);
-    const wanted = options.port ?? marker?.port ?? 0;
+    const wanted = options.port ?? marker.port;
     const port = running ?? (await freePort(wanted));
     if (running === undefined) {
       if (wanted !== 0 && port !== wanted)
@@ -105,7 +113,7 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
 /** Stops a server that outlived its starter; false where none runs. */
 export async function stopEmbedded({ dataDirectory }: { dataDirectory?: string } = {}): Promise<boolean> {
   const files = filesIn(dataDirectory);
-  const running = await findPostmaster(files);
+  const running = (await readMarker(files)) && (await findPostmaster(files));
   if (running !== undefined) await stopPostmaster(files, running.pid);
   return running !== undefined;
 }

@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process';
-import { chown, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf } from '../../errors.js';
 import type { Account } from './account.js';
 import type { Binaries } from './binaries.js';
 import { embeddedError } from './error.js';
-import { USER, type Files } from './files.js';
+import { USER, writePrivate, type Files } from './files.js';
+import { serverEnvironment } from './processes.js';
 
 /** Makes the data directory if there is none: beside its place first, so that half of one is never taken for one. */
 export async function initialise(
@@ -21,7 +22,7 @@ export async function initialise(
   try {
     await rm(unfinished, { recursive: true, force: true });
     await mkdir(unfinished, { mode: 0o700 });
-    await writeFile(pwfile, password, { mode: 0o600 });
+    await writePrivate(pwfile, password);
     if (account.uid !== undefined && account.gid !== undefined) {
       await chown(unfinished, account.uid, account.gid);
       await chown(pwfile, account.uid, account.gid);
@@ -37,7 +38,7 @@ export async function initialise(
         '--no-locale',
         '--no-instructions',
       ],
-      { ...account, cwd: '/', env: { ...process.env, LC_ALL: 'C' } },
+      { ...account, cwd: '/', env: serverEnvironment() },
     );
     await rename(unfinished, files.data);
   } catch (error) {

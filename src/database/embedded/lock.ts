@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isAlive } from './processes.js';
 import type { Files } from './files.js';
@@ -19,14 +19,14 @@ export async function takeLock(
   let announced = false;
   for (;;) {
     try {
-      await writeFile(files.lock, `${process.pid}`, { flag: 'wx' });
+      await writeFile(files.lock, `${process.pid}`, { flag: 'wx', mode: 0o600 });
       break;
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
     }
     const holders = (await readFile(files.lock, 'utf8').catch(() => '')).split(' ').map(Number);
     if (holders[0] !== 0 && !holders.some(isAlive)) {
-      await rm(files.lock, { force: true });
+      await breakLock(files);
       continue;
     }
     if (!announced) onNotice(`waiting for another scale-seed that uses the embedded server in ${files.root}`);
@@ -37,4 +37,17 @@ export async function takeLock(
     shareWith: (pid) => writeFile(files.lock, `${process.pid} ${pid}`),
     release: () => rm(files.lock, { force: true }),
   };
+}
+
+/** Takes a dead holder's lock away; one that somebody else has taken in that very moment goes back to its place. */
+async function breakLock({ lock }: Files): Promise<void> {
+  const taken = `${lock}.${process.pid}`;
+  try {
+    await rename(lock, taken);
+  } catch {
+    return;
+  }
+  const holders = (await readFile(taken, 'utf8')).split(' ').map(Number);
+  if (holders[0] === 0 || holders.some(isAlive)) await link(taken, lock).catch(() => undefined);
+  await rm(taken);
 }

@@ -17,20 +17,30 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** The server of a data directory as its pid file tells it, if that process lives and is a PostgreSQL. */
+/** The server of a data directory as its pid file tells it, if that process lives and is this directory's. */
 export async function findPostmaster(files: Files): Promise<{ pid: number; port: number } | undefined> {
   const lines = (await readFile(join(files.data, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n');
   const pid = Number(lines[0]);
   const port = Number(lines[3]);
-  return isAlive(pid) && (await isPostgres(pid)) ? { pid, port } : undefined;
+  return isAlive(pid) && (await servesFrom(pid, files.data)) ? { pid, port } : undefined;
 }
 
-/** A pid file that outlived its server may name a process that came to the same number since. */
-async function isPostgres(pid: number): Promise<boolean> {
-  const { stdout } = await promisify(execFile)('ps', ['-p', String(pid), '-o', 'args=']).catch(() => ({
-    stdout: 'postgres',
+/** A pid file that outlived its server may name a process that came to the same number since, even another PostgreSQL. */
+async function servesFrom(pid: number, data: string): Promise<boolean> {
+  const { stdout } = await promisify(execFile)('ps', ['-ww', '-p', String(pid), '-o', 'args=']).catch(() => ({
+    stdout: data,
   }));
-  return stdout.includes('postgres');
+  return stdout.includes(data);
+}
+
+/**
+ * What a process of the server's gets to see of our environment. It may run under another account, and anybody who is
+ * a superuser in the database can read it: not the place for our passwords and tokens.
+ */
+export function serverEnvironment(): NodeJS.ProcessEnv {
+  const wanted = /^(PATH|TZ|TZDIR|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|TMPDIR|TEMP|TMP|SYSTEMROOT|PATHEXT)$/i;
+  const kept = Object.entries(process.env).filter(([name]) => wanted.test(name));
+  return { ...Object.fromEntries(kept), LC_ALL: 'C' };
 }
 
 /** Waits until a process has gone; false if it has not within the time. */

@@ -4,8 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import type { Account } from './account.js';
 import { embeddedError } from './error.js';
-import { USER, type Files } from './files.js';
-import { waitForExit } from './processes.js';
+import { insistOnScram } from '../insist-on-scram.js';
+import { USER, writePrivate, type Files } from './files.js';
+import { serverEnvironment, waitForExit } from './processes.js';
 
 /** How to start a server. */
 export interface Launch {
@@ -29,7 +30,7 @@ const SUPERVISOR = `
 const { spawn } = require('node:child_process');
 const { openSync } = require('node:fs');
 const { command, args, options, log } = JSON.parse(process.argv[1]);
-const output = openSync(log, 'w');
+const output = openSync(log, 'a');
 const server = spawn(command, args, { ...options, stdio: ['ignore', output, output] });
 const stop = () => {
   server.kill('SIGINT');
@@ -43,6 +44,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop);
 
 /** Starts a server that stops when this process ends, in whatever way; returns the process to wait for. */
 export async function startSupervised(launch: Launch): Promise<{ pid: number; stop: () => Promise<void> }> {
+  await writePrivate(launch.files.log, '');
   const order = {
     command: launch.postgres,
     args: argumentsOf(launch),
@@ -53,7 +55,7 @@ export async function startSupervised(launch: Launch): Promise<{ pid: number; st
     detached: true,
     cwd: '/',
     stdio: ['pipe', 'ignore', 'ignore'],
-    env: withoutNodeOptions(),
+    env: serverEnvironment(),
   });
   await ready(launch, supervisor);
   supervisor.unref();
@@ -69,13 +71,15 @@ export async function startSupervised(launch: Launch): Promise<{ pid: number; st
 
 /** Starts a server that outlives this process. */
 export async function startDetached(launch: Launch): Promise<void> {
-  const log = await open(launch.files.log, 'w');
+  await writePrivate(launch.files.log, '');
+  const log = await open(launch.files.log, 'a');
   try {
     const server = spawn(launch.postgres, argumentsOf(launch), {
       ...launch.account,
       detached: true,
       cwd: '/',
       stdio: ['ignore', log.fd, log.fd],
+      env: serverEnvironment(),
     });
     await ready(launch, server);
     server.unref();
@@ -103,6 +107,7 @@ export async function connectTo(port: number, password: string, database = 'post
     connectionTimeoutMillis: 5000,
   });
   client.on('error', () => undefined);
+  insistOnScram(client);
   await client.connect();
   return client;
 }
@@ -137,11 +142,6 @@ async function ready({ files, port, password }: Launch, child: ChildProcess): Pr
 function argumentsOf({ files, port, settings }: Launch): string[] {
   const all = { ...settings, port: String(port), listen_addresses: '127.0.0.1', unix_socket_directories: '' };
   return ['-D', files.data, ...Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
-}
-
-function withoutNodeOptions(): NodeJS.ProcessEnv {
-  const { NODE_OPTIONS: _dropped, ...env } = process.env;
-  return env;
 }
 
 function wontStop({ log }: Files): Error {
