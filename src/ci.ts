@@ -70,7 +70,11 @@ async function judgeLoad(
   const reference =
     criteria.budgetRatio === undefined || !verified.intact
       ? undefined
-      : await measureRatio(database, { fixtures: options.fixtures, report }, ratioLimits(criteria));
+      : await measureRatio(
+          database,
+          { fixtures: options.fixtures, citus: options.citus, report },
+          ratioLimits(criteria),
+        );
   const measureMs = measuring();
   const judged = { ...report, verified, ...(reference === undefined ? {} : { reference }) };
   return {

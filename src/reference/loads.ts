@@ -13,7 +13,7 @@ export interface TimedLoad {
 
 /** Loads the fixtures into the copied tables in just the way in which they were loaded into the real ones. */
 export async function loadOurs(database: Database, place: Place): Promise<TimedLoad> {
-  const { fixtures, schema, report } = place;
+  const { fixtures, schema, report, citus } = place;
   const quiet = { ...database, onEvent: () => undefined };
   const { results, workMs } = await runOnFixtures<Loaded>(
     quiet,
@@ -23,13 +23,17 @@ export async function loadOurs(database: Database, place: Place): Promise<TimedL
       parents: 'ignore',
       guard: false,
       survey: true,
+      citus,
       settle: false,
       changed: () => false,
       work: (step) => {
-        const { transactions } = report.fixtures.find(({ name }) => name === step.fixture.name)!;
+        const real = report.fixtures.find(({ name }) => name === step.fixture.name)!;
+        // What kept the real table's foreign keys from being checked by set may be missing in its copy.
+        const mayReplicate = step.prepared.mayReplicate && real.foreignKeys.check === 'set';
+        const prepared = { ...step.prepared, mayReplicate };
         // Nobody else knows the tables, so no lock is waited for.
-        const plan = { mode: report.mode, lockTimeoutMs: 0, parts: transactions > 1 };
-        return loadFixture(step, plan, transactions);
+        const plan = { mode: report.mode, lockTimeoutMs: 0, parts: real.transactions > 1 };
+        return loadFixture({ ...step, prepared }, plan, real.transactions);
       },
     },
   );

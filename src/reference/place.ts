@@ -11,6 +11,8 @@ import { insertReady, insertSeries } from './insert-sql.js';
 export interface RealLoad {
   fixtures: readonly Fixture[];
   report: LoadReport;
+  /** It went as into tables that Citus distributes. */
+  citus: boolean | undefined;
 }
 
 /** Where both loads take place. */
