@@ -14,15 +14,18 @@ import pg from 'pg';
 import { startEmbedded } from '../src/database/embedded/index.js';
 import { seedParents } from '../src/database/with-database.js';
 import { SETS } from '../src/fixtures/registry.js';
-import { alignColumns } from '../src/report/align-columns.js';
 import { estimateMedian } from '../src/report/median-interval.js';
 import type { CiReport } from '../src/report/result.js';
 
 interface Trial {
   exitCode: number;
-  report: CiReport;
+  /** Absent where the run failed; then `message` says how. */
+  report: CiReport | undefined;
+  message: string;
   seconds: number;
 }
+
+const WIDTHS = [4, 12, 8, 5, 14, 6, 7];
 
 const CLI = resolve('dist/cli.js');
 
@@ -70,49 +73,50 @@ async function runTrials(): Promise<void> {
 
 async function loadTimes(count: number): Promise<number[]> {
   const times: number[] = [];
-  for (let i = 0; i < count; i++) times.push((await runCi()).report.timings.loadMs);
+  while (times.length < count) {
+    const { report, message } = await runCi();
+    if (report === undefined) throw new Error(message);
+    times.push(report.timings.loadMs);
+  }
   return times;
 }
 
-/** Returns how many trials ended in the exit code that is right. */
+/** Returns how many trials ended in the exit code that is right; each is told as soon as it has ended. */
 async function tryMany(title: string, expected: number, trial: () => Promise<Trial>): Promise<number> {
-  const trials: Trial[] = [];
+  print(`\n${title}`);
+  printRow(['exit', 'outcome', 'load', 'ratio', '95 % interval', 'rounds', 'seconds']);
+  let right = 0;
   for (let i = 1; i <= Number(values.trials); i++) {
-    trials.push(await trial());
-    process.stderr.write(`\r${title}: ${i} of ${values.trials}`);
+    const { exitCode, report, message, seconds } = await trial();
+    if (exitCode === expected) right += 1;
+    if (report === undefined) print(`${exitCode} failed: ${message}`);
+    else printRow([String(exitCode), ...describe(report), seconds.toFixed(1)]);
   }
-  process.stderr.write('\n');
-  const lines = trials.map(({ exitCode, report, seconds }) => {
-    const { median, interval, rounds } = report.reference!;
-    const ends = interval.map((end) => end.toFixed(2)).join(' to ');
-    const outcome = report.verdict.checks.find(({ name }) => name === 'budget-ratio')!.outcome;
-    const load = `${Math.round(report.timings.loadMs)} ms`;
-    return [
-      String(exitCode),
-      outcome,
-      load,
-      median.toFixed(2),
-      ends,
-      String(rounds.length),
-      seconds.toFixed(1),
-    ];
-  });
-  const head = ['exit', 'outcome', 'load', 'ratio', '95 % interval', 'rounds', 'seconds'];
-  print(`${title}\n${alignColumns([head, ...lines], [0, 2, 3, 4, 5, 6])}`);
-  return trials.filter(({ exitCode }) => exitCode === expected).length;
+  return right;
+}
+
+function describe({ reference, verdict, timings: { loadMs } }: CiReport): string[] {
+  const { median, interval, rounds } = reference!;
+  return [
+    verdict.checks.find(({ name }) => name === 'budget-ratio')!.outcome,
+    `${Math.round(loadMs)} ms`,
+    median.toFixed(2),
+    interval.map((end) => end.toFixed(2)).join(' to '),
+    String(rounds.length),
+  ];
 }
 
 /** Runs the built `ci` on empty tables. */
 async function runCi(...args: string[]): Promise<Trial> {
   await client.query('truncate managed_certificates, agents');
   const startMs = performance.now();
-  return new Promise((done, failed) => {
+  return new Promise((done) => {
     const command = [CLI, 'ci', '--quiet', '--format', 'json', '--database-url', databaseUrl, ...args];
     execFile(process.execPath, command, { env: { PATH: process.env.PATH } }, (error, stdout, stderr) => {
       const exitCode = error === null ? 0 : Number(error.code);
       const seconds = (performance.now() - startMs) / 1000;
-      if (stdout === '') failed(new Error(stderr));
-      else done({ exitCode, report: JSON.parse(stdout) as CiReport, seconds });
+      const report = stdout === '' ? undefined : (JSON.parse(stdout) as CiReport);
+      done({ exitCode, report, message: stderr, seconds });
     });
   });
 }
@@ -152,6 +156,10 @@ function sleep(ms) {
     files.push(file);
   }
   return files;
+}
+
+function printRow(cells: readonly string[]): void {
+  print(cells.map((cell, column) => cell.padStart(WIDTHS[column] ?? 0)).join('  '));
 }
 
 function print(text: string): void {

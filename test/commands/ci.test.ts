@@ -47,8 +47,8 @@ describe('a run that passes', () => {
   it('exits 0, and writes its report in every form', async () => {
     await writeFile(file('summary.md'), '# Other steps\n');
     const { code, stdout, stderr } = await ci([
-      ...SMALL,
-      ...['--budget', '1m', '--budget-ratio', '1000', '--format', 'json', '--output', file('report.json')],
+      ...[...SMALL, '--no-progress', '--budget', '1m'],
+      ...['--budget-ratio', '1000', '--format', 'json', '--output', file('report.json')],
       ...[
         '--junit',
         file('junit.xml'),
