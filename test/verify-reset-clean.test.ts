@@ -138,7 +138,13 @@ describe('clean', () => {
       return Promise.resolve(false);
     };
     const report = await clean({ ...at(), confirm, fixtures: chooseFixtures({ names: ['02_agent_fleet'] }) });
-    const plan = { fixture: '02_agent_fleet', schema: 'public', table: 'agents', rows: 5_000, dependents: [] };
+    const plan = {
+      fixture: '02_agent_fleet',
+      schema: 'public',
+      table: 'agents',
+      rows: 5_000,
+      dependents: [],
+    };
     expect(asked).toEqual([plan]);
     expect(report.fixtures[0]?.deleted).toBe(0);
   });
