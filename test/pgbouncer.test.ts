@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { ci } from '../src/ci.js';
 import { clean } from '../src/clean.js';
 import { freePort } from '../src/database/embedded/processes.js';
 import { sizedAgents, sizedCertificates } from '../src/fixtures/sized.js';
@@ -124,6 +125,28 @@ describe.skipIf(!hasPgbouncer)('through PgBouncer in transaction mode', () => {
       databaseUrl: many.through(database.url),
       fixtures: [sizedCertificates(1), sizedCertificates(20_000)],
     });
+  });
+
+  it('measures in a scratch schema, and says what a pool of one lacks for it', async () => {
+    const options = { fixtures: [sizedAgents(300)], budgetRatio: 1000 };
+    const report = await ci({ ...options, databaseUrl: many.through(database.url) });
+    expect(report.verdict.checks.map(({ outcome }) => outcome)).toEqual(['pass', 'pass']);
+
+    const controller = new AbortController();
+    const hopeless = ci({
+      ...options,
+      databaseUrl: one.through(database.url),
+      signal: controller.signal,
+      onEvent: (event) => {
+        if (event.type === 'notice' && event.message.startsWith('waiting for a second connection'))
+          controller.abort();
+      },
+    });
+    await expect(hopeless).rejects.toMatchObject({ code: 'interrupted' });
+    await clean({ ...options, databaseUrl: database.url });
+    expect(await database.value(`select count(*) from pg_namespace where nspname like 'scale_seed%'`)).toBe(
+      '0',
+    );
   });
 
   it.each<[string, () => Pooler]>([

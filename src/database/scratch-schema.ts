@@ -9,6 +9,9 @@ import type { Database } from './with-database.js';
 const PREFIX = 'scale_seed_ci_';
 const NAME = `^${PREFIX}[0-9a-f]{16}$`;
 
+/** By then a schema should long have been created. */
+const LATE_MS = 5000;
+
 /**
  * Gives `work` a schema of its own, which goes away however that ends. An advisory lock tells that it is in use; it is a
  * transaction's, held by a session that does nothing else, since a session's would stay behind in PgBouncer's
@@ -26,15 +29,13 @@ export async function withScratchSchema<T>(
     await requireCreate(keeper);
     return await keeper.transaction(async () => {
       await holdLock(keeper, name);
-      try {
-        await createSchema(database, name);
-        return await work(name);
-      } finally {
-        await dropSchema(database, name);
-      }
+      await createSchema(database, name);
+      return work(name);
     });
   } finally {
+    // Before the schema is dropped: a pooler may have no other connection to give.
     await keeper.close();
+    await dropSchema(database, name);
   }
 }
 
@@ -83,12 +84,15 @@ async function holdLock(keeper: Session, name: string): Promise<void> {
   await keeper.query('select pg_advisory_xact_lock($1::int, hashtext($2))', [ADVISORY_NAMESPACE, name]);
 }
 
-async function createSchema({ target, signal }: Database, name: string): Promise<void> {
-  const session = await Session.open(target, signal);
+async function createSchema({ target, signal, onNotice }: Database, name: string): Promise<void> {
+  const late = setTimeout(() => {
+    onNotice('waiting for a second connection: a pooler whose pool is of one never gives it');
+  }, LATE_MS);
   try {
-    await session.query(`create schema ${quote(name)}`);
+    const session = await Session.open(target, signal);
+    await session.query(`create schema ${quote(name)}`).finally(() => session.close());
   } finally {
-    await session.close();
+    clearTimeout(late);
   }
 }
 

@@ -51,10 +51,7 @@ export function useDatabase(): TestDatabase {
   });
 
   afterAll(async () => {
-    const { rows: sessions } = await own.query(
-      `select pid, state, query from pg_stat_activity where datname = $1 and application_name = 'scale-seed'`,
-      [name],
-    );
+    const sessions = await sessionsLeft();
     const { rows: leftovers } = await own.query(
       `select relname from pg_class where relname like 'scale_seed%'`,
     );
@@ -64,6 +61,18 @@ export function useDatabase(): TestDatabase {
     expect(sessions, 'sessions left behind').toEqual([]);
     expect(leftovers, 'staging tables left behind').toEqual([]);
   });
+
+  /** Those that are still there in a while: a backend lives on for a moment after its client has closed the connection. */
+  async function sessionsLeft(): Promise<object[]> {
+    const deadline = performance.now() + 10_000;
+    for (;;) {
+      const { rows } = await own.query<{ pid: number }>(
+        `select pid, state, query from pg_stat_activity where datname = $1 and application_name = 'scale-seed'`,
+        [name],
+      );
+      if (rows.length === 0 || performance.now() > deadline) return rows;
+    }
+  }
 
   async function query<R extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<R[]> {
     return (await own.query<R>(sql, values)).rows;
