@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { quote, quoteList } from '../../src/database/quote.js';
 import { columnsOf, type Fixture } from '../../src/fixtures/fixture.js';
 import type { LoadPath, Run } from '../load-path.js';
-import { notInstalled, runProcess } from '../run-process.js';
+import { notInstalled, runPsql } from '../run-process.js';
 
 /** Writes a psql script that loads each fixture's ready CSV file into a bare copy of its table. */
 async function writeScript(
@@ -24,7 +24,7 @@ async function writeScript(
 }
 
 const load: LoadPath['load'] = async ({ url, folder }) => {
-  await runProcess('psql', [url, '-qv', 'ON_ERROR_STOP=1', '-f', join(folder, 'floor.sql')]);
+  await runPsql(url, join(folder, 'floor.sql'));
   return undefined;
 };
 

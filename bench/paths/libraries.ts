@@ -7,7 +7,7 @@ import { quote, quoteList } from '../../src/database/quote.js';
 import { encodeWhole, wholeRecords } from '../../src/encode/encode-rows.js';
 import { columnsOf, type Fixture } from '../../src/fixtures/fixture.js';
 import type { LoadPath } from '../load-path.js';
-import { notInstalled, runProcess } from '../run-process.js';
+import { notInstalled, runProcess, runPsql } from '../run-process.js';
 
 const namesOf = (fixture: Fixture): string[] => columnsOf(fixture).map(({ name }) => name);
 
@@ -106,7 +106,7 @@ export const psqlCopy: LoadPath = {
     await writeFile(join(folder, 'copy.sql'), script.join('\n'));
   },
   load: async ({ url, folder }) => {
-    await runProcess('psql', [url, '-qv', 'ON_ERROR_STOP=1', '-f', join(folder, 'copy.sql')]);
+    await runPsql(url, join(folder, 'copy.sql'));
     return undefined;
   },
 };

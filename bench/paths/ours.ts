@@ -48,8 +48,8 @@ export const onlineProcess: LoadPath = {
       name === 'scale_certs' ? ['--certs', String(count)] : [],
     );
     const named = sized.length > 0 ? [] : fixtures.map(({ name }) => name);
-    const args = ['load', ...named, ...sized, '--no-settle', '--quiet', '--database-url', url];
-    await runProcess(process.execPath, [process.argv[1]!, ...args]);
+    const args = ['load', ...named, ...sized, '--no-settle', '--quiet'];
+    await runProcess(process.execPath, [process.argv[1]!, ...args], { DATABASE_URL: url });
     return undefined;
   },
 };

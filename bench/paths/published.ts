@@ -4,7 +4,7 @@ import { quote } from '../../src/database/quote.js';
 import type { Fixture } from '../../src/fixtures/fixture.js';
 import { insertSeries } from '../../src/reference/insert-sql.js';
 import type { LoadPath } from '../load-path.js';
-import { notInstalled, runProcess } from '../run-process.js';
+import { notInstalled, runPsql } from '../run-process.js';
 
 const publishedSql = (fixture: Fixture): string => `${insertSeries(fixture, quote(fixture.table)) ?? ''};`;
 
@@ -28,7 +28,7 @@ export const publishedProcess: LoadPath = {
     await writeFile(join(folder, 'published.sql'), fixtures.map(publishedSql).join('\n'));
   },
   load: async ({ url, folder }) => {
-    await runProcess('psql', [url, '-qv', 'ON_ERROR_STOP=1', '-f', join(folder, 'published.sql')]);
+    await runPsql(url, join(folder, 'published.sql'));
     return undefined;
   },
 };
