@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import { parse } from 'pg-connection-string';
 import { messageOf, ScaleSeedError } from '../errors.js';
-import { passwordFrom } from './passfile.js';
+import { numberFrom, parseUrl } from './parse-url.js';
+import { findPassword } from './passfile.js';
 import { checkCertificates, tlsChoices, tlsParameters } from './tls.js';
 
 /** Where to connect. */
@@ -38,27 +39,31 @@ function targetOf(url: URL, env: Environment): Target {
   const { mode, parameters } = tlsParameters(url, env);
   const passfile = url.searchParams.get('passfile');
   const requireAuth = url.searchParams.get('require_auth') ?? (env.PGREQUIREAUTH || undefined);
-  const connectTimeout = Number(url.searchParams.get('connect_timeout') ?? env.PGCONNECT_TIMEOUT ?? 10);
+  const connectTimeout = url.searchParams.get('connect_timeout') ?? (env.PGCONNECT_TIMEOUT || '10');
   const config = parseConfig(url, parameters);
   checkCertificates(config.ssl);
   const host = config.host ?? env.PGHOST ?? 'localhost';
-  const port = config.port ?? Number(env.PGPORT ?? 5432);
+  const port = numberFrom(portOf(url) ?? (env.PGPORT || '5432'), 'the port', 1, 65_535);
   const user = config.user ?? env.PGUSER;
   const database = config.database ?? env.PGDATABASE ?? user;
-  const password =
-    config.password ?? (passfile ? passwordFrom(passfile, { host, port, database, user }) : undefined);
+  const password = config.password ?? findPassword(passfile, env, { host, port, database, user });
   const { ssl, otherSsl } = tlsChoices(mode, config.ssl, host);
   return {
     config: {
       ...config,
       ssl,
       ...(password === undefined ? {} : { password }),
-      connectionTimeoutMillis: connectTimeout * 1000,
+      port,
+      connectionTimeoutMillis: numberFrom(connectTimeout, 'connect_timeout', 0, 86_400) * 1000,
     },
     otherSsl,
     scramOnly: mustBeScram(requireAuth),
     display: `postgresql://${user === undefined ? '' : `${user}@`}${host.startsWith('/') ? '' : `${host}:${port}`}/${database ?? ''}`,
   };
+}
+
+function portOf({ port, searchParams }: URL): string | undefined {
+  return searchParams.get('port') ?? (port || undefined);
 }
 
 /** Of libpq's choices this one alone keeps the password from a server that is not the right one. */
@@ -71,29 +76,14 @@ function mustBeScram(requireAuth: string | undefined): boolean {
   });
 }
 
-function parseUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !['postgres:', 'postgresql:'].includes(url.protocol)) {
-    throw new ScaleSeedError('the database URL is not a PostgreSQL connection string', {
-      code: 'configuration',
-      phase: 'configure',
-      hint: 'write it as postgresql://USER@HOST:5432/DATABASE, special characters in it percent-encoded',
-    });
-  }
-  return url;
-}
-
 /** The parts that node-postgres takes, with sslmode meaning what it means to libpq. */
-function parseConfig(
-  url: URL,
-  parameters: URLSearchParams,
-): pg.ClientConfig & { host?: string; port?: number } {
+function parseConfig(url: URL, parameters: URLSearchParams): pg.ClientConfig & { host?: string } {
   const text = `${url.protocol}//${url.username}${url.password === '' ? '' : `:${url.password}`}${url.username === '' ? '' : '@'}${url.host}${url.pathname}?${parameters.toString()}`;
   try {
-    const { host, port, user, password, database, ssl, options } = parse(text, { useLibpqCompat: true });
+    const { host, user, password, ssl, options, ...rest } = parse(text, { useLibpqCompat: true });
+    const database = rest.database ?? parameters.get('dbname');
     return {
       ...(host ? { host } : {}),
-      ...(port ? { port: Number(port) } : {}),
       ...(user ? { user } : {}),
       ...(password ? { password } : {}),
       ...(database ? { database } : {}),
@@ -101,7 +91,10 @@ function parseConfig(
       ssl: ssl as pg.ClientConfig['ssl'],
     };
   } catch (error) {
-    throw new ScaleSeedError(`the database URL cannot be used: ${messageOf(error)}`, {
+    // Whoever pastes the key itself in place of its file's name is not to see it again.
+    const key = parameters.get('sslkey');
+    const text = key ? messageOf(error).replaceAll(key, 'the file of sslkey') : messageOf(error);
+    throw new ScaleSeedError(`the database URL cannot be used: ${text}`, {
       code: 'configuration',
       phase: 'configure',
       hint: 'check sslmode, sslrootcert, sslcert and sslkey in the URL or in PGSSLMODE and its companions',

@@ -19,6 +19,10 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     hint: 'the connection was lost; nothing uncommitted stands, so run the command again',
   },
   '22': { code: 'fixture', hint: 'a value of the fixture does not fit its column' },
+  '22P05': {
+    code: 'fixture',
+    hint: 'the encoding of the database lacks a character: one in UTF8 has them all',
+  },
   '23502': { code: 'schema', hint: 'the table wants a value in a column that the fixture does not fill' },
   '23503': {
     code: 'parents',
@@ -30,6 +34,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     code: 'privilege',
     hint: 'the server or the role is read-only: give the address of the primary',
   },
+  '25P03': { code: 'timeout', hint: 'raise idle_in_transaction_session_timeout for the role' },
+  '25P04': { code: 'timeout', hint: 'raise transaction_timeout for the role' },
   '28': {
     code: 'connect',
     hint: 'check the user and password in the URL, PGPASSWORD or the password file, or sslcert and sslkey',
@@ -38,11 +44,16 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '40': { code: 'server', hint: 'another session stood in the way: run the command again' },
   '42501': { code: 'privilege', hint: 'grant the role what it lacks, or connect as another' },
   '42P01': { code: 'schema', hint: 'migrate the database, or name its schema with --schema' },
+  '42804': {
+    code: 'schema',
+    hint: 'the column is of another type than the fixture gives: migrate the database, or change the fixture',
+  },
   '42703': { code: 'schema', hint: 'migrate the database to a version of certctl that has this column' },
   '53': { code: 'server', hint: 'the server is out of a resource: see its log' },
   '53300': { code: 'connect', hint: 'the server has no connection left: lower --jobs, or close others' },
   '55P03': { code: 'locked', hint: 'another session holds a lock: see pg_locks, and run the command again' },
   '57014': { code: 'timeout', hint: 'raise statement_timeout for the role, or load in smaller pieces' },
+  '57P05': { code: 'timeout', hint: 'raise idle_session_timeout for the role' },
   '57P03': { code: 'connect', hint: 'the server is starting up or shutting down: --wait 30s waits for it' },
   '57': { code: 'server', hint: 'the server ended the session: see its log, then run the command again' },
 };
@@ -75,6 +86,8 @@ function meaningOf(error: unknown, { phase }: Context): Meaning {
     if (error.code.startsWith('08') && phase === 'connect') return meaningOfPooler(error);
     return MEANINGS[error.code] ?? MEANINGS[error.code.slice(0, 2)] ?? { code: 'server' };
   }
+  // Whoever gives no password gets this message of pg's.
+  if (phase === 'connect' && messageOf(error).startsWith('SASL')) return MEANINGS['28']!;
   return phase === 'connect'
     ? { code: 'connect', hint: isCertificateError(error) ? CERTIFICATE_HINT : NETWORK_HINT }
     : {
