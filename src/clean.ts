@@ -44,6 +44,7 @@ export async function cleanOn(database: Database, options: CleanOptions): Promis
     parents: 'ignore',
     guard: false,
     survey: false,
+    needs: ['select', 'delete'],
     settle: options.settle ?? true,
     changed: ({ deleted }) => deleted > 0,
     work: (step) => cleanFixture(step, options.confirm),

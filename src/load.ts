@@ -78,6 +78,7 @@ export async function loadInto(database: Database, options: LoadOptions): Promis
       parents: options.createParents === true ? 'create' : 'require',
       guard: options.force !== true,
       survey: true,
+      needs: ['select', 'insert'],
       citus: options.citus,
       settle: options.settle ?? true,
       changed: ({ inserted }) => inserted > 0,

@@ -79,6 +79,7 @@ function lookAt(database: Database, options: ManifestOptions) {
     parents: 'ignore',
     guard: false,
     survey: false,
+    needs: ['select'],
     settle: false,
     changed: () => false,
     work: findStanding,

@@ -28,6 +28,7 @@ export async function resetOn(database: Database, options: ResetOptions): Promis
     parents: options.createParents === true ? 'create' : 'require',
     guard: options.force !== true,
     survey: false,
+    needs: ['select', 'insert', 'update'],
     settle: options.settle ?? true,
     changed: ({ restored, inserted }) => restored + inserted > 0,
     work: resetFixture,

@@ -12,7 +12,10 @@ import { REPORT_VERSION, type ReportBase } from './report/result.js';
 import { stopwatch } from './report/stopwatch.js';
 
 /** What a command needs to know before it can work on fixtures. */
-export interface RunPlan<Result> extends Pick<PrepareOptions, 'parents' | 'guard' | 'survey' | 'citus'> {
+export interface RunPlan<Result> extends Pick<
+  PrepareOptions,
+  'parents' | 'guard' | 'survey' | 'needs' | 'citus'
+> {
   /** Sessions at work at once. */
   jobs: number;
   /** Vacuum and analyze the tables of fixtures whose result says that rows were changed. */

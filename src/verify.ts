@@ -32,6 +32,7 @@ export async function verifyOn(database: Database, options: VerifyOptions): Prom
       parents: 'ignore',
       guard: false,
       survey: false,
+      needs: ['select'],
       settle: false,
       changed: () => false,
       work: (step) => verifyFixture(step, options.maxAgeMs),

@@ -1,5 +1,4 @@
 import { ScaleSeedError } from '../errors.js';
-import { columnsOf, type Fixture } from '../fixtures/fixture.js';
 import { quote, type TableName } from './quote.js';
 import type { Session } from './session.js';
 
@@ -34,6 +33,8 @@ export interface TableInfo extends TableName {
   /** Enabled triggers that are not PostgreSQL's own. */
   userTriggers: string[];
   rowSecurity: boolean;
+  /** Row security may keep rows from the role's sight. */
+  rowsHidden: boolean;
   /** Unique constraints that are checked by triggers, at the end of a statement or transaction. */
   deferrableKeys: string[];
   /** Rewrite rules. */
@@ -42,12 +43,14 @@ export interface TableInfo extends TableName {
   plain: boolean;
   /** Citus keeps its rows on other servers, its workers. */
   distributed: boolean;
-  privileges: { select: boolean; insert: boolean; update: boolean; delete: boolean; owner: boolean };
+  privileges: Record<Privilege, boolean> & { owner: boolean };
 }
+
+export type Privilege = 'select' | 'insert' | 'update' | 'delete';
 
 const INSPECT = `
 select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = 'r' and not c.relispartition as plain,
-  c.relrowsecurity as "rowSecurity",
+  c.relrowsecurity as "rowSecurity", row_security_active(c.oid) as "rowsHidden",
   json_build_object(
     'select', has_table_privilege(c.oid, 'select'),
     'insert', has_table_privilege(c.oid, 'insert'),
@@ -98,7 +101,11 @@ export async function inspectTables(
   const { rows } = await session.query<TableInfo & { oid: string }>(INSPECT, [
     names.map((name) => (schema === undefined ? quote(name) : quote(schema, name))),
   ]);
-  return new Map(rows.map((found) => [found.name, { ...found, oid: Number(found.oid), distributed: false }]));
+  // The server cuts a name after 63 bytes: what it then finds is another schema than was named.
+  const meant = rows.filter((found) => schema === undefined || found.schema === schema);
+  return new Map(
+    meant.map((found) => [found.name, { ...found, oid: Number(found.oid), distributed: false }]),
+  );
 }
 
 /** @throws ScaleSeedError `schema` for a table that was looked for and not found. */
@@ -111,78 +118,4 @@ export function refuseMissingTable(table: string, schema: string | undefined): n
     state: 'nothing was changed',
     hint: 'start certctl-server once so that it migrates the database, name the schema with --schema, or --wait for it',
   });
-}
-
-/**
- * Holds a fixture against the table before its first row is sent.
- *
- * @throws ScaleSeedError `schema` for a column that is missing, generated, or wants a value and gets none;
- *   `privilege` where the role may not insert and select.
- */
-export function checkTable(fixture: Fixture, table: TableInfo): void {
-  const filled = columnsOf(fixture).map(({ name }) => name);
-  const problem =
-    missing(filled, table) ?? generated(filled, table) ?? unfilled(filled, table) ?? unprivileged(table);
-  if (problem === undefined) return;
-  throw new ScaleSeedError(`fixture ${fixture.name}: ${problem.text}`, {
-    code: problem.code,
-    phase: 'prepare',
-    fixture: fixture.name,
-    table: `${table.schema}.${table.name}`,
-    state: 'nothing was changed',
-    hint: problem.hint,
-  });
-}
-
-interface Problem {
-  text: string;
-  code: 'schema' | 'privilege';
-  hint: string;
-}
-
-function missing(filled: readonly string[], { name, columns }: TableInfo): Problem | undefined {
-  const absent = filled.filter((column) => !columns.some((existing) => existing.name === column));
-  if (absent.length === 0) return undefined;
-  return {
-    text: `table ${name} has no column ${absent.join(', ')}`,
-    code: 'schema',
-    hint: 'migrate the database to a version of certctl that has it',
-  };
-}
-
-function generated(filled: readonly string[], { name, columns }: TableInfo): Problem | undefined {
-  const fixed = columns.filter((column) => column.generated && filled.includes(column.name));
-  if (fixed.length === 0) return undefined;
-  return {
-    text: `table ${name} makes column ${fixed.map((column) => column.name).join(', ')} itself`,
-    code: 'schema',
-    hint: 'leave the column out of the fixture',
-  };
-}
-
-function unfilled(filled: readonly string[], { name, columns }: TableInfo): Problem | undefined {
-  const wanting = columns.filter(
-    (column) =>
-      column.notNull &&
-      column.default === null &&
-      !column.generated &&
-      !column.identity &&
-      !filled.includes(column.name),
-  );
-  if (wanting.length === 0) return undefined;
-  return {
-    text: `table ${name} wants a value in column ${wanting.map((column) => column.name).join(', ')}`,
-    code: 'schema',
-    hint: 'this certctl is newer than the fixture: give the column a default, or update scale-seed',
-  };
-}
-
-function unprivileged({ name, privileges }: TableInfo): Problem | undefined {
-  const lacking = (['select', 'insert'] as const).filter((privilege) => !privileges[privilege]);
-  if (lacking.length === 0) return undefined;
-  return {
-    text: `the role may not ${lacking.join(' or ')} on ${name}`,
-    code: 'privilege',
-    hint: `grant ${lacking.join(', ')} on ${name} to the role`,
-  };
 }

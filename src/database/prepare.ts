@@ -3,9 +3,10 @@ import pg from 'pg';
 import { ScaleSeedError, withState } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import { FAMILIES } from '../fixtures/registry.js';
+import { checkTable } from './check-table.js';
 import { markDistributed } from './citus.js';
 import { refuseStrangers } from './guard.js';
-import { checkTable, inspectTables, refuseMissingTable, type TableInfo } from './inspect-table.js';
+import { inspectTables, refuseMissingTable, type Privilege, type TableInfo } from './inspect-table.js';
 import { createParents, missingParents, refuseMissing } from './parents.js';
 import { Session } from './session.js';
 import { surveyTable, type Standing } from './survey.js';
@@ -24,6 +25,8 @@ export interface PrepareOptions {
   guard: boolean;
   /** Find out which rows stand. */
   survey: boolean;
+  /** What the role must be allowed to do with the tables. */
+  needs: readonly Privilege[];
   /** Treat the tables as Citus's even where it is not there. */
   citus?: boolean | undefined;
 }
@@ -108,7 +111,7 @@ async function prepareOnce(database: Database, options: PrepareOptions): Promise
     if (options.citus === true) for (const table of tables.values()) table.distributed = true;
     const tableOf = ({ table }: Fixture): TableInfo =>
       tables.get(table) ?? refuseMissingTable(table, options.schema);
-    for (const fixture of options.fixtures) checkTable(fixture, tableOf(fixture));
+    for (const fixture of options.fixtures) checkTable(fixture, tableOf(fixture), options.needs);
     const standing = await surveyFleet(session, tables, options);
     if (options.parents !== 'ignore') await settleParents(session, database, options, tableOf);
     const standingOf = (fixture: Fixture): Standing => standing.get(fixture)!;
@@ -126,15 +129,23 @@ async function askServer(
     version: string;
     number: number;
     superuser: boolean;
+    read_only: boolean;
+    temporary: boolean;
     has_citus: boolean;
     anchor_us: string;
   }>(
     `select current_setting('server_version') as version, current_setting('server_version_num')::int as number,
-       current_setting('is_superuser')::bool as superuser,
+       current_setting('is_superuser')::bool as superuser, current_setting('transaction_read_only')::bool as read_only,
+       has_database_privilege(current_database(), 'temporary') as temporary,
        to_regclass('pg_catalog.pg_dist_partition') is not null as has_citus,
        (extract(epoch from now()) * 1000000)::int8 as anchor_us`,
   );
-  const { version, number, superuser, has_citus: hasCitus, anchor_us: anchorUs } = rows[0]!;
+  const { version, number, superuser, has_citus: hasCitus, anchor_us: anchorUs, ...may } = rows[0]!;
+  if (may.read_only) throw refused('the server lets us read and not write', READ_ONLY_HINT);
+  if (!may.temporary) {
+    const hint = 'grant temporary on the database to the role';
+    throw refused('the role may not make temporary tables', hint);
+  }
   if (number < OLDEST_SERVER) {
     throw new ScaleSeedError(`the server is PostgreSQL ${version}; 14 is the oldest that works`, {
       code: 'configuration',
@@ -148,6 +159,14 @@ async function askServer(
     anchorUs: BigInt(anchorUs),
     hasCitus,
   };
+}
+
+const READ_ONLY_HINT =
+  'give the address of the primary if this is a standby; else see default_transaction_read_only of role, database and URL';
+
+/** Every command needs a temporary table. */
+function refused(what: string, hint: string): ScaleSeedError {
+  return new ScaleSeedError(what, { code: 'privilege', phase: 'prepare', hint });
 }
 
 /** PostgreSQL 15 brought the privilege, and the function that tells of it. */

@@ -40,7 +40,9 @@ function obstacleTo(fixture: Fixture, table: TableInfo, mayReplicate: boolean): 
   if (userTriggers.length > 0) return `${name} has triggers of its own: ${userTriggers.join(', ')}`;
   if (rules.length > 0) return `${name} has rules: ${rules.join(', ')}`;
   if (deferrableKeys.length > 0) return `${name} has deferrable keys: ${deferrableKeys.join(', ')}`;
-  const unlockable = foreignKeys.find((key) => !key.lockable);
+  const unlockable = foreignKeys.find(
+    ({ lockable, columns }) => !lockable && !columns.some((column) => isNull(fixture, table, column)),
+  );
   if (unlockable !== undefined) return `the role may not lock rows of ${unlockable.parent.name}`;
   const special = foreignKeys.find((key) => !key.simple);
   if (special !== undefined) return `foreign key ${special.name} is of a special kind`;

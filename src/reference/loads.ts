@@ -24,6 +24,7 @@ export async function loadOurs(database: Database, place: Place): Promise<TimedL
       guard: false,
       survey: true,
       citus,
+      needs: ['select', 'insert'],
       settle: false,
       changed: () => false,
       work: (step) => {
