@@ -3,8 +3,10 @@ import { countPresent } from './database/marks.js';
 import { onSessions } from './database/on-sessions.js';
 import { translateError } from './database/translate-error.js';
 import { ScaleSeedError, withState } from './errors.js';
+import type { Fixture } from './fixtures/fixture.js';
 import { loadRange, type LoadedRange, type LoadPlan } from './load-range.js';
 import type { ForeignKeyCheck, LoadedFixture } from './report/result.js';
+import { formatCount } from './report/units.js';
 import { stopwatch } from './report/stopwatch.js';
 import { COMMITTED, type Step } from './run.js';
 
@@ -27,6 +29,7 @@ export async function loadFixture(step: Step, plan: LoadPlan, parts: number): Pr
   const sentRows = sum(loaded, (range) => range.sentRows);
   const known = sentRows === 0 ? loaded[0]?.present : undefined;
   const present = known ?? (await countPresent(session, fixture, table));
+  if (present < fixture.count) step.database.onNotice(missingRows(fixture, present));
   const whole = ranges.length === 1 && sentRows === fixture.count;
   return {
     name: fixture.name,
@@ -50,6 +53,12 @@ export async function loadFixture(step: Step, plan: LoadPlan, parts: number): Pr
     rowsPerSecond: Math.round(inserted / (totalMs / 1000)),
     confirmation: fixture.confirmation(present),
   };
+}
+
+/** ON CONFLICT says nothing of a row that it leaves out. */
+function missingRows({ name, count }: Fixture, present: number): string {
+  const rows = `${formatCount(present)} of the ${formatCount(count)} rows of ${name} are there`;
+  return `${rows}: others repeat a key, find it taken, or were kept out by a trigger or rule; see \`scale-seed verify\``;
 }
 
 /** Loads ranges side by side, each on a session and in a transaction of its own. */

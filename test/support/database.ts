@@ -15,6 +15,8 @@ export interface TestDatabase {
   untilSession: (condition: string) => Promise<void>;
   /** Makes a role with the password `pw` that may do nothing yet; it goes with the file. */
   role: () => Promise<string>;
+  /** Makes another database, with such options and then such tables, and returns its URL; it goes with the file. */
+  another: (options: string, sql: string) => Promise<string>;
   /** Another client of the same database; ends with the file. */
   client: () => Promise<pg.Client>;
 }
@@ -28,13 +30,15 @@ let clones = 0;
 export function useDatabase(): TestDatabase {
   const name = `clone_${process.pid}_${(clones += 1)}`;
   const serverUrl = (): string => inject('serverUrl');
-  const url = (): string => {
+  const urlOf = (database: string): string => {
     const own = new URL(serverUrl());
-    own.pathname = name;
+    own.pathname = database;
     return own.href;
   };
+  const url = (): string => urlOf(name);
   const open: pg.Client[] = [];
   const roles: string[] = [];
+  const others: string[] = [];
   let own: pg.Client;
 
   async function client(): Promise<pg.Client> {
@@ -56,7 +60,7 @@ export function useDatabase(): TestDatabase {
       `select relname from pg_class where relname like 'scale_seed%'`,
     );
     await Promise.all(open.map((opened) => opened.end()));
-    await administer(serverUrl(), `drop database ${name} with (force)`);
+    for (const made of [name, ...others]) await administer(serverUrl(), `drop database ${made} with (force)`);
     for (const role of roles) await administer(serverUrl(), `drop role ${role}`);
     expect(sessions, 'sessions left behind').toEqual([]);
     expect(leftovers, 'staging tables left behind').toEqual([]);
@@ -93,8 +97,20 @@ export function useDatabase(): TestDatabase {
     return made;
   }
 
+  async function another(options: string, sql: string): Promise<string> {
+    const made = `${name}_other_${others.length + 1}`;
+    await administer(serverUrl(), `create database ${made} template template0 ${options}`);
+    others.push(made);
+    const client = new pg.Client({ connectionString: urlOf(made) });
+    await client.connect();
+    await client.query(sql);
+    await client.end();
+    return urlOf(made);
+  }
+
   return {
     role,
+    another,
     sessions,
     untilSession: async (condition) => {
       while ((await sessions(condition)) === 0);

@@ -1,0 +1,47 @@
+import type { BadInput } from './bad-input.js';
+
+/** A schema with a table of agents in it. */
+function schema(name: string): Pick<BadInput, 'before' | 'after'> {
+  const quoted = `"${name.replaceAll('"', '""')}"`;
+  return {
+    before: `create schema ${quoted}; create table ${quoted}.agents (like public.agents including all)`,
+    after: `drop schema ${quoted} cascade`,
+  };
+}
+
+const load = (name: string) => (): string[] => ['load', '02_agent_fleet', '--schema', name];
+
+/** Names of schemas that look like something else, but are not. */
+const GOOD = [
+  ['a quote and a statement', 'fleet"; drop table agents; --'],
+  ['an apostrophe and a statement', "'; drop table agents; --"],
+  ['a space', 'two words'],
+  ['letters of other scripts', 'flotte_ünïcödé_艦隊_☃'],
+  ['63 bytes', 'x'.repeat(63)],
+] as const;
+
+export const NAMES: readonly BadInput[] = [
+  ...GOOD.map(([what, name]) => ({
+    what: `a schema whose name has ${what}`,
+    typed: load(name),
+    ...schema(name),
+    exit: 0,
+    printed: /5000 agents rows present/,
+    added: 5_000,
+  })),
+  {
+    what: 'a schema whose first 63 bytes another has',
+    typed: load('x'.repeat(70)),
+    ...schema('x'.repeat(63)),
+    exit: 1,
+    printed: /there is no table agents in schema x{70}\n/,
+  },
+  {
+    what: 'a schema that is not there',
+    typed: load('public"; drop table agents; --'),
+    exit: 1,
+    printed: /there is no table agents in schema public"; drop table agents; --/,
+  },
+  { what: 'a schema without a name', typed: load(''), exit: 2, printed: /a name is empty/ },
+  { what: 'half a quoted name', typed: load('"public'), exit: 2, printed: /a quote has no other/ },
+];
