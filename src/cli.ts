@@ -14,9 +14,12 @@ import { registerLoad } from './commands/load.js';
 import { registerManifest } from './commands/manifest.js';
 import { registerReset } from './commands/reset.js';
 import { registerVerify } from './commands/verify.js';
+import { watchOutput } from './commands/watch-output.js';
 
 // The command line may hold a password: take it out of ps.
 process.title = 'scale-seed';
+
+watchOutput();
 
 // Until a command says otherwise it has failed: a promise that never settles must not look like success.
 process.exitCode = EXIT.failed;

@@ -49,8 +49,8 @@ async function writeCsv(fixture: Fixture, { anchor, header }: GenerateFlags): Pr
   try {
     await pipeline(csv(), process.stdout, { end: false });
   } catch (error) {
-    // A reader such as head that has seen enough is no failure.
-    if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
+    // What is wrong with standard output is told by whoever watches it.
+    if (!(error instanceof Error && 'syscall' in error && error.syscall === 'write')) throw error;
   }
 }
 

@@ -238,3 +238,30 @@ describe.skipIf(!hasPsql)('generate', () => {
     expect(stderr).toBe('');
   });
 });
+
+describe.skipIf(process.platform !== 'linux')('standard output', () => {
+  const shell = (script: string): Promise<{ stderr: string }> =>
+    promisify(execFile)('bash', ['-o', 'pipefail', '-c', script], {
+      env: { ...process.env, NODE: process.execPath, CLI, DATABASE_URL: database.url },
+    });
+
+  it.each(['load --quiet', 'verify --quiet', 'list', 'manifest', '--help', 'generate 02_agent_fleet'])(
+    'that nobody reads is no failure of %s',
+    async (command) => {
+      const { stderr } = await shell(`"$NODE" "$CLI" ${command} | true`);
+      expect(stderr).not.toMatch(/EPIPE|\n\s+at /);
+    },
+  );
+
+  it.each(['verify --quiet', 'list', 'generate 02_agent_fleet'])(
+    'that cannot be written is one clear message of %s',
+    async (command) => {
+      await expect(shell(`"$NODE" "$CLI" ${command} > /dev/full`)).rejects.toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(
+          /^scale-seed: standard output cannot be written: ENOSPC.*\n$/,
+        ) as string,
+      });
+    },
+  );
+});
