@@ -35,14 +35,23 @@ export function useDatabase(): TestDatabase {
     own.pathname = database;
     return own.href;
   };
-  const url = (): string => urlOf(name);
+  const directUrl = (): string => urlOf(name);
+  const url = (): string => {
+    const own = new URL(directUrl());
+    if (inject('poolerPort') !== 0) own.port = String(inject('poolerPort'));
+    return own.href;
+  };
+  // A pooler keeps connections, in the name of their last client.
+  const ofScaleSeed = (): string =>
+    `datname = current_database() and application_name = 'scale-seed'
+     and ${inject('poolerPort') === 0 ? 'true' : `state <> 'idle'`}`;
   const open: pg.Client[] = [];
   const roles: string[] = [];
   const others: string[] = [];
   let own: pg.Client;
 
   async function client(): Promise<pg.Client> {
-    const opened = new pg.Client({ connectionString: url(), application_name: 'test' });
+    const opened = new pg.Client({ connectionString: directUrl(), application_name: 'test' });
     opened.on('error', () => undefined);
     await opened.connect();
     open.push(opened);
@@ -71,8 +80,7 @@ export function useDatabase(): TestDatabase {
     const deadline = performance.now() + 10_000;
     for (;;) {
       const { rows } = await own.query<{ pid: number }>(
-        `select pid, state, query from pg_stat_activity where datname = $1 and application_name = 'scale-seed'`,
-        [name],
+        `select pid, state, query from pg_stat_activity where ${ofScaleSeed()}`,
       );
       if (rows.length === 0 || performance.now() > deadline) return rows;
     }
@@ -84,8 +92,7 @@ export function useDatabase(): TestDatabase {
 
   async function sessions(condition = 'true'): Promise<number> {
     const [row] = await query<{ count: string }>(
-      `select count(*) from pg_stat_activity
-       where datname = current_database() and application_name = 'scale-seed' and (${condition})`,
+      `select count(*) from pg_stat_activity where ${ofScaleSeed()} and (${condition})`,
     );
     return Number(row?.count);
   }

@@ -7,11 +7,14 @@ import type { TestProject } from 'vitest/node';
 import { startEmbedded } from '../../src/database/embedded/index.js';
 import { SCHEMA_SQL } from '../../src/database/embedded/schema.js';
 import { seedParents } from '../../src/database/with-database.js';
+import { startPooler } from './pgbouncer.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** URL of the run's server, with its superuser and password. */
     serverUrl: string;
+    /** Port of a PgBouncer before it, through which scale-seed is to go; 0 for none. */
+    poolerPort: number;
   }
 }
 
@@ -20,7 +23,8 @@ export const TEMPLATE = 'scale_seed_template';
 
 /**
  * One server a run: that of SCALE_SEED_TEST_URL (a superuser's), else an embedded one that is thrown away at the end. Its
- * programs are those that SCALE_SEED_POSTGRES_DIR names, which is how other versions are tested.
+ * programs are those that SCALE_SEED_POSTGRES_DIR names, which is how other versions are tested. SCALE_SEED_TEST_POOLER
+ * puts a PgBouncer in transaction mode before the server.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const given = process.env.SCALE_SEED_TEST_URL;
@@ -28,7 +32,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
     given === undefined ? await startOwn() : { url: given, stop: () => Promise.resolve() };
   await createTemplate(url);
   project.provide('serverUrl', url);
+  const pooler = process.env.SCALE_SEED_TEST_POOLER ? await startPooler(url, 10) : undefined;
+  project.provide('poolerPort', pooler?.port ?? 0);
   return async () => {
+    await pooler?.stop();
     await execute(url, 'postgres', `drop database if exists ${TEMPLATE} with (force)`);
     await stop();
   };
