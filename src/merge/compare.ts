@@ -104,12 +104,30 @@ async function unexpectedRows(
   const strangers = `from (select * from ${quoteTable(table)} where ${markCondition(fixture.mark, values)}) as t
     left join ${staged.table} as s on ${sameIdentity(fixture)}
     where s.${quote(identityOf(fixture)[0] ?? '')} is null`;
-  const counted = await session.query<{ count: string }>(`select count(*) ${strangers}`, values);
-  const rows = Number(counted.rows[0]?.count);
-  return {
-    rows,
-    examples: await someKeys(session, rows, `select ${keySql(fixture, 't')} as key ${strangers}`, values),
-  };
+  return withoutNestedLoops(session, async () => {
+    const counted = await session.query<{ count: string }>(`select count(*) ${strangers}`, values);
+    const rows = Number(counted.rows[0]?.count);
+    const examples = await someKeys(
+      session,
+      rows,
+      `select ${keySql(fixture, 't')} as key ${strangers}`,
+      values,
+    );
+    return { rows, examples };
+  });
+}
+
+/**
+ * In a table without statistics a mark seems to fit one row, for which a loop over the staging table would do: for 10,000
+ * rows that takes 8 s, where a hash join takes 20 ms.
+ */
+async function withoutNestedLoops<T>(session: Session, work: () => Promise<T>): Promise<T> {
+  const { rows } = await session.query<{ before: string }>(
+    `select current_setting('enable_nestloop') as before, set_config('enable_nestloop', 'off', true)`,
+  );
+  const result = await work();
+  await session.query(`select set_config('enable_nestloop', $1, true)`, [rows[0]?.before]);
+  return result;
 }
 
 async function someKeys(session: Session, count: number, sql: string, values: unknown[]): Promise<string[]> {
