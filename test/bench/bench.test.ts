@@ -17,7 +17,8 @@ const bench = (...args: string[]) =>
   run([
     'bench',
     '--database-url',
-    database.url,
+    // Its scratch schema is named by a parameter that a pooler does not pass on.
+    database.directUrl,
     '--paths',
     'published,online,rerun,floor-offline',
     '--output',

@@ -5,6 +5,8 @@ import { TEMPLATE } from './global-setup.js';
 export interface TestDatabase {
   /** URL of a clone of the migrated database. */
   readonly url: string;
+  /** The same without the pooler that may stand before the server. */
+  readonly directUrl: string;
   /** Rows of a query, by a client that is not scale-seed's. */
   query: <R extends pg.QueryResultRow = pg.QueryResultRow>(sql: string, values?: unknown[]) => Promise<R[]>;
   /** The first column of the first row. */
@@ -124,6 +126,9 @@ export function useDatabase(): TestDatabase {
     },
     get url() {
       return url();
+    },
+    get directUrl() {
+      return directUrl();
     },
     query,
     value: async (sql, values) => Object.values<unknown>((await query(sql, values))[0] ?? {})[0],
