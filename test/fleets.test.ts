@@ -88,18 +88,26 @@ describe('many fleets', () => {
   });
 
   it('are at work as many at a time as there are jobs', async () => {
-    const open: Promise<number>[] = [];
-    await loadFleets({
+    const schemas = ['f_01', 'f_02', 'f_03', 'f_04'];
+    const atWork = new Set<string>();
+    const counted: number[] = [];
+    const writer = await database.client();
+    // None ends before two are at work.
+    await writer.query('begin; lock table f_01.agents, f_02.agents in share mode');
+    const loading = loadFleets({
       ...at(),
-      schemas: ['f_01', 'f_02', 'f_03', 'f_04'],
+      schemas,
       jobs: 2,
       fixtures: small,
-      onEvent: ({ type }) => {
-        // A session that is done may take a moment to end.
-        if (type === 'phase') open.push(database.sessions(`state <> 'idle'`));
+      onEvent: (event) => {
+        if (event.type === 'phase') counted.push(atWork.add(event.schema!).size);
+        if (event.type === 'end') atWork.delete(event.schema);
       },
     });
-    expect(Math.max(...(await Promise.all(open)))).toBe(2);
+    while ((await database.sessions(`wait_event_type = 'Lock'`)) < 2);
+    await writer.query('commit');
+    expect((await loading).fleets.map(({ report }) => report?.fixtures.length)).toEqual([2, 2, 2, 2]);
+    expect(Math.max(...counted)).toBe(2);
   });
 
   it('do not stop each other when one fails', async () => {
