@@ -2,7 +2,7 @@ import { Staging, type Range } from './copy/staging.js';
 import type { TableInfo } from './database/inspect-table.js';
 import { lockFixture, lockLoaders } from './database/lock-fixture.js';
 import type { Session } from './database/session.js';
-import { surveyTable } from './database/survey.js';
+import { hasChanged, surveyTable } from './database/survey.js';
 import { ScaleSeedError } from './errors.js';
 import { timestampText } from './encode/timestamp.js';
 import {
@@ -12,7 +12,12 @@ import {
   rebuildIndexes,
   type PlainIndex,
 } from './merge/exclusive.js';
-import { chooseForeignKeyCheck, lockParents, takeOverForeignKeys } from './merge/foreign-keys.js';
+import {
+  chooseForeignKeyCheck,
+  heedTriggers,
+  lockParents,
+  takeOverForeignKeys,
+} from './merge/foreign-keys.js';
 import { mergeStaged } from './merge/merge.js';
 import type { ForeignKeyCheck, MergeStrategy } from './report/result.js';
 import { stopwatch } from './report/stopwatch.js';
@@ -79,8 +84,8 @@ async function loadInTransaction(
   const waited = await lockFixture(session, fixture, table, database.onNotice, plan.parts);
   if (plan.mode === 'exclusive') await lockLoaders(session, table);
   const before = prepared.standingOf(fixture);
-  // Whoever was waited for has probably loaded the rows; rows to be built upon may have been deleted meanwhile.
-  const stale = waited || (before.upTo > 0 && before.upTo < fixture.count);
+  // Whoever was waited for has probably loaded the rows; rows that are to be built upon may have been deleted meanwhile.
+  const stale = waited || (before.upTo > 0 && (await hasChanged(session, table, before)));
   const survey = stale ? await surveyTable(session, table, [fixture]) : undefined;
   const { upTo, noneAfter, present } = survey?.standing.get(fixture) ?? before;
   const missing = { first: Math.max(range.first, Math.min(upTo, range.last) + 1), last: range.last };
@@ -102,8 +107,11 @@ async function loadInTransaction(
     const rowsToCome = missing.last - missing.first + 1;
     const dropped = plan.mode === 'exclusive' ? await claim(session, table, rowsToCome, plan) : [];
     const merged = await mergeBatches(step, session, staging, noneAfter);
-    if (dropped.length > 0) enter('index');
-    await rebuildIndexes(session, dropped);
+    if (dropped.length > 0) {
+      enter('index');
+      if (prepared.mayReplicate) await heedTriggers(session);
+      await rebuildIndexes(session, dropped);
+    }
     return {
       ...merged,
       present: undefined,

@@ -46,6 +46,48 @@ describe('a generator that never settles', () => {
   });
 });
 
+describe('an abort', () => {
+  it('that the generator hears of first is no unhandled rejection', async () => {
+    const unhandled: unknown[] = [];
+    const listen = (reason: unknown): void => void unhandled.push(reason);
+    process.on('unhandledRejection', listen);
+    for (let n = 1; n <= 10; n++) {
+      const controller = new AbortController();
+      const listening = agents(`heard-${n}`, () => {
+        controller.signal.throwIfAborted();
+        return undefined;
+      });
+      const loading = load({
+        databaseUrl: database.url,
+        fixtures: [{ ...listening, count: 100_000 }],
+        signal: controller.signal,
+        onEvent: (event) => {
+          if (event.type !== 'phase' || event.phase !== 'merge') return;
+          setTimeout(() => {
+            controller.abort();
+          }, n);
+        },
+      });
+      await expect(loading).rejects.toMatchObject({
+        state: expect.stringContaining('nothing was changed') as string,
+      });
+    }
+    process.off('unhandledRejection', listen);
+    expect(unhandled).toEqual([]);
+  });
+
+  it('before the commit is sent leaves no doubt', async () => {
+    const controller = new AbortController();
+    const fixtures = [agents('last', () => undefined)];
+    const onEvent: LoadOptions['onEvent'] = (event) => {
+      if (event.type === 'progress' && event.phase === 'merge' && event.rows === 5_000) controller.abort();
+    };
+    await expect(
+      load({ databaseUrl: database.url, fixtures, signal: controller.signal, onEvent }),
+    ).rejects.toMatchObject({ code: 'interrupted', state: 'last: nothing was changed' });
+  });
+});
+
 describe('a network that passes nothing on any more', () => {
   it.each([
     ['for new connections either', false],

@@ -6,7 +6,7 @@ interface TableColumn {
   name: string;
   type: string;
   notNull: boolean;
-  /** Text of the default, as pg_get_expr writes it. */
+  /** Text of the default, its own or its domain's, as pg_get_expr writes it. */
   default: string | null;
   /** Generated, or an identity column that takes no value. */
   generated: boolean;
@@ -18,6 +18,7 @@ interface ForeignKey {
   columns: string[];
   parent: TableName;
   parentColumns: string[];
+  parentIsPartitioned: boolean;
   /** The role may lock rows of the parent. */
   lockable: boolean;
   /** An enforced key that a NULL in any column satisfies, and no period. */
@@ -62,11 +63,13 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
       'name', a.attname,
       'type', format_type(a.atttypid, a.atttypmod),
       'notNull', a.attnotnull,
-      'default', case when a.attgenerated = '' then pg_get_expr(d.adbin, d.adrelid) end,
+      'default', case when a.attgenerated = '' then
+        coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(y.typdefaultbin, 0)) end,
       'generated', a.attgenerated <> '' or a.attidentity = 'a',
       'identity', a.attidentity <> ''
     ) order by a.attnum), '[]')
-    from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    from pg_attribute a join pg_type y on y.oid = a.atttypid
+      left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
     where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
   (select coalesce(json_agg(json_build_object(
       'name', k.conname,
@@ -75,12 +78,15 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
       'parent', json_build_object('schema', pn.nspname, 'name', p.relname),
       'parentColumns', (select json_agg(a.attname order by u.n) from unnest(k.confkey) with ordinality u (attnum, n)
         join pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.attnum),
+      'parentIsPartitioned', p.relkind = 'p',
       'lockable', has_any_column_privilege(p.oid, 'update'),
       'simple', k.confmatchtype = 's' and not coalesce((to_jsonb(k)->>'conperiod')::bool, false)
         and coalesce((to_jsonb(k)->>'conenforced')::bool, true)
     ) order by k.conname), '[]')
     from pg_constraint k join pg_class p on p.oid = k.confrelid join pg_namespace pn on pn.oid = p.relnamespace
-    where k.conrelid = c.oid and k.contype = 'f') as "foreignKeys",
+    where k.conrelid = c.oid and k.contype = 'f'
+      -- A key to a partitioned table has a row for each of its partitions too.
+      and not exists (select from pg_constraint w where w.oid = k.conparentid and w.conrelid = c.oid)) as "foreignKeys",
   (select coalesce(json_agg(t.tgname order by t.tgname), '[]')
     from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal and t.tgenabled <> 'D') as "userTriggers",
   (select coalesce(json_agg(k.conname order by k.conname), '[]')
@@ -106,6 +112,11 @@ export async function inspectTables(
   return new Map(
     meant.map((found) => [found.name, { ...found, oid: Number(found.oid), distributed: false }]),
   );
+}
+
+/** A column's type with its length, as SQL. */
+export function typeOf({ columns }: TableInfo, column: string): string {
+  return columns.find(({ name }) => name === column)?.type ?? 'text';
 }
 
 /** @throws ScaleSeedError `schema` for a table that was looked for and not found. */

@@ -14,7 +14,9 @@ export function markCondition({ column, prefix, digits }: Mark, values: unknown[
   const startsWith = `${quote(column)} like $${values.length}`;
   if (digits === undefined) return startsWith;
   values.push(`^[0-9]{${digits}}$`);
-  return `(${startsWith} and substr(${quote(column)}, ${prefix.length + 1}) ~ $${values.length})`;
+  // PostgreSQL counts code points.
+  const length = Array.from(prefix).length;
+  return `(${startsWith} and substr(${quote(column)}, ${length + 1}) ~ $${values.length})`;
 }
 
 /** How many rows of a fixture's mark stand in the table. */

@@ -10,15 +10,15 @@ import { translateError } from './translate-error.js';
 const GRACE_MS = 1500;
 
 /**
- * Begins, and sets for this transaction alone: no JIT, which never pays in a merge and can cost hundreds of
- * milliseconds, and a watch on the client, without which a backend that waits for COPY data never learns that the
- * loader's machine is gone. A role's default of another isolation level would not see what the loader that it waited
- * for has committed.
+ * What holds for a transaction alone: no JIT, which never pays in a merge and can cost hundreds of milliseconds, and a
+ * watch on the client, without which a backend that waits for COPY data never learns that the loader's machine is
+ * gone. Servers on Windows cannot watch it, and PostgreSQL 14 can on Linux alone.
  */
-const BEGIN = `begin isolation level read committed;
+const SETTINGS = `
 select set_config('jit', 'off', true),
   set_config('client_connection_check_interval',
-    case when version() ~* 'mingw|windows|visual c' then '0' else '5000' end, true),
+    case when version() ~* 'mingw|windows|visual c' or version() ~ '^PostgreSQL 14' and version() !~* 'linux' then '0'
+      else '5000' end, true),
   set_config('tcp_keepalives_idle', '30', true),
   set_config('tcp_keepalives_interval', '10', true),
   set_config('tcp_keepalives_count', '3', true)`;
@@ -69,16 +69,21 @@ export class Session {
   }
 
   /**
-   * Runs `work` between begin and commit; rolls back whatever it throws.
+   * Runs `work` between begin and commit; rolls back whatever it throws. A role's default of another isolation level
+   * would not see what the loader that it waited for has committed.
    *
    * @throws ScaleSeedError `server` when the connection is lost during the commit, so that nobody knows how it ended;
    *   otherwise what `work` threw.
    */
-  async transaction<T>(work: () => Promise<T>): Promise<T> {
+  async transaction<T>(
+    work: () => Promise<T>,
+    isolation: 'read committed' | 'repeatable read' = 'read committed',
+  ): Promise<T> {
     let committing = false;
     try {
-      await this.query(BEGIN);
+      await this.query(`begin isolation level ${isolation}; ${SETTINGS}`);
       const result = await work();
+      this.signal.throwIfAborted();
       committing = true;
       await this.query('commit');
       return result;

@@ -1,5 +1,6 @@
 import { likePattern, markCondition } from './marks.js';
 import { literal, quote, quoteTable, type TableName } from './quote.js';
+import type { TableInfo } from './inspect-table.js';
 import type { Session } from './session.js';
 import { identityOf, numberedValue, type Fixture, type NumberedKey } from '../fixtures/fixture.js';
 
@@ -11,6 +12,8 @@ export interface Standing {
   noneAfter: boolean;
   /** Rows of the fixture's mark that stand. */
   present: number;
+  /** The server's transactions that this takes into account. */
+  snapshot: string;
 }
 
 /** What a table holds. */
@@ -37,7 +40,8 @@ export async function surveyTable(
   const marks = new Set([...fixtures, ...known.filter((fixture) => fixture.table === table.name)]);
   const anyMark = [...marks].map(({ mark }) => markCondition(mark, values)).join(' or ');
   const columns = [
-    `count(*) filter (where not (${anyMark || 'false'})) as strangers`,
+    'pg_current_snapshot()::text as snapshot',
+    `count(*) filter (where (${anyMark || 'false'}) is not true) as strangers`,
     ...fixtures.flatMap((fixture, i) => standingSql(fixture, i, table, values)),
   ];
   const { rows } = await session.query<Record<string, string | null>>(
@@ -51,6 +55,17 @@ export async function surveyTable(
   };
 }
 
+/** Whether anything may have changed since; costs nothing next to another survey. Citus's workers are not heard of. */
+export async function hasChanged(
+  session: Session,
+  { distributed }: TableInfo,
+  { snapshot }: Standing,
+): Promise<boolean> {
+  if (distributed) return true;
+  const { rows } = await session.query<{ now: string }>('select pg_current_snapshot()::text as now');
+  return rows[0]?.now !== snapshot;
+}
+
 /** Columns for one fixture: rows of its mark; where its key counts, rows of that key and the highest of them. */
 function standingSql(fixture: Fixture, i: number, table: TableName, values: unknown[]): string[] {
   const present = `count(*) filter (where ${markCondition(fixture.mark, values)}) as present${i}`;
@@ -60,7 +75,9 @@ function standingSql(fixture: Fixture, i: number, table: TableName, values: unkn
   const name = quote(column);
   const bytes = `textsend(${name})`;
   const bare =
-    key.suffix === '' ? bytes : `substr(${bytes}, 1, octet_length(${name}) - ${key.suffix.length})`;
+    key.suffix === ''
+      ? bytes
+      : `substr(${bytes}, 1, octet_length(${name}) - ${Buffer.byteLength(key.suffix)})`;
   values.push(numberedValue(key, 1), numberedValue(key, fixture.count), Buffer.from(key.prefix));
   const [first, last, prefix] = [2, 1, 0].map((back) => `$${values.length - back}`);
   const range = `${name} between ${first} and ${last}`;
@@ -80,13 +97,14 @@ function standingSql(fixture: Fixture, i: number, table: TableName, values: unkn
 
 function standingOf(fixture: Fixture, i: number, answer: Record<string, string | null>): Standing {
   const present = Number(answer[`present${i}`]);
+  const snapshot = String(answer.snapshot);
   const counting = countingKey(fixture);
-  if (counting === undefined) return { upTo: 0, noneAfter: present === 0, present };
+  if (counting === undefined) return { upTo: 0, noneAfter: present === 0, present, snapshot };
   const counted = Number(answer[`counted${i}`]);
   const highest = answer[`highest${i}`] ?? numberedValue(counting.key, 0);
   return highest === numberedValue(counting.key, counted)
-    ? { upTo: counted, noneAfter: true, present }
-    : { upTo: 0, noneAfter: false, present };
+    ? { upTo: counted, noneAfter: true, present, snapshot }
+    : { upTo: 0, noneAfter: false, present, snapshot };
 }
 
 /** The key that identifies a row, where it is a single column that counts. */

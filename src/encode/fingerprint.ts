@@ -12,7 +12,9 @@ export class Fingerprint {
 
   constructor({ table, columns, derived, constants }: Fixture) {
     const shared = JSON.stringify({ table, columns, derived, constants }, (_key, value: unknown) =>
-      typeof value === 'bigint' ? value.toString() : value,
+      typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))
+        ? String(value)
+        : value,
     );
     this.#hash.update(`${shared}\n`);
   }

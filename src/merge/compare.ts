@@ -1,12 +1,12 @@
 import type { Staging } from '../copy/staging.js';
-import type { TableInfo } from '../database/inspect-table.js';
+import { typeOf, type TableInfo } from '../database/inspect-table.js';
 import { markCondition } from '../database/marks.js';
 import { quote, quoteTable } from '../database/quote.js';
 import type { Session } from '../database/session.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import type { ColumnDrift, VerifiedFixture } from '../report/result.js';
 import { rowAnchor } from './anchors.js';
-import { columnValues, sameIdentity, valueOn, withoutLength } from './expressions.js';
+import { columnValues, sameIdentity, valueOn } from './expressions.js';
 import { restColumns } from './rest-columns.js';
 
 type Comparison = Pick<VerifiedFixture, 'missing' | 'unexpected' | 'driftedRows' | 'drift' | 'notCompared'>;
@@ -25,11 +25,14 @@ export async function compareRows(
   const checks = checksOf(fixture, table, values);
   const compared = comparedSql(fixture, table, staged, checks);
   const differs = checks.map((_, i) => `f${i} is distinct from e${i}`);
+  const drifted = ['false', ...differs].join(' or ');
+  const counted = [
+    'count(*) filter (where absent) as missing',
+    `count(*) filter (where not absent and (${drifted})) as drifted`,
+    ...differs.map((differ, i) => `count(*) filter (where not absent and ${differ}) as c${i}`),
+  ];
   const counts = await session.query<Record<string, string>>(
-    `${compared} select count(*) filter (where absent) as missing,
-       count(*) filter (where not absent and (${differs.join(' or ')})) as drifted,
-       ${differs.map((differ, i) => `count(*) filter (where not absent and ${differ}) as c${i}`).join(', ')}
-     from compared`,
+    `${compared} select ${counted.join(', ')} from compared`,
     values,
   );
   const count = (name: string): number => Number(counts.rows[0]?.[name]);
@@ -76,18 +79,37 @@ function checksOf(fixture: Fixture, table: TableInfo, values: unknown[]): Check[
   return [...own, ...restColumns(fixture, table).fixed]
     .filter(({ column }) => !identity.includes(column))
     .map(({ column, sql }) => {
-      const type = withoutLength(table.columns.find(({ name }) => name === column)?.type ?? 'text');
-      // The type json has no equality, and its white space is nobody's business.
-      const comparable = type === 'json' ? 'jsonb' : type;
-      return { column, expected: `(${sql})::${comparable}`, found: `t.${quote(column)}::${comparable}` };
+      const type = typeOf(table, column);
+      return {
+        column,
+        expected: comparable(type, `(${sql})::${type}`),
+        found: comparable(type, `t.${quote(column)}`),
+      };
     });
+}
+
+/** Types whose equality says whether two values are the same; that of box
+ * compares areas, that of interval takes a month for 30 days, and xml has none. */
+const EXACT =
+  /^(smallint|integer|bigint|numeric|real|double precision|boolean|date|uuid|bytea|jsonb|timestamp)\b[^[]*$/;
+
+/** A value of a type in a form that only the same value has. */
+function comparable(type: string, sql: string): string {
+  // The white space of a json is nobody's business.
+  if (type === 'json') return `(${sql})::jsonb`;
+  // A collation of the column's own may take two texts for the same.
+  return EXACT.test(type) ? sql : `(${sql})::text collate "C"`;
 }
 
 /** A row for every row of the fixture: its key, whether it is absent, and e(xpected) and f(ound) for every check. */
 function comparedSql(fixture: Fixture, table: TableInfo, staged: Staging, checks: readonly Check[]): string {
-  const pairs = checks.map(({ expected, found }, i) => `${expected} as e${i}, ${found} as f${i}`);
+  const columns = [
+    `${keySql(fixture, 's')} as key`,
+    `t.${quote(identityOf(fixture)[0] ?? '')} is null as absent`,
+    ...checks.map(({ expected, found }, i) => `${expected} as e${i}, ${found} as f${i}`),
+  ];
   return `with compared as (
-    select ${keySql(fixture, 's')} as key, t.${quote(identityOf(fixture)[0] ?? '')} is null as absent, ${pairs.join(', ')}
+    select ${columns.join(', ')}
     from ${staged.table} as s left join ${quoteTable(table)} as t on ${sameIdentity(fixture)})`;
 }
 

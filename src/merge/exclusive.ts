@@ -72,10 +72,11 @@ export async function dropPlainIndexes(
     `select c.relname as name, pg_get_indexdef(i.indexrelid) as definition
      from pg_index as i join pg_class as c on c.oid = i.indexrelid
      where i.indrelid = $1::int8::oid and i.indisvalid and i.indisready
+       and has_schema_privilege(c.relnamespace, 'create')
        and not (i.indisunique or i.indisprimary or i.indisexclusion or i.indisreplident or i.indisclustered)
        and c.reltablespace = 0 and not c.relispartition
        and obj_description(c.oid, 'pg_class') is null
-       and not exists (select from pg_attribute as a where a.attrelid = c.oid and a.attstattarget > 0)
+       and not exists (select from pg_attribute as a where a.attrelid = c.oid and a.attstattarget >= 0)
        and not exists (select from pg_depend as d where d.classid = 'pg_class'::regclass and d.objid = c.oid
          and d.deptype in ('e', 'x'))
        and not exists (select from pg_depend as d where d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid)
@@ -88,7 +89,9 @@ export async function dropPlainIndexes(
   return indexes;
 }
 
-/** Makes the dropped indexes again. */
+/** Makes the dropped indexes again, in the database's own tablespace, where all of them were. */
 export async function rebuildIndexes(session: Session, indexes: readonly PlainIndex[]): Promise<void> {
+  if (indexes.length === 0) return;
+  await session.query(`select set_config('default_tablespace', '', true)`);
   for (const { definition } of indexes) await session.query(definition);
 }

@@ -58,7 +58,13 @@ function valueSql(column: FixtureColumn, values: unknown[]): string {
   return `$${values.length}::${withoutLength(stagingType(column.type))}`;
 }
 
-/** A type without its length: a cast to varchar(n) would cut a value that is too long; the assignment to the column refuses it. */
+/**
+ * A type without its length: a cast to varchar(n) would cut a value that is too long; the assignment to the column
+ * refuses it. To SQL char and bit alone are char(1) and bit(1).
+ */
 export function withoutLength(type: string): string {
-  return type.replace(/\([\d, ]+\)/, '');
+  return type
+    .replace(/\([\d, ]+\)/, '')
+    .replace(/^(char|character)(?=$|\[)/i, 'bpchar')
+    .replace(/^bit(?=$|\[)/i, 'varbit');
 }

@@ -1,5 +1,5 @@
 import type { Staging } from '../copy/staging.js';
-import { inspectTables, refuseMissingTable, type TableInfo } from '../database/inspect-table.js';
+import { inspectTables, refuseMissingTable, typeOf, type TableInfo } from '../database/inspect-table.js';
 import { literal, quote, quoteTable } from '../database/quote.js';
 import type { Session } from '../database/session.js';
 import { ScaleSeedError } from '../errors.js';
@@ -75,6 +75,11 @@ export async function takeOverForeignKeys(
   return { table: now, foreignKeys };
 }
 
+/** Triggers do their work again from here on: event triggers hear of the indexes that are built after the merge. */
+export async function heedTriggers(session: Session): Promise<void> {
+  await session.query('set local session_replication_role to default');
+}
+
 /**
  * Checks that every distinct parent of the staged rows exists, and locks it as the foreign key's own trigger would,
  * so that it cannot go before the transaction ends. Keys that do not vary need that for the `first` batch only. All
@@ -116,16 +121,21 @@ function missingParentsSql(
   fixture: Fixture,
   table: TableInfo,
   { table: staging }: Staging,
-  { name, columns, parent, parentColumns }: ForeignKey,
+  { name, columns, parent, parentColumns, parentIsPartitioned }: ForeignKey,
   values: unknown[],
 ): string {
   const constant = !columns.some((column) => varies(fixture, column));
-  const wanted = columns.map((column, i) => `${sourceSql(fixture, table, column, values)} as k${i}`);
+  // What the row will hold, which a numeric's scale may round, is what must have a parent.
+  const wanted = columns.map(
+    (column, i) => `(${sourceSql(fixture, table, column, values)})::${typeOf(table, column)} as k${i}`,
+  );
+  // Rows of tables that inherit from the parent do not count as its own.
+  const parents = `${parentIsPartitioned ? '' : 'only '}${quoteTable(parent)}`;
   const same = parentColumns.map((column, i) => `p.${quote(column)} = w.k${i}`).join(' and ');
   return `(with wanted as materialized (
          select distinct ${wanted.join(', ')} from ${constant ? '(select) as s' : `${staging} as s`}),
        locked as materialized (
-         select p.* from ${quoteTable(parent)} as p where exists (select from wanted as w where ${same})
+         select ${parentColumns.map((column) => `p.${quote(column)}`).join(', ')} from ${parents} as p where exists (select from wanted as w where ${same})
          for key share)
      select ${literal(name)} as key, concat_ws('/', ${columns.map((_, i) => `w.k${i}`).join(', ')}) as missing
      from wanted as w

@@ -34,7 +34,8 @@ export async function mergeStaged(
   return inserted ?? insertOnConflict(session, insert, values);
 }
 
-const UNIQUE_VIOLATION = '23505';
+/** A unique key is taken, or an exclusion constraint's. */
+const TAKEN = ['23505', '23P01'];
 
 async function tryInsert(session: Session, insert: string, values: unknown[]): Promise<Merged | undefined> {
   await session.query('savepoint plain_insert');
@@ -42,7 +43,7 @@ async function tryInsert(session: Session, insert: string, values: unknown[]): P
     const { rowCount } = await session.query(insert, values);
     return { inserted: rowCount ?? 0, strategy: 'insert' };
   } catch (error) {
-    if (!(error instanceof pg.DatabaseError && error.code === UNIQUE_VIOLATION)) throw error;
+    if (!(error instanceof pg.DatabaseError && TAKEN.includes(error.code ?? ''))) throw error;
     await session.query('rollback to savepoint plain_insert');
     return undefined;
   }

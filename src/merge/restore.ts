@@ -25,6 +25,9 @@ export async function restoreRows(
       .map(({ column, sql }) => `${quote(column)} = ${sql}`),
     ...restColumns(fixture, table).fixed.map(({ column }) => `${quote(column)} = default`),
   ];
+  // A row that is nothing but its key is as it was, and is counted all the same.
+  if (assignments.length === 0)
+    assignments.push(...identity.map((column) => `${quote(column)} = t.${quote(column)}`));
   const { rowCount } = await session.query(
     `update ${quoteTable(table)} as t set ${assignments.join(', ')}
      from ${staging} as s where ${sameIdentity(fixture)}`,

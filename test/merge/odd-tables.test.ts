@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest';
+import { defineFixture } from '../../src/fixtures/define-fixture.js';
+import type { Fixture } from '../../src/fixtures/fixture.js';
+import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
+import { load } from '../../src/load.js';
+import { reset } from '../../src/reset.js';
+import { verify } from '../../src/verify.js';
+import { useDatabase } from '../support/database.js';
+
+const database = useDatabase();
+
+type Parts = Partial<Parameters<typeof defineFixture>[0]>;
+
+/** Rows a-1, a-2 ... of a table of the test's own. */
+function fixtureOf(table: string, parts: Parts = {}): Fixture {
+  return defineFixture({
+    name: table,
+    table,
+    count: 3,
+    columns: { id: 'text' },
+    conflictKeys: [['id']],
+    mark: { column: 'id', prefix: 'a-' },
+    *rows(first: number, last: number) {
+      for (let g = first; g <= last; g++) yield [`a-${g}`];
+    },
+    ...parts,
+  });
+}
+
+const run = (...fixtures: Fixture[]) => ({ databaseUrl: database.url, fixtures, settle: false });
+
+async function driftOf(fixture: Fixture): Promise<string[]> {
+  const { fixtures } = await verify(run(fixture));
+  return fixtures.flatMap(({ drift }) => drift.map(({ column }) => column));
+}
+
+describe('values of a type with a length', () => {
+  it('are stored and verified to their full length', async () => {
+    await database.query(
+      `create table lengths (id text primary key, d char(8), flags bit(8), arr char(4)[], price numeric(10,2))`,
+    );
+    const fixture = fixtureOf('lengths', {
+      derived: { arr: { type: 'char(4)[]', arrayOf: 'id' } },
+      constants: {
+        d: { type: 'char(8)', value: 'constant' },
+        flags: { type: 'bit(8)', value: '10101010' },
+        price: { type: 'numeric', value: '1.239' },
+      },
+    });
+    await load(run(fixture));
+    expect(
+      await database.query(`select d, flags::text, arr::text, price from lengths where id = 'a-1'`),
+    ).toEqual([{ d: 'constant', flags: '10101010', arr: '{"a-1 "}', price: '1.24' }]);
+    expect(await driftOf(fixture)).toEqual([]);
+    await database.query(`update lengths set d = 'cXXXXXXX', flags = b'10000000', arr = '{aXXX}'`);
+    expect(await driftOf(fixture)).toEqual(['arr', 'd', 'flags']);
+  });
+});
+
+describe('columns that PostgreSQL cannot compare, or not exactly', () => {
+  it('are verified all the same', async () => {
+    await database.query(
+      `create collation caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+       create table odd (id text primary key, loc point, doc json, area box default '(1,1),(0,0)',
+         span interval default '30 days', word text collate caseless default 'abc')`,
+    );
+    const fixture = fixtureOf('odd', { constants: { doc: { type: 'json', value: { a: 1 } } } });
+    await load(run(fixture));
+    await database.query(`update odd set doc = '{ "a" : 1 }'`);
+    expect(await driftOf(fixture)).toEqual([]);
+    await database.query(
+      `update odd set loc = '(1,2)', doc = '{"a":2}', area = '(2,0.5),(0,0)', span = '1 month', word = 'ABC'`,
+    );
+    expect(await driftOf(fixture)).toEqual(['doc', 'loc', 'area', 'span', 'word']);
+  });
+
+  it('need not be there: a key alone is a row', async () => {
+    await database.query('create table bare (id text primary key)');
+    const fixture = fixtureOf('bare');
+    await load(run(fixture));
+    expect((await verify(run(fixture))).intact).toBe(true);
+    await database.query(`delete from bare where id = 'a-2'`);
+    expect((await reset(run(fixture))).fixtures[0]).toMatchObject({ inserted: 1, restored: 2 });
+  });
+});
+
+describe('a key that another row holds', () => {
+  it('of an exclusion constraint is skipped as one of a unique index is', async () => {
+    await database.query(
+      `create table rooms (id text primary key, floor int4range, exclude using gist (floor with &&));
+       insert into rooms values ('x', '[2,2]')`,
+    );
+    const fixture = fixtureOf('rooms', {
+      columns: { id: 'text', floor: 'int4range' },
+      *rows(first: number, last: number) {
+        for (let g = first; g <= last; g++) yield [`a-${g}`, `[${g},${g}]`];
+      },
+    });
+    await expect(load(run(fixture))).resolves.toMatchObject({
+      fixtures: [{ inserted: 2, skipped: 1, merge: 'on conflict' }],
+    });
+  });
+});
+
+describe('a mark', () => {
+  it('that real rows leave open does not hide them from the guard', async () => {
+    await database.query(
+      `insert into agents (id, name, hostname, api_key_hash, os)
+       select 'real-' || g, 'real-' || g, 'h', 'x', null from generate_series(1, 1500) as g`,
+    );
+    const fixture = { ...sizedAgents(3), mark: { column: 'os', prefix: 'linux' } };
+    await expect(load(run(fixture))).rejects.toMatchObject({ code: 'guard' });
+    await database.query(`delete from agents where id like 'real-%'`);
+  });
+
+  it('is as long as PostgreSQL counts it', async () => {
+    await database.query('create table marks (id text primary key)');
+    const fixture = fixtureOf('marks', {
+      mark: { column: 'id', prefix: '🚀-', digits: 1 },
+      *rows(first: number, last: number) {
+        for (let g = first; g <= last; g++) yield [`🚀-${g}`];
+      },
+    });
+    expect((await load(run(fixture))).fixtures[0]).toMatchObject({ present: 3 });
+  });
+});
+
+describe('rows that are deleted after they were counted', () => {
+  it('are loaded again when their turn comes', async () => {
+    await load(run(sizedAgents(2000)));
+    let deleted: Promise<unknown> | undefined;
+    const report = await load({
+      ...run(sizedCertificates(100), sizedAgents(2000)),
+      jobs: 1,
+      onEvent: ({ type }) => {
+        if (type === 'phase') deleted ??= database.query(`delete from agents where id like 'agent-scale-%'`);
+      },
+    });
+    await deleted;
+    const [row] = await database.query<{ rows: string }>('select count(*) as rows from agents');
+    expect(report.fixtures[1]).toMatchObject({ present: Number(row?.rows) });
+  });
+});
+
+describe('a fingerprint', () => {
+  it('tells apart what JSON does not', async () => {
+    await database.query('create table floats (id text primary key, x double precision)');
+    const fingerprints: (string | undefined)[] = [];
+    for (const value of [NaN, Infinity, null]) {
+      const fixture = fixtureOf('floats', { constants: { x: { type: 'double precision', value } } });
+      fingerprints.push((await load(run(fixture))).fixtures[0]?.fingerprint);
+      await database.query('delete from floats');
+    }
+    expect(new Set(fingerprints).size).toBe(3);
+  });
+});
