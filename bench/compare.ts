@@ -1,13 +1,17 @@
 import { readFile } from 'node:fs/promises';
+import type * as SimpleStatistics from 'simple-statistics';
 import { messageOf, ScaleSeedError } from '../src/errors.js';
+import { estimateMedian } from '../src/report/median-interval.js';
 import type { BenchResult, PathResult } from './result.js';
-import type { Statistician } from './statistics.js';
+import { probabilityOfNoDifference } from './statistics.js';
 import { REFERENCE } from './summarize.js';
+
+const NO_DIFFERENCE = 'no difference beyond the noise';
 
 export interface Comparison {
   size: string;
   path: string;
-  verdict: 'faster' | 'slower' | 'no difference that the noise allows to see';
+  verdict: 'faster' | 'slower' | typeof NO_DIFFERENCE;
   /** New time against old, each as a ratio to the reference of its own run. */
   change: number;
   probability: number;
@@ -25,7 +29,7 @@ export function compareResults(
   before: BenchResult,
   after: BenchResult,
   thresholdPercent: number,
-  statistics: Statistician,
+  statistics: typeof SimpleStatistics,
 ): Comparison[] {
   return after.sizes.flatMap(({ size, paths }) => {
     const earlier = before.sizes.find((candidate) => candidate.size === size)?.paths ?? [];
@@ -34,10 +38,10 @@ export function compareResults(
       const reference = path.ratio?.to ?? REFERENCE;
       if (old === undefined || path.name === reference) return [];
       const [one, other] = [ratiosOf(old, reference, earlier), ratiosOf(path, reference, paths)];
-      const probability = statistics.probabilityOfNoDifference(one, other);
-      const change = statistics.estimate(other).median / statistics.estimate(one).median;
+      const probability = probabilityOfNoDifference(statistics, one, other);
+      const change = estimateMedian(other).median / estimateMedian(one).median;
       const differs = probability < SIGNIFICANT;
-      const verdict = !differs ? NO_DIFFERENCE : change < 1 ? ('faster' as const) : ('slower' as const);
+      const verdict = !differs ? NO_DIFFERENCE : change < 1 ? 'faster' : 'slower';
       return [
         {
           size,
@@ -51,8 +55,6 @@ export function compareResults(
     });
   });
 }
-
-const NO_DIFFERENCE = 'no difference that the noise allows to see' as const;
 
 function ratiosOf(path: PathResult, reference: string, all: readonly PathResult[]): number[] {
   const referenceMs = all.find(({ name }) => name === reference)?.samplesMs;

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import type * as SimpleStatistics from 'simple-statistics';
 import { messageOf, ScaleSeedError } from '../src/errors.js';
 import { compareResults, readResult, type Comparison } from './compare.js';
 import type { Places } from './databases.js';
@@ -11,7 +12,6 @@ import { PATHS, QUICK } from './paths/index.js';
 import { renderPage } from './report/page.js';
 import { renderMarkdownTables } from './report/tables.js';
 import type { BenchResult, SizeResult } from './result.js';
-import { statistician, type Statistician } from './statistics.js';
 import { summarizePaths } from './summarize.js';
 import { fixturesOfSize, rowsOf } from './workload.js';
 
@@ -39,8 +39,8 @@ export interface BenchOptions {
 export async function runBench(
   options: BenchOptions,
 ): Promise<{ result: BenchResult; comparisons: Comparison[] }> {
-  const statistics = await loadStatistics();
-  const before = options.compare === undefined ? undefined : await readResult(options.compare);
+  const earlier = options.compare === undefined ? undefined : await readResult(options.compare);
+  const statistics = earlier && (await loadStatistics());
   const result: BenchResult = {
     version: 1,
     startedAt: new Date().toISOString(),
@@ -49,10 +49,9 @@ export async function runBench(
     sizes: [],
   };
   await mkdir(options.output, { recursive: true });
-  for (const size of options.sizes) await measureSize(size, result, options, statistics);
+  for (const size of options.sizes) await measureSize(size, result, options);
   await writeReports(result, options);
-  const comparisons =
-    before === undefined ? [] : compareResults(before, result, options.thresholdPercent, statistics);
+  const comparisons = statistics ? compareResults(earlier, result, options.thresholdPercent, statistics) : [];
   return { result, comparisons };
 }
 
@@ -60,7 +59,6 @@ async function measureSize(
   size: string,
   result: BenchResult,
   { places, paths: names, runs, output, signal, onNotice }: BenchOptions,
-  statistics: Statistician,
 ): Promise<void> {
   const fixtures = fixturesOfSize(size);
   const rows = rowsOf(fixtures);
@@ -76,7 +74,7 @@ async function measureSize(
       onNotice(`${size}: ${round === 0 ? 'warm-up' : `run ${round} of ${runs}`}, ${path.name}`);
     },
     onRound: async (samples) => {
-      measured.paths = summarizePaths(paths, samples, rows, statistics);
+      measured.paths = summarizePaths(paths, samples, rows);
       await writeFile(join(output, 'bench.json'), `${JSON.stringify(result, null, 2)}\n`);
     },
   });
@@ -118,14 +116,14 @@ async function writeReports(result: BenchResult, { output, onNotice }: BenchOpti
   }
 }
 
-async function loadStatistics(): Promise<Statistician> {
+async function loadStatistics(): Promise<typeof SimpleStatistics> {
   try {
-    return statistician(await import('simple-statistics'));
+    return await import('simple-statistics');
   } catch (error) {
-    throw new ScaleSeedError(`the benchmarks need the package simple-statistics: ${messageOf(error)}`, {
+    throw new ScaleSeedError(`--compare needs the package simple-statistics: ${messageOf(error)}`, {
       code: 'configuration',
       phase: 'configure',
-      hint: 'npm install simple-statistics vega vega-lite',
+      hint: 'npm install simple-statistics',
     });
   }
 }

@@ -1,10 +1,5 @@
+import type { MedianEstimate } from '../src/report/median-interval.js';
 import type { Phases } from './load-path.js';
-
-/** A median with the interval that resampling the runs gives it (95 %). */
-export interface Estimate {
-  median: number;
-  interval: [number, number];
-}
 
 export interface PathResult {
   name: string;
@@ -13,9 +8,9 @@ export interface PathResult {
   /** One a round, in order: the samples of one round were taken one after the other. */
   samplesMs: number[];
   phases: Phases[];
-  time: Estimate;
+  time: MedianEstimate;
   /** Of the path's time to that of another in the same round; absent where that was not measured. */
-  ratio?: Estimate & { to: string };
+  ratio?: MedianEstimate & { to: string };
   rowsPerSecond: number;
 }
 

@@ -1,7 +1,7 @@
+import { estimateMedian } from '../src/report/median-interval.js';
 import type { LoadPath } from './load-path.js';
 import type { Sample } from './measure.js';
 import type { PathResult } from './result.js';
-import type { Statistician } from './statistics.js';
 
 /** The path to which others are compared that name none themselves. */
 export const REFERENCE = 'published';
@@ -11,14 +11,13 @@ export function summarizePaths(
   paths: readonly LoadPath[],
   samples: readonly Sample[],
   rows: number,
-  { estimate }: Statistician,
 ): PathResult[] {
   const msOf = (name: string): number[] =>
     samples.filter(({ path }) => path.name === name).map(({ ms }) => ms);
   return paths.map(({ name, about, floor, reference = REFERENCE }) => {
     const samplesMs = msOf(name);
     const referenceMs = msOf(reference);
-    const time = estimate(samplesMs);
+    const time = estimateMedian(samplesMs);
     const ratios = samplesMs.map((ms, round) => ms / (referenceMs[round] ?? NaN));
     return {
       name,
@@ -29,7 +28,9 @@ export function summarizePaths(
         path.name === name && phases !== undefined ? [phases] : [],
       ),
       time,
-      ...(referenceMs.length === samplesMs.length ? { ratio: { ...estimate(ratios), to: reference } } : {}),
+      ...(referenceMs.length === samplesMs.length
+        ? { ratio: { ...estimateMedian(ratios), to: reference } }
+        : {}),
       rowsPerSecond: Math.round(rows / (time.median / 1000)),
     };
   });

@@ -1,7 +1,7 @@
 import { sweepScratchSchemas } from './database/scratch-schema.js';
 import { translateError } from './database/translate-error.js';
 import { withDatabase, type Database } from './database/with-database.js';
-import { ScaleSeedError } from './errors.js';
+import { withState } from './errors.js';
 import type { Fixture } from './fixtures/fixture.js';
 import { SETS } from './fixtures/registry.js';
 import { loadInto, type LoadOptions } from './load.js';
@@ -50,7 +50,8 @@ export async function ci(options: CiOptions = {}): Promise<CiReport> {
       const judged = await judgeLoad(database, { ...options, fixtures }, report, criteria);
       return { ...judged, timings: { ...judged.timings, totalMs: total() } };
     } catch (error) {
-      throw standing(translateError(error, { phase: 'measure', during: 'after the load' }));
+      const translated = translateError(error, { phase: 'measure', during: 'after the load' });
+      throw withState(translated, 'the fleet is loaded and stands; it was not judged');
     }
   });
 }
@@ -93,9 +94,4 @@ function identify({ name, count, frozenFingerprint }: Fixture): ThisRun['fixture
 
 function refuseBaseline({ baseline, budgetRatio }: Criteria, run: Omit<ThisRun, 'measured'>): void {
   if (baseline !== undefined) refuseIncomparable(baseline, { ...run, measured: budgetRatio !== undefined });
-}
-
-function standing({ message, code, phase, table, fixture, hint, cause }: ScaleSeedError): ScaleSeedError {
-  const state = 'the fleet is loaded and stands; it was not judged';
-  return new ScaleSeedError(message, { code, phase, table, fixture, state, hint, cause });
 }

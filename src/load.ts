@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { translateError } from './database/translate-error.js';
 import { withDatabase, type Database } from './database/with-database.js';
 import { timestampText } from './encode/timestamp.js';
@@ -6,6 +5,7 @@ import { fingerprintOf } from './encode/fingerprint.js';
 import { withState, type Phase } from './errors.js';
 import { SETS } from './fixtures/registry.js';
 import { loadFixture, summarizeChecks, type Loaded } from './load-fixture.js';
+import { jobsOf } from './jobs.js';
 import type { FixtureOptions } from './options.js';
 import { orAborted } from './or-aborted.js';
 import type { LoadReport } from './report/result.js';
@@ -20,8 +20,8 @@ export interface LoadOptions extends FixtureOptions {
    */
   mode?: 'online' | 'exclusive' | undefined;
   /**
-   * Sessions at work at once; by default one a fixture, as far as there are cores. With more sessions than fixtures each
-   * fixture is loaded in parts, side by side, and every part commits on its own (in online mode: a table that is locked
+   * Sessions at work at once, of which no more than one a fixture is needed; by default one for each processor, and at
+   * least 2. Where more than there are fixtures are asked for, each fixture is loaded in parts, side by side, and every part commits on its own (in online mode: a table that is locked
    * gains nothing by it).
    */
   jobs?: number | undefined;
@@ -67,7 +67,7 @@ async function afterLoading<T>(phase: Phase, work: Promise<T>): Promise<T> {
 /** Loads fixtures into a database that is at hand. */
 export async function loadInto(database: Database, options: LoadOptions): Promise<LoadReport> {
   const { mode = 'online', lockTimeoutMs = 10_000, fixtures = SETS.fleet } = options;
-  const jobs = options.jobs ?? Math.max(2, availableParallelism());
+  const jobs = jobsOf(options.jobs);
   const parts = mode === 'exclusive' ? 1 : partsOf(fixtures.length, options.jobs);
   const total = stopwatch();
   const { base, prepared, results, connectMs, workMs, settleMs } = await runOnFixtures<Loaded>(

@@ -1,8 +1,8 @@
-import { availableParallelism } from 'node:os';
 import { reachServer } from './database/prepare.js';
 import { translateError } from './database/translate-error.js';
 import { cancellation, withDatabase, type Database } from './database/with-database.js';
 import { ScaleSeedError, withState } from './errors.js';
+import { jobsOf } from './jobs.js';
 import type { FixtureOptions } from './options.js';
 import type { Fleet, FleetsReport, OneFleetReport } from './report/result.js';
 import { stopwatch } from './report/stopwatch.js';
@@ -26,12 +26,13 @@ type Place = Required<Pick<FixtureOptions, 'schema' | 'waitMs'>>;
  * @throws ScaleSeedError for what concerns all of them: `usage` where no schema is named, `connect` where the server cannot
  *   be reached to begin with.
  */
-export function onSchemas<Report extends OneFleetReport>(
+export async function onSchemas<Report extends OneFleetReport>(
   command: Report['command'],
   options: OnSchemas<FixtureOptions>,
   work: (database: Database, place: Place) => Promise<Report>,
 ): Promise<FleetsReport<Report>> {
-  const { schemas, jobs = Math.max(2, availableParallelism()), waitMs = 0 } = options;
+  const { schemas, waitMs = 0 } = options;
+  const jobs = jobsOf(options.jobs);
   return withDatabase(options, async (database) => {
     if (schemas.length === 0) throw noSchema();
     const startedAt = new Date().toISOString();

@@ -9,7 +9,7 @@ import type { ResetFixture, ResetReport } from './report/result.js';
 import { stopwatch } from './report/stopwatch.js';
 import { runOnFixtures, type Step } from './run.js';
 
-export type ResetOptions = Omit<LoadOptions, 'mode' | 'jobs' | 'lockTimeoutMs' | 'verify'>;
+export type ResetOptions = Omit<LoadOptions, 'mode' | 'jobs' | 'lockTimeoutMs' | 'verify' | 'citus'>;
 
 /**
  * Puts the rows of fixtures back to what a fresh load would make of them, on a fresh anchor, and adds those that are

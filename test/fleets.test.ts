@@ -110,6 +110,12 @@ describe('many fleets', () => {
     expect(Math.max(...counted)).toBe(2);
   });
 
+  it.each([0, -1, 1.5, NaN])('cannot be loaded %s at a time', async (jobs) => {
+    await expect(loadFleets({ ...at(), schemas: ['f_01'], jobs, fixtures: small })).rejects.toMatchObject({
+      code: 'usage',
+    });
+  });
+
   it('do not stop each other when one fails', async () => {
     const events: RunEvent[] = [];
     const schemas = ['empty', 'f_04', 'orphans', 'nowhere', 'f_01'];

@@ -1,4 +1,5 @@
 import type { TopLevelSpec } from 'vega-lite';
+import { estimateMedian } from '../../src/report/median-interval.js';
 import type { BenchResult, SizeResult } from '../result.js';
 import { REFERENCE } from '../summarize.js';
 
@@ -85,7 +86,7 @@ export function phaseChart(size: SizeResult): TopLevelSpec {
       path: name,
       phase,
       order,
-      ms: medianOf(phases.map((sample) => sample[phase] ?? 0)),
+      ms: estimateMedian(phases.map((sample) => sample[phase] ?? 0)).median,
     })),
   );
   return {
@@ -132,9 +133,4 @@ export function costChart({ sizes }: BenchResult): TopLevelSpec {
       strokeDash: { field: 'kind', type: 'nominal', legend: null },
     },
   };
-}
-
-function medianOf(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }

@@ -15,7 +15,7 @@ export async function renderPage(result: BenchResult): Promise<string> {
   for (const size of result.sizes) {
     sections.push(
       `<section><h2>${size.size}: ${formatCount(size.rows)} rows</h2><p class="verdict">${verdictOf(size)}</p>`,
-      `<h3>Throughput, with the 95 % interval</h3>${await draw(throughputChart(size))}`,
+      `<h3>Throughput, with the interval of its median</h3>${await draw(throughputChart(size))}`,
     );
     if (size.paths.some(({ phases }) => phases.length > 0)) {
       sections.push(`<h3>Where the time goes</h3>${await draw(phaseChart(size))}`);

@@ -1,9 +1,10 @@
 import { alignColumns } from '../../src/report/align-columns.js';
+import { estimateMedian, type MedianEstimate } from '../../src/report/median-interval.js';
 import { formatCount } from '../../src/report/units.js';
 import type { Comparison } from '../compare.js';
-import type { BenchResult, Estimate, SizeResult } from '../result.js';
+import type { BenchResult, SizeResult } from '../result.js';
 
-const HEAD = ['path', 'median', '95 % interval', 'ratio', '95 % interval', 'to', 'rows/s'];
+const HEAD = ['path', 'median', 'interval', 'ratio', 'interval', 'to', 'rows/s'];
 
 /** A size's paths, the quickest first. */
 function rowsOf({ paths }: SizeResult): string[][] {
@@ -20,7 +21,7 @@ function rowsOf({ paths }: SizeResult): string[][] {
     ]);
 }
 
-function intervalOf({ interval: [low, high] }: Estimate, format: (value: number) => string): string {
+function intervalOf({ interval: [low, high] }: MedianEstimate, format: (value: number) => string): string {
   return `${format(low)} to ${format(high)}`;
 }
 
@@ -56,7 +57,8 @@ export function renderComparison(comparisons: readonly Comparison[]): string {
 }
 
 export function describeMachine({ machine, server, sizes }: BenchResult): string {
-  const runs = sizes[0]?.paths[0]?.samplesMs.length ?? 0;
+  const samples = sizes[0]?.paths[0]?.samplesMs ?? [];
+  const percent = Math.floor(estimateMedian(samples).confidence * 100);
   const memoryGib = Math.round(machine.memoryBytes / 1024 ** 3);
-  return `${machine.cores} cores (${machine.cpu}), ${memoryGib} GiB, Node ${machine.node}, PostgreSQL ${server.version}; medians of ${runs} interleaved runs`;
+  return `${machine.cores} cores (${machine.cpu}), ${memoryGib} GiB, Node ${machine.node}, PostgreSQL ${server.version}; medians of ${samples.length} interleaved runs, with ${percent} % intervals`;
 }

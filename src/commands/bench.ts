@@ -1,9 +1,10 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import { resolveTarget } from '../database/target.js';
 import { seedParents } from '../database/with-database.js';
 import { EXIT } from './exit-codes.js';
 import { withHelp } from './help.js';
 import { onInterrupt } from './interrupt.js';
+import { parsePercent, wholeNumber } from './parse.js';
 
 interface BenchFlags {
   size: string[];
@@ -22,10 +23,10 @@ export function registerBench(program: Command): void {
     .description('run the load paths side by side and write the comparison')
     .option('--size <sizes>', '10k+5k, 50k+10k, 100k or 1m; more than one with commas', list, ['10k+5k'])
     .option('--paths <names>', 'load paths, with commas; `all` for every one (default: a quick choice)', list)
-    .option('--runs <n>', 'rounds that count; one more warms up', wholeNumber, 5)
+    .option('--runs <n>', 'rounds that count; one more warms up', parseRuns, 6)
     .option('--output <dir>', 'folder for bench.json, bench.md and bench.html', 'bench/results')
     .option('--compare <file>', 'an earlier bench.json; exit 3 where a path has regressed')
-    .option('--threshold <percent>', 'how much slower is a regression', wholeNumber, 10)
+    .option('--threshold <percent>', 'how much slower is a regression', parsePercent, 10)
     .option(
       '--database-url <url>',
       'run in a scratch schema of this database (default: fresh databases of the embedded server)',
@@ -78,11 +79,10 @@ async function bench(flags: BenchFlags): Promise<void> {
   }
 }
 
-function list(text: string): string[] {
-  return text.split(',').filter(Boolean);
+function parseRuns(text: string): number {
+  return wholeNumber(text, 1, 999);
 }
 
-function wholeNumber(text: string): number {
-  if (/^\d{1,3}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('write a whole number.');
+function list(text: string): string[] {
+  return text.split(',').filter(Boolean);
 }

@@ -8,7 +8,7 @@ import { execute } from './execute.js';
 import { EXIT } from './exit-codes.js';
 import { withHelp } from './help.js';
 import { loadOptionsOf, withLoadFlags, withModeFlags, type LoadFlags } from './load.js';
-import { optedOut } from './opt-in.js';
+import { skipWhenOptedOut } from './opt-in.js';
 import { parseDuration, parsePercent, parseRatio } from './parse.js';
 import {
   databaseOf,
@@ -50,7 +50,7 @@ export function registerCi(program: Command): void {
       parsePercent,
     )
     .action(async (names: string[], flags: CiFlags) => {
-      if (optedOut(process.env)) return;
+      if (skipWhenOptedOut(process.env)) return;
       process.exitCode = EXIT_CODES[await runCi(names, flags)];
     });
   withOutputFlags(withLoadFlags(withDatabaseFlags(withFixtureFlags(withModeFlags(command)))))

@@ -3,7 +3,7 @@ import { loadFleets } from '../fleets.js';
 import { load, type LoadOptions } from '../load.js';
 import { execute } from './execute.js';
 import { withHelp } from './help.js';
-import { optedOut } from './opt-in.js';
+import { skipWhenOptedOut } from './opt-in.js';
 import { choiceOption, parseDuration, parseJobs } from './parse.js';
 import { conclude, inSchemas } from './schemas.js';
 import {
@@ -73,7 +73,7 @@ export function registerLoad(program: Command): void {
     .description('load fixtures; rows that stand are left alone')
     .option('--verify', 'read the rows back afterwards, and exit 4 if any has drifted')
     .action(async (names: string[], flags: LoadFlags) => {
-      if (optedOut(process.env)) return;
+      if (skipWhenOptedOut(process.env)) return;
       const fixtures = await fixturesOf(names, flags);
       const report = await execute(flags, (control) =>
         inSchemas(

@@ -14,6 +14,9 @@ export function choiceOption(flags: string, description: string, choices: readon
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
+/** Timers of Node's and PostgreSQL's go no further: 24 days. */
+const MAX_DURATION_MS = 2 ** 31 - 1;
+
 /** A duration such as `500ms`, `8s`, `1.5m` in milliseconds. */
 export function parseDuration(text: string): number {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
@@ -21,7 +24,9 @@ export function parseDuration(text: string): number {
   if (amount === undefined || unitMs === undefined) {
     throw new InvalidArgumentError('write a duration as 500ms, 8s, 2m or 1h.');
   }
-  return Number(amount) * unitMs;
+  const durationMs = Number(amount) * unitMs;
+  if (durationMs > MAX_DURATION_MS) throw new InvalidArgumentError('write no more than 596h.');
+  return durationMs;
 }
 
 /** A number of rows, with or without underscores: `50000`, `1_000_000`. */
@@ -58,7 +63,7 @@ export function parseVariablePrefix(text: string): string {
   throw new InvalidArgumentError('write letters, digits and underscores, such as K6_FLEET_.');
 }
 
-function wholeNumber(text: string, lowest: number, highest: number): number {
+export function wholeNumber(text: string, lowest: number, highest: number): number {
   const number = /^\d+$/.test(text) ? Number(text) : NaN;
   if (number >= lowest && number <= highest) return number;
   throw new InvalidArgumentError(`write a whole number from ${lowest} to ${highest}.`);

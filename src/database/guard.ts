@@ -25,6 +25,6 @@ export function refuseStrangers(table: TableInfo, strangers: number): void {
     phase: 'prepare',
     table: `${schema}.${name}`,
     state: 'nothing was changed',
-    hint: `check the database that you name; --force loads into one with more than ${formatCount(MAX_STRANGERS)} such rows`,
+    hint: 'check that this is the database that you mean; --force loads into it all the same',
   });
 }

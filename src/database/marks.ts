@@ -3,14 +3,14 @@ import { quote, quoteTable, type TableName } from './quote.js';
 import type { Session } from './session.js';
 
 /** A text as LIKE matches it and nothing else. */
-export function likePattern(text: string): string {
+export function escapeLike(text: string): string {
   return text.replace(/[\\%_]/g, '\\$&');
 }
 
 /** A condition that holds for the rows of a mark; its values are appended to `values`. */
 export function markCondition({ column, prefix, digits }: Mark, values: unknown[]): string {
   // Not starts_with(): at 100,000 rows that takes 16 ms where LIKE takes 8.
-  values.push(`${likePattern(prefix)}%`);
+  values.push(`${escapeLike(prefix)}%`);
   const startsWith = `${quote(column)} like $${values.length}`;
   if (digits === undefined) return startsWith;
   values.push(`^[0-9]{${digits}}$`);

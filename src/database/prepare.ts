@@ -34,7 +34,7 @@ export interface PrepareOptions {
 /** A database that has all that the fixtures need. */
 export interface Prepared {
   session: Session;
-  server: { version: string; versionNumber: number };
+  server: { version: string };
   /** A fixture's table. */
   tableOf: (fixture: Fixture) => TableInfo;
   /** Its rows that stand, where that was asked for. */
@@ -154,7 +154,7 @@ async function askServer(
     });
   }
   return {
-    server: { version: version.split(' ')[0] ?? version, versionNumber: number },
+    server: { version: version.split(' ')[0] ?? version },
     mayReplicate: superuser || (number >= 150_000 && (await isGrantedReplicaRole(session))),
     anchorUs: BigInt(anchorUs),
     hasCitus,

@@ -1,4 +1,4 @@
-import { likePattern, markCondition } from './marks.js';
+import { escapeLike, markCondition } from './marks.js';
 import { literal, quote, quoteTable, type TableName } from './quote.js';
 import type { TableInfo } from './inspect-table.js';
 import type { Session } from './session.js';
@@ -86,7 +86,7 @@ function standingSql(fixture: Fixture, i: number, table: TableName, values: unkn
     range,
     `octet_length(${name}) = octet_length(${first})`,
     `rtrim(${bare}, '0123456789') = ${prefix}`,
-    ...(key.suffix === '' ? [] : [`${name} like ${literal(`%${likePattern(key.suffix)}`)}`]),
+    ...(key.suffix === '' ? [] : [`${name} like ${literal(`%${escapeLike(key.suffix)}`)}`]),
   ];
   return [
     present,

@@ -90,10 +90,7 @@ function meaningOf(error: unknown, { phase }: Context): Meaning {
   if (phase === 'connect' && messageOf(error).startsWith('SASL')) return MEANINGS['28']!;
   return phase === 'connect'
     ? { code: 'connect', hint: isCertificateError(error) ? CERTIFICATE_HINT : NETWORK_HINT }
-    : {
-        code: 'server',
-        hint: 'the connection was lost; nothing uncommitted stands, so run the command again',
-      };
+    : MEANINGS['08']!;
 }
 
 /** PgBouncer's own refusals: a connection string that it takes nothing of, or a server that it cannot reach. */

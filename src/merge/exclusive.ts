@@ -15,10 +15,13 @@ const LOCK_NOT_AVAILABLE = '55P03';
 /**
  * Locks the table against everybody else until the transaction ends, which is what dropping an index needs.
  *
- * @throws ScaleSeedError `locked` after `lockTimeoutMs`; `describeHolders` then says who holds it.
+ * @throws ScaleSeedError `locked` after `lockTimeoutMs`; {@link nameHolders} then says who holds it.
  */
 export async function lockTable(session: Session, table: TableInfo, lockTimeoutMs: number): Promise<void> {
-  await session.query(`select set_config('lock_timeout', $1, true)`, [`${Math.ceil(lockTimeoutMs)}ms`]);
+  // To PostgreSQL 0 means no limit.
+  await session.query(`select set_config('lock_timeout', $1, true)`, [
+    `${Math.max(1, Math.ceil(lockTimeoutMs))}ms`,
+  ]);
   try {
     await session.query(`lock table ${quoteTable(table)} in access exclusive mode`);
   } catch (error) {

@@ -4,7 +4,7 @@ import { columnsOf, type Fixture } from '../fixtures/fixture.js';
 /** Columns of the table that the fixture leaves to their defaults. */
 export interface RestColumns {
   /** Those whose default is a plain value (or NULL), with that default as SQL. */
-  fixed: { column: string; type: string; sql: string }[];
+  fixed: { column: string; sql: string }[];
   /** Those whose default is computed anew for every row. */
   computed: string[];
 }
@@ -21,7 +21,7 @@ export function restColumns(fixture: Fixture, table: TableInfo): RestColumns {
     (column) => !column.generated && !column.identity && LITERAL.test(column.default ?? 'NULL'),
   );
   return {
-    fixed: known.map(({ name, type, default: text }) => ({ column: name, type, sql: text ?? 'NULL' })),
+    fixed: known.map(({ name, default: text }) => ({ column: name, sql: text ?? 'NULL' })),
     computed: rest.filter((column) => !known.includes(column)).map(({ name }) => name),
   };
 }

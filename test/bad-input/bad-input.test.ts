@@ -30,7 +30,7 @@ beforeAll(async () => {
   await writeFile(join(place.folder, 'open'), 'h:5432:d:u:s3cret\n');
   await chmod(join(place.folder, 'open'), 0o644);
   role = await database.role();
-  const login = new URL(database.url);
+  const login = new URL(database.directUrl);
   place.url = login.href;
   [login.username, login.password] = [role, 'pw'];
   place.roleUrl = login.href;

@@ -72,7 +72,7 @@ const FIXTURES_AND_SOURCES: readonly BadFixture[] = [
     what: 'parts that are null',
     source: module(yields(GOOD_ROW), { derived: 'null', constants: '{ os: null }' }),
     exit: 2,
-    printed: /fixture own: /,
+    printed: /fixture own: derived must be an object/,
   },
   {
     what: 'a constant of another kind than its type',

@@ -104,6 +104,7 @@ describe('bad input', () => {
     ],
     ['a size that is too large', () => ['load', '--certs', '10000001'], 2, /write a whole number/],
     ['a duration without a unit', () => ['load', '--timeout', '5'], 2, /write a duration as/],
+    ['a duration of months', () => ['load', '--timeout', '1000h'], 2, /write no more than 596h/],
     ['an unknown set', () => ['load', '--set', 'huge'], 2, /Allowed choices are fleet, fleet-50k, all/],
     ['an unknown fixture', () => ['load', '05_x'], 2, /there is no fixture named 05_x\n.*\n?.*known are 01_/],
     [

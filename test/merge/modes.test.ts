@@ -55,6 +55,20 @@ describe('exclusive mode', () => {
     expect(report.fixtures[0]).toMatchObject({ inserted: 100, rebuiltIndexes: [] });
   });
 
+  it('does not wait at all where it is given no time', async () => {
+    const other = await database.client();
+    await other.query('begin; select from agents limit 1');
+    await expect(
+      load({
+        databaseUrl: database.url,
+        mode: 'exclusive',
+        fixtures: [sizedAgents(10)],
+        lockTimeoutMs: 0,
+      }),
+    ).rejects.toMatchObject({ code: 'locked' });
+    await other.query('rollback');
+  });
+
   it('says who holds the table when it cannot be locked in time', async () => {
     const other = await database.client();
     await other.query('begin');

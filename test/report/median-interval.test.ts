@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { estimateMedian } from '../../src/report/median-interval.js';
-import { seededRandom } from '../support/random.js';
+import { seededRandom } from '../../bench/statistics.js';
 
 const samples = fc.array(fc.double({ min: 0.01, max: 1000, noNaN: true }), { minLength: 1, maxLength: 40 });
 

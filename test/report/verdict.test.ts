@@ -4,7 +4,7 @@ import { takeRounds, type RatioLimit } from '../../src/report/ratio-rounds.js';
 import type { CiReport, RatioRound, Verdict } from '../../src/report/result.js';
 import { judge, ratioLimits, type Criteria } from '../../src/report/verdict.js';
 import { ciReport, measurementOf, noOpReport, roundsOf, verifiedFixture } from '../support/ci-report.js';
-import { seededRandom } from '../support/random.js';
+import { seededRandom } from '../../bench/statistics.js';
 
 const criteria = (given: Partial<Criteria> = {}): Criteria => ({ maxRegressionPercent: 20, ...given });
 

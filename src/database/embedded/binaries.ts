@@ -59,17 +59,14 @@ async function makeLinks(native: string): Promise<boolean> {
 }
 
 /** The version, if the account can run the programs there. */
-async function versionOf(native: string, account: Account): Promise<string | undefined> {
-  try {
-    const { stdout } = await run(program(native, 'postgres'), ['--version'], {
-      ...account,
-      cwd: '/',
-      env: serverEnvironment(),
-    });
-    return /(\d+(\.\d+)*)/.exec(stdout)?.[1];
-  } catch {
-    return undefined;
-  }
+function versionOf(native: string, account: Account): Promise<string | undefined> {
+  return askVersion(native, account).catch(() => undefined);
+}
+
+async function askVersion(native: string, account: Account): Promise<string | undefined> {
+  const options = { ...account, cwd: '/', env: serverEnvironment() };
+  const { stdout } = await run(program(native, 'postgres'), ['--version'], options);
+  return /(\d+(\.\d+)*)/.exec(stdout)?.[1];
 }
 
 async function copied(native: string, files: Files, account: Account): Promise<Binaries> {
@@ -90,12 +87,7 @@ async function copied(native: string, files: Files, account: Account): Promise<B
     await rm(unfinished, { recursive: true, force: true });
   }
   try {
-    const { stdout } = await run(program(copy, 'postgres'), ['--version'], {
-      ...account,
-      cwd: '/',
-      env: serverEnvironment(),
-    });
-    return binariesIn(copy, /(\d+(\.\d+)*)/.exec(stdout)?.[1] ?? packageVersion);
+    return binariesIn(copy, (await askVersion(copy, account)) ?? packageVersion);
   } catch (error) {
     throw embeddedError(
       `its programs cannot be run from ${copy}: ${messageOf(error)}`,

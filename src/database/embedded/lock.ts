@@ -24,8 +24,7 @@ export async function takeLock(
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
     }
-    const holders = (await readFile(files.lock, 'utf8').catch(() => '')).split(' ').map(Number);
-    if (holders[0] !== 0 && !holders.some(isAlive)) {
+    if (!isHeld(await readFile(files.lock, 'utf8').catch(() => ''))) {
       await breakLock(files);
       continue;
     }
@@ -47,7 +46,12 @@ async function breakLock({ lock }: Files): Promise<void> {
   } catch {
     return;
   }
-  const holders = (await readFile(taken, 'utf8')).split(' ').map(Number);
-  if (holders[0] === 0 || holders.some(isAlive)) await link(taken, lock).catch(() => undefined);
+  if (isHeld(await readFile(taken, 'utf8'))) await link(taken, lock).catch(() => undefined);
   await rm(taken);
+}
+
+/** Whether one of the processes that a lock names is alive; one that names none yet is being written. */
+function isHeld(text: string): boolean {
+  const holders = text.split(' ').map(Number);
+  return holders[0] === 0 || holders.some(isAlive);
 }
