@@ -31,7 +31,7 @@ export interface CleanOptions extends FixtureOptions {
  * Deletes exactly the rows of fixtures, by their keys, each fixture in one transaction, and says what the database
  * deleted or changed along with them.
  *
- * @throws ScaleSeedError `conflict` where rows of another table forbid it.
+ * @throws ScaleSeedError `conflict` where rows that stay forbid it.
  */
 export function clean(options: CleanOptions = {}): Promise<CleanReport> {
   return withDatabase(options, (database) => cleanOn(database, options));
@@ -71,10 +71,8 @@ async function cleanFixture(
       count('copy', rows);
     });
     enter('clean');
-    const doomed = `select t.* from ${quoteTable(table)} as t join ${staged.table} as s on ${sameIdentity(fixture)}`;
-    const { rows: counts } = await session.query<{ count: string }>(
-      `select count(*) from (${doomed}) as doomed`,
-    );
+    const doomed = `from ${quoteTable(table)} as t join ${staged.table} as s on ${sameIdentity(fixture)}`;
+    const { rows: counts } = await session.query<{ count: string }>(`select count(*) ${doomed}`);
     const rows = Number(counts[0]?.count);
     const impact = await findImpact(session, table, doomed);
     refuseBlocked(fixture, impact);
@@ -111,7 +109,7 @@ function refuseBlocked(fixture: Fixture, { blockers }: Impact): void {
   if (blockers.length === 0) return;
   const list = blockers.map(({ table, rows }) => `${rows} in ${table}`).join(', ');
   throw new ScaleSeedError(
-    `fixture ${fixture.name}: rows of other tables refer to it and forbid its deletion: ${list}`,
+    `fixture ${fixture.name}: rows that stay refer to it and forbid its deletion: ${list}`,
     {
       code: 'conflict',
       phase: 'clean',

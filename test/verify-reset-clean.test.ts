@@ -126,7 +126,7 @@ describe('clean', () => {
     await expect(clean(at())).rejects.toMatchObject({
       code: 'conflict',
       message:
-        'fixture 01_bulk_renewal_certs: rows of other tables refer to it and forbid its deletion: 1 in public.acme_orders',
+        'fixture 01_bulk_renewal_certs: rows that stay refer to it and forbid its deletion: 1 in public.acme_orders',
     });
     await database.query(`delete from acme_orders`);
   });

@@ -23,6 +23,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     code: 'fixture',
     hint: 'the encoding of the database lacks a character: one in UTF8 has them all',
   },
+  '23001': { code: 'conflict', hint: 'delete the rows that refer to it first' },
   '23502': { code: 'schema', hint: 'the table wants a value in a column that the fixture does not fill' },
   '23503': {
     code: 'parents',
@@ -84,6 +85,8 @@ function abortOf(error: unknown): Meaning | undefined {
 function meaningOf(error: unknown, { phase }: Context): Meaning {
   if (error instanceof pg.DatabaseError && error.code !== undefined) {
     if (error.code.startsWith('08') && phase === 'connect') return meaningOfPooler(error);
+    // A deletion lacks no parent: it leaves somebody without.
+    if (error.code === '23503' && phase === 'clean') return MEANINGS['23001']!;
     return MEANINGS[error.code] ?? MEANINGS[error.code.slice(0, 2)] ?? { code: 'server' };
   }
   // Whoever gives no password gets this message of pg's.
