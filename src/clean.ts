@@ -1,27 +1,31 @@
-import { stage, type Staging } from './copy/staging.js';
-import { findImpact, type Impact } from './database/dependents.js';
+import { stage } from './copy/staging.js';
 import { lockFixture } from './database/lock-fixture.js';
-import { quoteTable } from './database/quote.js';
-import { ScaleSeedError } from './errors.js';
-import type { Fixture } from './fixtures/fixture.js';
-import { sameIdentity } from './merge/expressions.js';
 import { withDatabase, type Database } from './database/with-database.js';
+import {
+  deleteRows,
+  exceeds,
+  foreseeDeletion,
+  lockDeletion,
+  type Deletion,
+  type Doomed,
+} from './merge/delete-rows.js';
 import type { FixtureOptions } from './options.js';
-import type { CleanedFixture, CleanReport, Dependents } from './report/result.js';
+import type { CleanedFixture, CleanReport } from './report/result.js';
 import { stopwatch } from './report/stopwatch.js';
 import { runOnFixtures, type Step } from './run.js';
 
 /** What is about to be deleted. */
-export interface CleanPlan {
+export interface CleanPlan extends Deletion {
   fixture: string;
   schema: string;
   table: string;
-  rows: number;
-  dependents: Dependents[];
 }
 
 export interface CleanOptions extends FixtureOptions {
-  /** Asked before each fixture is deleted; its rows stay where the answer is false. */
+  /**
+   * Asked before each fixture is deleted, and again if by the time of the answer more would go; its rows stay where the
+   * answer is false.
+   */
   confirm?: ((plan: CleanPlan) => Promise<boolean>) | undefined;
   /** VACUUM (ANALYZE) the tables afterwards; true by default. */
   settle?: boolean | undefined;
@@ -71,51 +75,39 @@ async function cleanFixture(
       count('copy', rows);
     });
     enter('clean');
-    const doomed = `from ${quoteTable(table)} as t join ${staged.table} as s on ${sameIdentity(fixture)}`;
-    const { rows: counts } = await session.query<{ count: string }>(`select count(*) ${doomed}`);
-    const rows = Number(counts[0]?.count);
-    const impact = await findImpact(session, table, doomed);
-    refuseBlocked(fixture, impact);
-    const { dependents } = impact;
-    const agreed =
-      rows === 0 ||
-      confirm === undefined ||
-      (await confirm({ fixture: fixture.name, schema: table.schema, table: table.name, rows, dependents }));
-    const deleted = agreed ? await deleteRows(session, fixture, quoteTable(table), staged) : 0;
+    const doomed = { session, fixture, table, staged };
+    const { rows: deleted, dependents } = await deleteAgreed(doomed, database.onNotice, confirm);
     return {
       name: fixture.name,
       table: table.name,
       schema: table.schema,
       deleted,
-      dependents: agreed ? dependents : [],
+      dependents,
       timings: { totalMs: total() },
     };
   });
 }
 
-async function deleteRows(
-  session: Step['session'],
-  fixture: Fixture,
-  table: string,
-  staged: Staging,
-): Promise<number> {
-  const { rowCount } = await session.query(
-    `delete from ${table} as t using ${staged.table} as s where ${sameIdentity(fixture)}`,
-  );
-  return rowCount ?? 0;
-}
-
-function refuseBlocked(fixture: Fixture, { blockers }: Impact): void {
-  if (blockers.length === 0) return;
-  const list = blockers.map(({ table, rows }) => `${rows} in ${table}`).join(', ');
-  throw new ScaleSeedError(
-    `fixture ${fixture.name}: rows that stay refer to it and forbid its deletion: ${list}`,
-    {
-      code: 'conflict',
-      phase: 'clean',
-      fixture: fixture.name,
-      table: fixture.table,
-      hint: 'delete those rows first',
-    },
-  );
+/**
+ * Deletes the rows where the answer is yes, and returns what went. They are locked only after it, so that nobody waits for
+ * somebody who thinks; if by then more would go than was agreed to, the locks are given up for another answer.
+ */
+async function deleteAgreed(
+  doomed: Doomed,
+  onNotice: (message: string) => void,
+  confirm: CleanOptions['confirm'],
+): Promise<Deletion> {
+  const { session, fixture, table } = doomed;
+  if (confirm === undefined) return deleteRows(doomed, await lockDeletion(doomed));
+  const named = { fixture: fixture.name, schema: table.schema, table: table.name };
+  for (;;) {
+    const asked = await foreseeDeletion(doomed);
+    const agreed = asked.rows > 0 && (await confirm({ ...named, ...asked }));
+    if (!agreed) return { rows: 0, dependents: [] };
+    await session.query('savepoint agreed');
+    const found = await lockDeletion(doomed);
+    if (!exceeds(found, asked)) return deleteRows(doomed, found);
+    await session.query('rollback to savepoint agreed');
+    onNotice(`${fixture.name}: rows were added in the meantime, and more would go now`);
+  }
 }

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { clean } from '../src/clean.js';
+import { clean, type CleanPlan } from '../src/clean.js';
 import { sizedAgents } from '../src/fixtures/sized.js';
 import { load } from '../src/load.js';
 import { useDatabase } from './support/database.js';
@@ -108,5 +108,86 @@ describe('what goes along', () => {
       { table: 'public.agents', rows: 5, effect: 'deleted' },
     ]);
     expect(await database.value('select count(*) from agents')).toBe('0');
+  });
+});
+
+describe('while an answer is waited for', () => {
+  const addRacks = (first: number, last: number) =>
+    database.query(
+      `insert into racks select g, 'ag-scale-00000001' from generate_series(${first}, ${last}) as g`,
+    );
+  const racks = (rows: number) => ({ table: 'public.racks', rows, effect: 'deleted' });
+
+  beforeEach(async () => {
+    await database.query(
+      `create table racks (id int primary key, agent_id text references agents on delete cascade);
+       create table slots (agent_id text references agents)`,
+    );
+  });
+
+  it('rows may come: it is asked again, and the report says what went', async () => {
+    const plans: CleanPlan[] = [];
+    const notices: string[] = [];
+    const confirm = async (plan: CleanPlan): Promise<boolean> => {
+      if (plans.push(plan) === 1) await addRacks(1, 500);
+      return true;
+    };
+    const report = await clean({
+      ...agents(),
+      confirm,
+      onEvent: (event) => {
+        if (event.type === 'notice') notices.push(event.message);
+      },
+    });
+    expect(plans.map(({ dependents }) => dependents)).toEqual([[], [racks(500)]]);
+    expect(notices).toEqual(['scale_agents: rows were added in the meantime, and more would go now']);
+    expect(report.fixtures[0]).toMatchObject({ deleted: 10, dependents: [racks(500)] });
+    expect(await database.value('select count(*) from racks')).toBe('0');
+  });
+
+  it('rows may come, and a no is still a no', async () => {
+    const answers = [true, false];
+    const confirm = async (): Promise<boolean> => {
+      await addRacks(answers.length * 10, answers.length * 10 + 9);
+      return answers.shift() === true;
+    };
+    const report = await clean({ ...agents(), confirm });
+    expect(report.fixtures[0]).toMatchObject({ deleted: 0, dependents: [] });
+    expect(await database.value('select count(*) from agents')).toBe('10');
+    expect(await database.value('select count(*) from racks')).toBe('20');
+  });
+
+  it('rows may go: it is not asked again, and the report says what went', async () => {
+    await addRacks(1, 5);
+    const plans: CleanPlan[] = [];
+    const confirm = async (plan: CleanPlan): Promise<boolean> => {
+      plans.push(plan);
+      await database.query(`delete from racks where id in (1, 2)`);
+      return true;
+    };
+    const report = await clean({ ...agents(), confirm });
+    expect(plans.map(({ dependents }) => dependents)).toEqual([[racks(5)]]);
+    expect(report.fixtures[0]?.dependents).toEqual([racks(3)]);
+  });
+
+  it('rows may come that forbid it', async () => {
+    const confirm = async (): Promise<boolean> => {
+      await database.query(`insert into slots values ('ag-scale-00000001')`);
+      return true;
+    };
+    await expect(clean({ ...agents(), confirm })).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(/forbid its deletion: 1 in public.slots$/) as string,
+    });
+  });
+
+  it('nobody being asked, rows of a transaction that is just ending are counted too', async () => {
+    const other = await database.client();
+    await other.query('begin');
+    await other.query(`insert into racks values (1, 'ag-scale-00000001')`);
+    const cleaning = clean(agents());
+    await database.untilSession(`wait_event_type = 'Lock'`);
+    await other.query('commit');
+    expect((await cleaning).fixtures[0]).toMatchObject({ deleted: 10, dependents: [racks(1)] });
   });
 });
