@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { messageOf, ScaleSeedError, type ErrorCode, type ErrorContext } from '../errors.js';
+import { messageOf, ScaleSeedError, type ErrorCode, type ErrorContext, type Phase } from '../errors.js';
 import { isCertificateError } from './tls.js';
 
 interface Context extends Omit<ErrorContext, 'code' | 'cause'> {
@@ -12,6 +12,8 @@ interface Meaning {
   hint?: string;
 }
 
+const REFERRING_HINT = 'delete the rows that refer to it first';
+
 /** What an SQLSTATE means to the user; a class (its first two digits) stands for those not listed. */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   '08': {
@@ -23,7 +25,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     code: 'fixture',
     hint: 'the encoding of the database lacks a character: one in UTF8 has them all',
   },
-  '23001': { code: 'conflict', hint: 'delete the rows that refer to it first' },
+  '23001': { code: 'conflict', hint: REFERRING_HINT },
   '23502': { code: 'schema', hint: 'the table wants a value in a column that the fixture does not fill' },
   '23503': {
     code: 'parents',
@@ -59,6 +61,17 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '57': { code: 'server', hint: 'the server ended the session: see its log, then run the command again' },
 };
 
+/** What one means in a phase of its own: a deletion lacks no parent, and a reset may meet the fixture's own rows. */
+const MEANINGS_IN: Partial<Record<Phase, Readonly<Record<string, Meaning>>>> = {
+  clean: { '23503': { code: 'conflict', hint: REFERRING_HINT } },
+  reset: {
+    '23505': {
+      code: 'conflict',
+      hint: "another row has the same key: see `scale-seed verify`; if it is the fixture's own, `scale-seed clean` and then `load`",
+    },
+  },
+};
+
 const CERTIFICATE_HINT =
   "sslrootcert has to name the CA of the server's certificate, and for verify-full that has to be for the URL's host";
 const NETWORK_HINT = 'is the server running there? --wait 30s waits for it; --database-url names another';
@@ -85,9 +98,11 @@ function abortOf(error: unknown): Meaning | undefined {
 function meaningOf(error: unknown, { phase }: Context): Meaning {
   if (error instanceof pg.DatabaseError && error.code !== undefined) {
     if (error.code.startsWith('08') && phase === 'connect') return meaningOfPooler(error);
-    // A deletion lacks no parent: it leaves somebody without.
-    if (error.code === '23503' && phase === 'clean') return MEANINGS['23001']!;
-    return MEANINGS[error.code] ?? MEANINGS[error.code.slice(0, 2)] ?? { code: 'server' };
+    return (
+      MEANINGS_IN[phase]?.[error.code] ??
+      MEANINGS[error.code] ??
+      MEANINGS[error.code.slice(0, 2)] ?? { code: 'server' }
+    );
   }
   // Whoever gives no password gets this message of pg's.
   if (phase === 'connect' && messageOf(error).startsWith('SASL')) return MEANINGS['28']!;

@@ -1,10 +1,10 @@
-import pg from 'pg';
 import type { Staging } from '../copy/staging.js';
 import { quoteList, quoteTable, type TableName } from '../database/quote.js';
 import type { Session } from '../database/session.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { MergeStrategy } from '../report/result.js';
 import { valuesOnAnchor } from './expressions.js';
+import { isKeyTaken } from './refusals.js';
 
 export interface Merged {
   inserted: number;
@@ -34,16 +34,13 @@ export async function mergeStaged(
   return inserted ?? insertOnConflict(session, insert, values);
 }
 
-/** A unique key is taken, or an exclusion constraint's. */
-const TAKEN = ['23505', '23P01'];
-
 async function tryInsert(session: Session, insert: string, values: unknown[]): Promise<Merged | undefined> {
   await session.query('savepoint plain_insert');
   try {
     const { rowCount } = await session.query(insert, values);
     return { inserted: rowCount ?? 0, strategy: 'insert' };
   } catch (error) {
-    if (!(error instanceof pg.DatabaseError && TAKEN.includes(error.code ?? ''))) throw error;
+    if (!isKeyTaken(error)) throw error;
     await session.query('rollback to savepoint plain_insert');
     return undefined;
   }

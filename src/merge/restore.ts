@@ -4,17 +4,19 @@ import { quote, quoteTable } from '../database/quote.js';
 import type { Session } from '../database/session.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { sameIdentity, valuesOnAnchor } from './expressions.js';
+import { freeKeys } from './free-keys.js';
+import { isRefusal, isKeyTaken } from './refusals.js';
 import { restColumns } from './rest-columns.js';
 
 /**
  * Gives every standing row of a staged fixture the fixture's values again, and the columns that the fixture leaves
- * alone their defaults. Returns the number of rows.
+ * alone their defaults. Rows that hold each other's unique keys give them up first. Returns the number of rows.
  */
 export async function restoreRows(
   session: Session,
   fixture: Fixture,
   table: TableInfo,
-  { table: staging }: Staging,
+  staged: Staging,
   anchor: string,
 ): Promise<number> {
   const values: unknown[] = [];
@@ -28,10 +30,24 @@ export async function restoreRows(
   // A row that is nothing but its key is as it was, and is counted all the same.
   if (assignments.length === 0)
     assignments.push(...identity.map((column) => `${quote(column)} = t.${quote(column)}`));
-  const { rowCount } = await session.query(
-    `update ${quoteTable(table)} as t set ${assignments.join(', ')}
-     from ${staging} as s where ${sameIdentity(fixture)}`,
-    values,
-  );
-  return rowCount ?? 0;
+  const restore = async (): Promise<number> => {
+    const { rowCount } = await session.query(
+      `update ${quoteTable(table)} as t set ${assignments.join(', ')}
+       from ${staged.table} as s where ${sameIdentity(fixture)}`,
+      values,
+    );
+    return rowCount ?? 0;
+  };
+  await session.query('savepoint restore');
+  try {
+    return await restore();
+  } catch (error) {
+    if (!isKeyTaken(error)) throw error;
+    await session.query('rollback to savepoint restore');
+    const freed = await freeKeys(session, fixture, table, staged).catch((refusal: unknown) => {
+      throw isRefusal(refusal) ? error : refusal;
+    });
+    if (freed === 0) throw error;
+    return restore();
+  }
 }

@@ -1,0 +1,47 @@
+import type { Staging } from '../copy/staging.js';
+import { typeOf, type TableInfo } from '../database/inspect-table.js';
+import { quote, quoteTable } from '../database/quote.js';
+import type { Session } from '../database/session.js';
+import { columnsOf, identityOf, type Fixture } from '../fixtures/fixture.js';
+import { columnValue, sameIdentity, withoutLength } from './expressions.js';
+
+/** Types whose values can be made unique by what is put after them. */
+const TEXT = /^(text|character varying(\(\d+\))?)$/;
+
+/**
+ * Frees the unique keys of a fixture that its own rows hold in each other's place. PostgreSQL checks such a key row by
+ * row, so rows that have swapped theirs cannot swap them back at once: those that hold another than their own get one
+ * that nobody has. It begins with their own, as a check constraint may want. Returns the number of rows.
+ */
+export async function freeKeys(
+  session: Session,
+  fixture: Fixture,
+  table: TableInfo,
+  { table: staging }: Staging,
+): Promise<number> {
+  const values: unknown[] = [];
+  const keys = fixture.conflictKeys.slice(1).flat();
+  const held = columnsOf(fixture)
+    .filter(
+      ({ name, type }) =>
+        keys.includes(name) && !identityOf(fixture).includes(name) && type !== 'timestamptz after anchor',
+    )
+    .map((column) => {
+      const type = typeOf(table, column.name);
+      return {
+        column: quote(column.name),
+        type,
+        own: `(${columnValue(column, values).sql})::${withoutLength(type)}`,
+      };
+    });
+  const free = held.filter(({ type }) => TEXT.test(type));
+  if (free.length === 0) return 0;
+  const { rowCount } = await session.query(
+    `update ${quoteTable(table)} as t
+     set ${free.map(({ column, own }) => `${column} = ${own} || '-' || gen_random_uuid()`).join(', ')}
+     from ${staging} as s where ${sameIdentity(fixture)}
+       and (${held.map(({ column, own }) => `t.${column} is distinct from ${own}`).join(' or ')})`,
+    values,
+  );
+  return rowCount ?? 0;
+}

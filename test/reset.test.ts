@@ -1,0 +1,85 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { defineFixture } from '../src/fixtures/define-fixture.js';
+import { sizedAgents } from '../src/fixtures/sized.js';
+import { load } from '../src/load.js';
+import { reset } from '../src/reset.js';
+import { verify } from '../src/verify.js';
+import { useDatabase } from './support/database.js';
+
+const database = useDatabase();
+const agents = () => ({ databaseUrl: database.url, fixtures: [sizedAgents(10)], settle: false });
+
+beforeEach(async () => {
+  await database.query('truncate agents cascade');
+  await load(agents());
+});
+
+/** Gives every one of the first rows the name of the next, and the last of them that of the first. */
+async function rotateNames(rows: number): Promise<void> {
+  await database.query(
+    `update agents set name = 'other-' || id where right(id, 2)::int <= ${rows};
+     update agents set name = 'loadtest-scale-agent-' || lpad((right(id, 2)::int % ${rows} + 1)::text, 8, '0')
+     where right(id, 2)::int <= ${rows}`,
+  );
+}
+
+describe('rows that hold each other’s unique keys', () => {
+  it.each([2, 3, 10])('%s of them are put back', async (rows) => {
+    await rotateNames(rows);
+    await database.query(`update agents set status = 'Offline'`);
+    expect((await verify(agents())).fixtures[0]?.drift[0]).toMatchObject({ column: 'name', rows });
+    expect((await reset(agents())).fixtures[0]).toMatchObject({ restored: 10, inserted: 0, blocked: 0 });
+    expect((await verify(agents())).intact).toBe(true);
+  });
+
+  it('and of which some are missing are put back', async () => {
+    await rotateNames(3);
+    await database.query(`delete from agents where id = 'ag-scale-00000002'`);
+    expect((await reset(agents())).fixtures[0]).toMatchObject({ restored: 9, inserted: 1, blocked: 0 });
+    expect((await verify(agents())).intact).toBe(true);
+  });
+
+  const refused = {
+    code: 'conflict',
+    message: expect.stringContaining('Key (name)=(loadtest-scale-agent-0000000') as string,
+    state: 'scale_agents: nothing was changed',
+    hint: expect.stringContaining('`scale-seed clean` and then `load`') as string,
+  };
+
+  it('stay where the column takes no name for the time between, and it is said what to do', async () => {
+    await rotateNames(2);
+    await database.query(`alter table agents add constraint short check (length(name) < 40)`);
+    await expect(reset(agents())).rejects.toMatchObject(refused);
+    await database.query('alter table agents drop constraint short');
+  });
+
+  it('stay where a row of somebody else’s holds one too', async () => {
+    await rotateNames(2);
+    await database.query(
+      `update agents set name = 'mine' where id = 'ag-scale-00000003';
+       insert into agents (id, name, hostname, api_key_hash) values ('ag-real', 'loadtest-scale-agent-00000003', 'h', 'x')`,
+    );
+    await expect(reset(agents())).rejects.toMatchObject(refused);
+  });
+
+  it('stay where the key is no text', async () => {
+    const racks = defineFixture({
+      name: 'racks',
+      table: 'racks',
+      count: 2,
+      columns: { id: 'text', place: 'integer' },
+      conflictKeys: [['id'], ['place']],
+      mark: { column: 'id', prefix: 'r-' },
+      rows: (first, last) =>
+        [
+          ['r-1', 1],
+          ['r-2', 2],
+        ].slice(first - 1, last),
+    });
+    await database.query('create table racks (id text primary key, place int unique)');
+    const options = { ...agents(), fixtures: [racks] };
+    await load(options);
+    await database.query('update racks set place = place + 2; update racks set place = 5 - place');
+    await expect(reset(options)).rejects.toMatchObject({ code: 'conflict', hint: refused.hint });
+  });
+});
