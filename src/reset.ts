@@ -1,12 +1,16 @@
 import { stage } from './copy/staging.js';
 import { lockFixture } from './database/lock-fixture.js';
+import type { TableInfo } from './database/inspect-table.js';
 import { withDatabase, type Database } from './database/with-database.js';
 import { timestampText } from './encode/timestamp.js';
+import type { Fixture } from './fixtures/fixture.js';
+import { compareRows } from './merge/compare.js';
 import { mergeStaged } from './merge/merge.js';
 import { restoreRows } from './merge/restore.js';
 import type { LoadOptions } from './load.js';
-import type { ResetFixture, ResetReport } from './report/result.js';
+import type { ColumnDrift, ResetFixture, ResetReport } from './report/result.js';
 import { stopwatch } from './report/stopwatch.js';
+import { formatCount } from './report/units.js';
 import { runOnFixtures, type Step } from './run.js';
 
 export type ResetOptions = Omit<LoadOptions, 'mode' | 'jobs' | 'lockTimeoutMs' | 'verify' | 'citus'>;
@@ -63,6 +67,10 @@ async function resetFixture({
     enter('reset');
     const restored = await restoreRows(session, fixture, table, staged, anchor);
     const { inserted } = await mergeStaged(session, fixture, table, staged, anchor, false);
+    if (table.userTriggers.length > 0) {
+      const { drift } = await compareRows(session, fixture, table, staged);
+      if (drift.length > 0) database.onNotice(overruled(fixture, table, drift));
+    }
     return { staged, restored, inserted };
   });
   return {
@@ -76,4 +84,14 @@ async function resetFixture({
     fingerprint: staged.fingerprint(),
     timings: { totalMs: total() },
   };
+}
+
+/** What a trigger makes of a row stands, as it would for anybody else's update; to verify it is drift. */
+function overruled(
+  { name }: Fixture,
+  { name: table, userTriggers }: TableInfo,
+  drift: readonly ColumnDrift[],
+): string {
+  const columns = drift.map(({ column, rows }) => `${column} in ${formatCount(rows)} rows`);
+  return `${name}: triggers of ${table} (${userTriggers.join(', ')}) changed what was written: ${columns.join(', ')}`;
 }

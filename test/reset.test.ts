@@ -83,3 +83,43 @@ describe('rows that hold each other’s unique keys', () => {
     await expect(reset(options)).rejects.toMatchObject({ code: 'conflict', hint: refused.hint });
   });
 });
+
+describe('a trigger of the table', () => {
+  async function noticesOfReset(): Promise<string[]> {
+    const notices: string[] = [];
+    await reset({
+      ...agents(),
+      onEvent: (event) => {
+        if (event.type === 'notice') notices.push(event.message);
+      },
+    });
+    return notices;
+  }
+
+  beforeEach(async () => {
+    await database.query(
+      `create function touch() returns trigger language plpgsql as
+         $$ begin new.last_heartbeat_at := now() + interval '1 hour'; return new; end $$;
+       create function look() returns trigger language plpgsql as $$ begin return new; end $$`,
+    );
+    return () => database.query('drop function touch, look cascade');
+  });
+
+  it('that changes what was written is named, with the columns, as the next verify finds them', async () => {
+    await database.query(
+      `create trigger touch before update on agents for each row execute function touch()`,
+    );
+    expect(await noticesOfReset()).toEqual([
+      'scale_agents: triggers of agents (touch) changed what was written: last_heartbeat_at in 10 rows',
+    ]);
+    expect((await verify(agents())).fixtures[0]?.drift).toMatchObject([
+      { column: 'last_heartbeat_at', rows: 10 },
+    ]);
+  });
+
+  it('that changes nothing is none of the report’s business', async () => {
+    await database.query(`create trigger look before update on agents for each row execute function look()`);
+    expect(await noticesOfReset()).toEqual([]);
+    expect((await verify(agents())).intact).toBe(true);
+  });
+});
