@@ -104,7 +104,7 @@ describe('many fleets', () => {
         if (event.type === 'end') atWork.delete(event.schema);
       },
     });
-    while ((await database.sessions(`wait_event_type = 'Lock'`)) < 2);
+    await database.untilSession(`wait_event_type = 'Lock'`, 2);
     await writer.query('commit');
     expect((await loading).fleets.map(({ report }) => report?.fixtures.length)).toEqual([2, 2, 2, 2]);
     expect(Math.max(...counted)).toBe(2);

@@ -9,6 +9,9 @@ import { useDatabase } from './support/database.js';
 import { startTcpProxy } from './support/tcp-proxy.js';
 
 const database = useDatabase();
+/** Somebody waits for a lock, and in this database: other files' tests share the server. */
+const LOCK_WAITED_FOR = `select exists (select from pg_locks where not granted
+  and database = (select oid from pg_database where datname = current_database()))`;
 const NOWHERE = 'postgresql://127.0.0.1:1/d';
 
 /** 5,000 agents; `before` is awaited before each of them. */
@@ -174,7 +177,7 @@ describe('what stands when a load is interrupted', () => {
     // Waits for the load's transaction, and then keeps its next statement waiting.
     const other = await database.client();
     const locked = other.query('begin; lock table agents in access exclusive mode');
-    while ((await database.value(`select count(*) from pg_locks where not granted`)) === '0');
+    await database.until(LOCK_WAITED_FOR);
     letGo();
     await locked;
     await database.untilSession(`query like 'select count%' and wait_event_type = 'Lock'`);

@@ -31,7 +31,7 @@ afterAll(async () => {
   if (!hasPgbouncer) return;
   await one.stop();
   await many.stop();
-  while ((await database.sessions()) > 0);
+  await database.untilNoSession();
 });
 
 /** Everything of a session that its next client could stumble over, and which server process it is. */
@@ -108,7 +108,7 @@ describe.skipIf(!hasPgbouncer)('through PgBouncer in transaction mode', () => {
     await load({ databaseUrl: one.through(database.url), fixtures: [sizedAgents(1_000)] });
     expect(await database.value(`select reltuples from pg_class where oid = 'agents'::regclass`)).toBe(1_000);
     const sql = `select vacuum_count > 0 from pg_stat_user_tables where relname = 'agents'`;
-    while ((await database.value(sql)) !== true);
+    await database.until(sql);
   });
 
   it('loads in parts, and several fixtures at once', async () => {

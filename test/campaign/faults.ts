@@ -183,7 +183,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'disk full',
     needsFullDisk: true,
     happen: async (trial) => {
-      const emptyAgain = await trial.place.fillDisk(trial.random.between(0, 40) * 1024 * 1024);
+      const emptyAgain = await trial.place.fillDisk(trial.random.between(0, 16) * 1024 * 1024);
       try {
         await trial.load();
       } finally {

@@ -29,6 +29,7 @@ try {
     ({ name, needsFullDisk }) =>
       name.includes(values.fault) && !(needsFullDisk === true && place.noFullDisk !== undefined),
   );
+  if (faults.length === 0) throw new Error(`no fault is named so: ${values.fault}`);
   const usual = await measureUsual(place);
   say(`an undisturbed load takes ${usual.durationMs} ms and ${usual.bytes} bytes`);
   const numbers =

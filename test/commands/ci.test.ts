@@ -233,7 +233,7 @@ describe('interruption of a measurement', () => {
     const outcome = await measuring.outcome;
     expect(outcome).toMatchObject({ code, stdout: '' });
     expect(outcome.stderr).toContain('now: the fleet is loaded and stands; it was not judged');
-    while ((await database.sessions()) > 0);
+    await database.untilNoSession();
     expect(await schemas()).toEqual([]);
     expect(await database.value(`select count(*) from managed_certificates`)).toBe('20000');
   });
@@ -242,7 +242,7 @@ describe('interruption of a measurement', () => {
     const outcome = await ci([...LARGE, '--timeout', '2500ms', '--budget-ratio', '0.0001']);
     expect(outcome).toMatchObject({ code: 1, stdout: '' });
     expect(outcome.stderr).toContain('the time limit of 2500 ms has run out');
-    while ((await database.sessions()) > 0);
+    await database.untilNoSession();
     expect(await schemas()).toEqual([]);
   });
 
@@ -252,7 +252,7 @@ describe('interruption of a measurement', () => {
     killed.kill('SIGKILL');
     await killed.outcome;
     const [abandoned] = await schemas();
-    while ((await database.sessions()) > 0);
+    await database.untilNoSession();
 
     const live = start(['ci', ...LARGE], env());
     await live.saw('measuring against');

@@ -7,6 +7,9 @@ import { load } from '../../src/load.js';
 import { useDatabase } from '../support/database.js';
 
 const database = useDatabase();
+/** Somebody waits for a lock, and in this database: other files' tests share the server. */
+const LOCK_WAITED_FOR = `select exists (select from pg_locks where not granted
+  and database = (select oid from pg_database where datname = current_database()))`;
 const certificates = chooseFixtures({ names: ['01_bulk_renewal_certs'] });
 
 async function foreignKeysOf(options: { user?: string; fixtures?: readonly Fixture[] } = {}) {
@@ -318,7 +321,7 @@ describe('what another session adds after the table was looked at', () => {
       made = other.query(
         'create trigger late_comer after insert on managed_certificates for each row execute function log_row()',
       );
-      while ((await database.value('select count(*) from pg_locks where not granted')) === '0');
+      await database.until(LOCK_WAITED_FOR);
     });
     await made;
     expect(report).toMatchObject({ inserted: 2_000, foreignKeys: { check: 'set' } });

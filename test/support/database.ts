@@ -13,8 +13,12 @@ export interface TestDatabase {
   value: (sql: string, values?: unknown[]) => Promise<unknown>;
   /** How many of scale-seed's sessions in this database meet a condition on pg_stat_activity. */
   sessions: (condition?: string) => Promise<number>;
-  /** Resolves as soon as one of them does. */
-  untilSession: (condition: string) => Promise<void>;
+  /** Resolves as soon as one of them does, or `count`. */
+  untilSession: (condition: string, count?: number) => Promise<void>;
+  /** Resolves as soon as all of them have ended. */
+  untilNoSession: () => Promise<void>;
+  /** Resolves as soon as a query's first column is true; fails after half a minute, with the sessions that are there. */
+  until: (sql: string) => Promise<void>;
   /** Makes a role with the password `pw` that may do nothing yet; it goes with the file. */
   role: () => Promise<string>;
   /** Makes another database, with such options and then such tables, and returns its URL; it goes with the file. */
@@ -99,6 +103,20 @@ export function useDatabase(): TestDatabase {
     return Number(row?.count);
   }
 
+  async function until(sql: string): Promise<void> {
+    const deadline = performance.now() + 30_000;
+    for (;;) {
+      const [row] = await query<Record<string, unknown>>(sql);
+      if (Object.values(row ?? {})[0] === true) return;
+      if (performance.now() < deadline) continue;
+      const there = await query(
+        `select pid, application_name, state, wait_event, query from pg_stat_activity where datname = $1`,
+        [name],
+      );
+      throw new Error(`this did not come true: ${sql}\n${JSON.stringify(there, null, 2)}`);
+    }
+  }
+
   async function role(): Promise<string> {
     const made = `${name}_role_${roles.length + 1}`;
     await query(`create role ${made} login password 'pw'`);
@@ -121,9 +139,10 @@ export function useDatabase(): TestDatabase {
     role,
     another,
     sessions,
-    untilSession: async (condition) => {
-      while ((await sessions(condition)) === 0);
-    },
+    untilSession: (condition, count = 1) =>
+      until(`select count(*) >= ${count} from pg_stat_activity where ${ofScaleSeed()} and (${condition})`),
+    untilNoSession: () => until(`select count(*) = 0 from pg_stat_activity where ${ofScaleSeed()}`),
+    until,
     get url() {
       return url();
     },
