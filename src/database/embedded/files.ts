@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import envPaths from 'env-paths';
 import { messageOf } from '../../errors.js';
 import { embeddedError } from './error.js';
@@ -105,7 +105,7 @@ export async function makeRoot(files: Files): Promise<void> {
   // The account that runs root's server has to pass through; nothing in the directory is readable to it but its own.
   const mode = isRoot() ? 0o711 : 0o700;
   try {
-    await mkdir(files.root, { recursive: true, mode });
+    await makeFolder(files.root, mode);
   } catch (error) {
     throw embeddedError(
       `its directory cannot be made: ${messageOf(error)}`,
@@ -114,6 +114,18 @@ export async function makeRoot(files: Files): Promise<void> {
     );
   }
   if ((await readMarker(files)) === undefined) await chmod(files.root, mode);
+}
+
+/** Not by mkdir's `recursive`, which never comes back from a place that takes no folders, such as /proc. */
+async function makeFolder(folder: string, mode: number): Promise<void> {
+  const isFolder = async (path: string): Promise<boolean> =>
+    (await stat(path).catch(() => undefined))?.isDirectory() === true;
+  if (await isFolder(folder)) return;
+  if (!(await isFolder(dirname(folder)))) await makeFolder(dirname(folder), mode);
+  await mkdir(folder, { mode }).catch(async (error: unknown) => {
+    // Another process may have been quicker.
+    if (!(await isFolder(folder))) throw error;
+  });
 }
 
 /** Needs the lock: a reader finds the old marker or the new one. */

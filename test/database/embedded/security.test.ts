@@ -84,12 +84,15 @@ describe('a directory', () => {
       });
   });
 
-  it('that cannot be made is one clear error', async () => {
-    await expect(startEmbedded({ dataDirectory: '/dev/null/here' })).rejects.toMatchObject({
-      code: 'embedded',
-      message: expect.stringContaining('its directory cannot be made') as string,
-    });
-  });
+  it.each(['/dev/null/here', '/proc/here', '/proc/here/and/there'])(
+    'that cannot be made is one clear error: %s',
+    async (dataDirectory) => {
+      await expect(startEmbedded({ dataDirectory })).rejects.toMatchObject({
+        code: 'embedded',
+        message: expect.stringContaining('its directory cannot be made') as string,
+      });
+    },
+  );
 });
 
 describe('a server', () => {
