@@ -16,7 +16,7 @@ export interface CiOptions extends Omit<LoadOptions, 'verify'> {
   /** Most that the load may take, in milliseconds. */
   budgetMs?: number | undefined;
   /**
-   * Most that the load may take, in times of a reference load of the same fixtures by plain INSERT ... SELECT. It is
+   * Most that the load may take, as a multiple of a reference load of the same fixtures by plain INSERT ... SELECT. It is
    * measured in the same run, in a scratch schema that goes away; that needs the right to create one.
    */
   budgetRatio?: number | undefined;

@@ -40,7 +40,7 @@ export function registerCi(program: Command): void {
     .option('--budget <duration>', 'most that the load may take', parseDuration)
     .option(
       '--budget-ratio <r>',
-      'most that it may take in times of a reference load by plain INSERT ... SELECT, measured in a scratch schema',
+      'most that it may take, as a multiple of a reference load by plain INSERT ... SELECT in a scratch schema',
       parseRatio,
     )
     .option('--baseline <file>', "an earlier run's report, to compare with")

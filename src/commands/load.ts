@@ -70,7 +70,7 @@ export function loadOptionsOf(flags: LoadFlags): LoadOptions {
 export function registerLoad(program: Command): void {
   const command = program
     .command('load')
-    .description('load fixtures; rows that stand are left alone')
+    .description('load fixtures; existing rows are left alone')
     .option('--verify', 'read the rows back afterwards, and exit 4 if any has drifted')
     .action(async (names: string[], flags: LoadFlags) => {
       if (skipWhenOptedOut(process.env)) return;

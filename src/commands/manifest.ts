@@ -28,7 +28,9 @@ interface ManifestFlags extends DatabaseFlags, FixtureFlags, ProgressFlags {
 export function registerManifest(program: Command): void {
   const command = program
     .command('manifest')
-    .description('what load-test scripts need to know of a fleet: sizes, ids, fingerprints, and what stands')
+    .description(
+      'what load-test scripts need to know of a fleet: sizes, ids, fingerprints, and what is loaded',
+    )
     .option('--no-standing', 'do not look at the database (default: look, where one is named)')
     .addOption(
       choiceOption('--format <format>', 'JSON, or NAME=value lines', ['json', 'env']).default('json'),

@@ -7,7 +7,7 @@ import type { Check, Verdict } from './result.js';
 export interface Criteria {
   /** Most that the load may take, in milliseconds. */
   budgetMs?: number | undefined;
-  /** Most that the load may take, in times of the reference load. */
+  /** Most that the load may take, as a multiple of the reference load. */
   budgetRatio?: number | undefined;
   baseline?: Baseline | undefined;
   /** How much slower than the baseline the load may be. */

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { run } from '../support/command-line.js';
 
@@ -32,6 +33,17 @@ describe('help', async () => {
       '130',
       '143',
     ]);
+  });
+
+  it('has no option that the README leaves out', async () => {
+    const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+    const helps = await Promise.all([...top, ...nested].map(helpOf));
+    const options = helps.flatMap((help) =>
+      [...help.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, name]) => name),
+    );
+    expect([...new Set(options)].filter((name) => name !== '--help' && !readme.includes(name ?? ''))).toEqual(
+      [],
+    );
   });
 
   it.each([[], ...top].map((path) => [path.join(' '), path] as const))(
