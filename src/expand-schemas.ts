@@ -31,7 +31,7 @@ function splitAtCommas(list: string): string[] {
     if (character === ',' && !quoted && depth === 0) parts.push('');
     else parts.push(`${parts.pop() ?? ''}${character}`);
   }
-  if (depth !== 0) throw badList('a brace has no other');
+  if (depth !== 0) throw badList('its braces are not balanced');
   return parts;
 }
 
@@ -39,7 +39,7 @@ function namesOf(part: string): string[] {
   const text = part.trim();
   if (text.startsWith('"')) {
     const [, name] = /^"((?:[^"]|"")+)"$/.exec(text) ?? [];
-    if (name === undefined) throw badList('a quote has no other, or nothing between them');
+    if (name === undefined) throw badList('a quoted name is not closed, or is empty');
     return [name.replaceAll('""', '"')];
   }
   // A backslash escapes only where there is a brace to escape.

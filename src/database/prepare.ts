@@ -141,7 +141,7 @@ async function askServer(
        (extract(epoch from now()) * 1000000)::int8 as anchor_us`,
   );
   const { version, number, superuser, has_citus: hasCitus, anchor_us: anchorUs, ...may } = rows[0]!;
-  if (may.read_only) throw refused('the server lets us read and not write', READ_ONLY_HINT);
+  if (may.read_only) throw refused('the session is read-only', READ_ONLY_HINT);
   if (!may.temporary) {
     const hint = 'grant temporary on the database to the role';
     throw refused('the role may not make temporary tables', hint);

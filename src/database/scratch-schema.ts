@@ -86,7 +86,7 @@ async function holdLock(keeper: Session, name: string): Promise<void> {
 
 async function createSchema({ target, signal, onNotice }: Database, name: string): Promise<void> {
   const late = setTimeout(() => {
-    onNotice('waiting for a second connection: a pooler whose pool is of one never gives it');
+    onNotice('waiting for a second connection: a pooler with a pool of one never grants it');
   }, LATE_MS);
   try {
     const session = await Session.open(target, signal);

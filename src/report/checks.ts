@@ -89,13 +89,13 @@ function judgeRatio(
     case 'within':
       return {
         outcome: 'pass',
-        reason: `the interval of ${first.length} rounds is within it`,
+        reason: `the interval of ${first.length} rounds is within the limit`,
         estimate: before,
       };
     case 'over':
       return {
         outcome: 'fail',
-        reason: `the interval of ${first.length} rounds is over it, and so is that of ${fresh} more that confirm it`,
+        reason: `the interval of ${first.length} rounds is over the limit, and ${fresh} more confirm it`,
         estimate: all,
       };
     case 'unclear':

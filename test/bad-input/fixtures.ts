@@ -48,7 +48,7 @@ const FIXTURES_AND_SOURCES: readonly BadFixture[] = [
     what: 'a module that awaits what never comes',
     source: 'await new Promise(() => undefined);\nexport default {};\n',
     exit: 2,
-    printed: /cannot use the fixture file .*: it awaits what never comes/,
+    printed: /cannot use the fixture file .*: its top-level await never settles/,
   },
   {
     what: 'a name that is a statement',

@@ -43,5 +43,5 @@ export const NAMES: readonly BadInput[] = [
     printed: /there is no table agents in schema public"; drop table agents; --/,
   },
   { what: 'a schema without a name', typed: load(''), exit: 2, printed: /a name is empty/ },
-  { what: 'half a quoted name', typed: load('"public'), exit: 2, printed: /a quote has no other/ },
+  { what: 'half a quoted name', typed: load('"public'), exit: 2, printed: /a quoted name is not closed/ },
 ];

@@ -26,7 +26,7 @@ export const SERVERS: readonly BadInput[] = [
     what: 'a standby',
     typed: ({ standbyUrl }) => load(standbyUrl),
     exit: 1,
-    printed: /the server lets us read and not write/,
+    printed: /the session is read-only/,
   },
   {
     what: 'a role that is kept from writing',
@@ -34,13 +34,13 @@ export const SERVERS: readonly BadInput[] = [
     before: 'alter role ROLE set default_transaction_read_only = on; grant select, insert on agents to ROLE',
     after: 'alter role ROLE reset default_transaction_read_only; revoke all on agents from ROLE',
     exit: 1,
-    printed: /the server lets us read and not write/,
+    printed: /the session is read-only/,
   },
   {
     what: 'a URL that keeps us from writing',
     typed: ({ url }) => load(`${url}?options=-c%20default_transaction_read_only%3Don`),
     exit: 1,
-    printed: /the server lets us read and not write/,
+    printed: /the session is read-only/,
   },
   {
     what: 'a role that may not make temporary tables',
