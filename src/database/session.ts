@@ -145,7 +145,7 @@ function lostInCommit(error: unknown, { aborted, reason }: AbortSignal): ScaleSe
   return new ScaleSeedError(`${what} during the commit: ${messageOf(error)}`, {
     code: aborted ? translateError(reason, { phase: 'merge' }).code : 'server',
     phase: 'merge',
-    state: 'unknown: either all of it was committed or none; the answer was lost',
+    state: 'unknown: either all of it was committed or none, as the answer was lost',
     hint: 'run the command again: it completes what is missing',
     cause: error,
   });

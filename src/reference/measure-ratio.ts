@@ -3,7 +3,7 @@ import { Session } from '../database/session.js';
 import type { Database } from '../database/with-database.js';
 import { ScaleSeedError } from '../errors.js';
 import { estimateMedian } from '../report/median-interval.js';
-import { ratiosOf, takeRounds, type RatioLimit } from '../report/ratio-rounds.js';
+import { ratiosOf, takeRounds } from '../report/ratio-rounds.js';
 import type { RatioMeasurement, RatioRound } from '../report/result.js';
 import { loadOurs, loadReference, type TimedLoad } from './loads.js';
 import { furnish, type Place, type RealLoad } from './place.js';
@@ -15,7 +15,7 @@ import { furnish, type Place, type RealLoad } from './place.js';
 export function measureRatio(
   database: Database,
   load: RealLoad,
-  limits: readonly RatioLimit[],
+  limits: readonly number[],
 ): Promise<RatioMeasurement> {
   return withScratchSchema(database, async (schema) => {
     const session = await Session.open(database.target, database.signal);

@@ -1,6 +1,6 @@
 import { ratioOf, type Baseline } from './baseline.js';
 import { estimateMedian, type MedianEstimate } from './median-interval.js';
-import { budgetLimit, judgeRounds, ratiosOf, regressionLimit, type RatioLimit } from './ratio-rounds.js';
+import { judgeRounds, ratiosOf, regressionLimit } from './ratio-rounds.js';
 import type { Check, CiReport, RatioMeasurement } from './result.js';
 import { formatCount, formatMs, formatRatio } from './units.js';
 
@@ -44,7 +44,7 @@ export function budgetCheck({ fixtures, timings: { loadMs } }: Judged, limit: nu
 export function ratioCheck({ reference }: Judged, limit: number): Check {
   const check = { name: 'budget-ratio', unit: 'ratio', limit } as const;
   if (reference === undefined) return { ...check, ...NOT_MEASURED };
-  const { outcome, reason, estimate } = judgeRatio(reference, budgetLimit(limit));
+  const { outcome, reason, estimate } = judgeRatio(reference, limit);
   return { ...check, outcome, reason, measured: estimate.median, interval: estimate.interval };
 }
 
@@ -57,14 +57,14 @@ export function regressionCheck(run: Judged, baseline: Baseline, limit: number, 
   const before = measured ? ratioOf(baseline) : undefined;
   if (before === undefined) return { ...check, ...compareTimes(run, baseline, limit) };
   if (run.reference === undefined) return { ...check, ...NOT_MEASURED };
-  const { outcome, reason, estimate } = judgeRatio(run.reference, regressionLimit(before.interval, limit));
+  const { outcome, reason, estimate } = judgeRatio(run.reference, regressionLimit(before.median, limit));
   const [low, high] = estimate.interval;
   return {
     ...check,
     outcome,
     reason: `ratios to the reference load were compared, ${formatRatio(before.median)} then, ${formatRatio(estimate.median)} now: ${reason}`,
     measured: percentOver(estimate.median, before.median),
-    interval: [percentOver(low, before.interval[1]), percentOver(high, before.interval[0])],
+    interval: [percentOver(low, before.median), percentOver(high, before.median)],
   };
 }
 
@@ -79,7 +79,7 @@ const NOISE = 'the difference is smaller than the noise';
 
 function judgeRatio(
   measurement: RatioMeasurement,
-  limit: RatioLimit,
+  limit: number,
 ): Pick<Check, 'outcome' | 'reason'> & { estimate: MedianEstimate } {
   const { rounds } = measurement;
   const first = rounds.filter(({ confirming }) => !confirming);

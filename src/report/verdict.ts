@@ -1,6 +1,6 @@
 import { budgetCheck, ratioCheck, regressionCheck, verifyCheck, type Judged } from './checks.js';
 import { ratioOf, type Baseline } from './baseline.js';
-import { budgetLimit, regressionLimit, type RatioLimit } from './ratio-rounds.js';
+import { regressionLimit } from './ratio-rounds.js';
 import type { Check, Verdict } from './result.js';
 
 /** What a run is judged by, apart from its rows, which must stand as the fixtures have them. */
@@ -33,11 +33,11 @@ export function judge(run: Judged, criteria: Criteria): Verdict {
 }
 
 /** The limits that the rounds of the measurement must settle. */
-export function ratioLimits({ budgetRatio, baseline, maxRegressionPercent }: Criteria): RatioLimit[] {
+export function ratioLimits({ budgetRatio, baseline, maxRegressionPercent }: Criteria): number[] {
   if (budgetRatio === undefined) return [];
   const before = baseline && ratioOf(baseline);
   return [
-    budgetLimit(budgetRatio),
-    ...(before === undefined ? [] : [regressionLimit(before.interval, maxRegressionPercent)]),
+    budgetRatio,
+    ...(before === undefined ? [] : [regressionLimit(before.median, maxRegressionPercent)]),
   ];
 }

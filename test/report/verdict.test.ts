@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { takeRounds, type RatioLimit } from '../../src/report/ratio-rounds.js';
+import { takeRounds } from '../../src/report/ratio-rounds.js';
 import type { CiReport, RatioRound, Verdict } from '../../src/report/result.js';
 import { judge, ratioLimits, type Criteria } from '../../src/report/verdict.js';
 import { ciReport, measurementOf, noOpReport, roundsOf, verifiedFixture } from '../support/ci-report.js';
@@ -85,7 +85,7 @@ describe('a budget in times of the reference', () => {
     const ratio = fc.double({ min: 0.5, max: 1.5, noNaN: true });
     await fc.assert(
       fc.asyncProperty(fc.infiniteStream(ratio), ratio, async (stream, limit) => {
-        const rounds = await takeRounds([{ within: limit, over: limit }], () =>
+        const rounds = await takeRounds([limit], () =>
           Promise.resolve({ oursMs: (stream.next().value as number) * 1000, referenceMs: 1000 }),
         );
         const check = judge(withRounds(rounds), criteria({ budgetRatio: limit })).checks[1]!;
@@ -101,7 +101,7 @@ describe('a budget in times of the reference', () => {
 });
 
 describe('rounds', () => {
-  const limit: RatioLimit = { within: 0.9, over: 0.9 };
+  const limit = 0.9;
 
   /** Share of measurements that end red, and how many rounds they take, where noise has a heavy tail on both sides. */
   async function simulate(trueRatio: number, measurements: number): Promise<{ red: number; rounds: number }> {
@@ -136,6 +136,23 @@ describe('rounds', () => {
     const { red, rounds } = await simulate(1.8, 500);
     expect(red).toBe(1);
     expect(rounds).toBeLessThan(14);
+  });
+
+  it('catch a regression of 40 % where 20 % are allowed, and nothing where nothing has changed', async () => {
+    const random = seededRandom(3);
+    const time = (): number => 1 + 0.2 * random() + (random() < 0.05 ? random() : 0);
+    const measure = (ratio: number, limits: readonly number[]) =>
+      takeRounds(limits, () => Promise.resolve({ oursMs: ratio * time(), referenceMs: time() }));
+    const caught = { 0.5: 0, 0.7: 0 };
+    for (let i = 0; i < 200; i++) {
+      const baseline = withRounds(await measure(0.5, [0.9]));
+      const given = criteria({ budgetRatio: 0.9, baseline, maxRegressionPercent: 20 });
+      for (const ratio of [0.5, 0.7] as const)
+        if (judge(withRounds(await measure(ratio, ratioLimits(given))), given).outcome === 'regressed')
+          caught[ratio] += 1;
+    }
+    expect(caught[0.5]).toBe(0);
+    expect(caught[0.7]).toBeGreaterThan(170);
   });
 
   it('must be confirmed by fresh ones, of which the caller is told', async () => {
@@ -185,6 +202,7 @@ describe('a comparison with an earlier run', () => {
   it.each([
     [0.5, 'pass'],
     [0.57, 'pass'],
+    [0.585, 'pass'],
     [0.6, 'inconclusive'],
     [0.61, 'inconclusive'],
   ])('at a ratio of %f is %s', (ratio, outcome) => {
@@ -192,10 +210,7 @@ describe('a comparison with an earlier run', () => {
   });
 
   it('asks for rounds until both limits are settled', () => {
-    expect(ratioLimits(given)).toEqual([
-      { within: 5, over: 5 },
-      { within: 0.49 * 1.2, over: 0.51 * 1.2 },
-    ]);
+    expect(ratioLimits(given)).toEqual([5, 0.6]);
     expect(ratioLimits(criteria({ baseline }))).toEqual([]);
   });
 
