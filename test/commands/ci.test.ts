@@ -128,7 +128,7 @@ describe('a run that does not pass', () => {
   it('exits 3 where it has regressed', async () => {
     await ci([...SMALL, '--budget-ratio', '1000', '--output', file('before.json')]);
     const before = JSON.parse(await read('before.json')) as CiReport;
-    before.reference!.interval = [0.001, 0.001];
+    before.reference!.median = 0.001;
     await writeFile(file('before.json'), JSON.stringify(before));
     const { code, stdout } = await ci([
       ...SMALL,
