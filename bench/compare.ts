@@ -23,7 +23,8 @@ const SIGNIFICANT = 0.05;
 
 /**
  * Compares two results path by path. Machines differ and drift, so it is ratios to each path's reference that are
- * compared, by a permutation test; a path has regressed where it is slower by more than `thresholdPercent`.
+ * compared, by a permutation test; a path has regressed where it is slower by more than `thresholdPercent`. A path that
+ * was measured without its reference, then or now, is left out.
  */
 export function compareResults(
   before: BenchResult,
@@ -38,6 +39,7 @@ export function compareResults(
       const reference = path.ratio?.to ?? REFERENCE;
       if (old === undefined || path.name === reference) return [];
       const [one, other] = [ratiosOf(old, reference, earlier), ratiosOf(path, reference, paths)];
+      if (one.length === 0 || other.length === 0) return [];
       const probability = probabilityOfNoDifference(statistics, one, other);
       const change = estimateMedian(other).median / estimateMedian(one).median;
       const differs = probability < SIGNIFICANT;
@@ -58,7 +60,9 @@ export function compareResults(
 
 function ratiosOf(path: PathResult, reference: string, all: readonly PathResult[]): number[] {
   const referenceMs = all.find(({ name }) => name === reference)?.samplesMs;
-  return path.samplesMs.map((ms, round) => ms / (referenceMs?.[round] ?? 1));
+  return path.samplesMs.flatMap((ms, round) =>
+    referenceMs?.[round] === undefined ? [] : [ms / referenceMs[round]],
+  );
 }
 
 /** @throws ScaleSeedError `configuration` where the file is not a result of these benchmarks. */

@@ -52,6 +52,10 @@ export async function runBench(
   for (const size of options.sizes) await measureSize(size, result, options);
   await writeReports(result, options);
   const comparisons = statistics ? compareResults(earlier, result, options.thresholdPercent, statistics) : [];
+  if (earlier !== undefined && comparisons.length === 0)
+    options.onNotice(
+      `nothing to compare: ${options.compare ?? ''} and this run have no path with its reference in common`,
+    );
   return { result, comparisons };
 }
 

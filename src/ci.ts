@@ -1,7 +1,7 @@
 import { sweepScratchSchemas } from './database/scratch-schema.js';
 import { translateError } from './database/translate-error.js';
 import { withDatabase, type Database } from './database/with-database.js';
-import { withState } from './errors.js';
+import { ScaleSeedError, withState } from './errors.js';
 import type { Fixture } from './fixtures/fixture.js';
 import { SETS } from './fixtures/registry.js';
 import { loadInto, type LoadOptions } from './load.js';
@@ -40,6 +40,7 @@ export async function ci(options: CiOptions = {}): Promise<CiReport> {
     budgetRatio,
     maxRegressionPercent = 20,
   } = options;
+  if (fixtures.every(({ count }) => count === 0)) throw noRows();
   const baseline = options.baseline && asBaseline(options.baseline);
   const criteria = { budgetMs, budgetRatio, baseline, maxRegressionPercent };
   refuseBaseline(criteria, { mode, fixtures: fixtures.map(identify) });
@@ -85,6 +86,13 @@ async function judgeLoad(
     timings: { ...report.timings, verifyMs, measureMs },
     verdict: judge(judged, criteria),
   };
+}
+
+function noRows(): ScaleSeedError {
+  return new ScaleSeedError('there are no rows to load, so there is nothing to judge', {
+    code: 'usage',
+    phase: 'configure',
+  });
 }
 
 /** What is known of a fixture before it is loaded. */

@@ -10,6 +10,7 @@ import {
   type Doomed,
 } from './merge/delete-rows.js';
 import type { FixtureOptions } from './options.js';
+import { orAborted } from './or-aborted.js';
 import type { CleanedFixture, CleanReport } from './report/result.js';
 import { stopwatch } from './report/stopwatch.js';
 import { runOnFixtures, type Step } from './run.js';
@@ -24,9 +25,9 @@ export interface CleanPlan extends Deletion {
 export interface CleanOptions extends FixtureOptions {
   /**
    * Asked before each fixture is deleted, and again if by the time of the answer more would go; its rows stay where the
-   * answer is false.
+   * answer is false. The signal says that nobody waits for the answer any more.
    */
-  confirm?: ((plan: CleanPlan) => Promise<boolean>) | undefined;
+  confirm?: ((plan: CleanPlan, signal: AbortSignal) => Promise<boolean>) | undefined;
   /** VACUUM (ANALYZE) the tables afterwards; true by default. */
   settle?: boolean | undefined;
 }
@@ -102,7 +103,8 @@ async function deleteAgreed(
   const named = { fixture: fixture.name, schema: table.schema, table: table.name };
   for (;;) {
     const asked = await foreseeDeletion(doomed);
-    const agreed = asked.rows > 0 && (await confirm({ ...named, ...asked }));
+    const agreed =
+      asked.rows > 0 && (await orAborted(confirm({ ...named, ...asked }, session.signal), session.signal));
     if (!agreed) return { rows: 0, dependents: [] };
     await session.query('savepoint agreed');
     const found = await lockDeletion(doomed);

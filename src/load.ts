@@ -2,7 +2,8 @@ import { translateError } from './database/translate-error.js';
 import { withDatabase, type Database } from './database/with-database.js';
 import { timestampText } from './encode/timestamp.js';
 import { fingerprintOf } from './encode/fingerprint.js';
-import { withState, type Phase } from './errors.js';
+import { ScaleSeedError, withState, type Phase } from './errors.js';
+import type { Fixture } from './fixtures/fixture.js';
 import { SETS } from './fixtures/registry.js';
 import { loadFixture, summarizeChecks, type Loaded } from './load-fixture.js';
 import { jobsOf } from './jobs.js';
@@ -29,6 +30,8 @@ export interface LoadOptions extends FixtureOptions {
   lockTimeoutMs?: number | undefined;
   /** Insert the parent rows that are missing. */
   createParents?: boolean | undefined;
+  /** Fixtures of your own besides those that are loaded: their rows do not look like a real fleet. */
+  known?: readonly Fixture[] | undefined;
   /** Load into a database that looks like a real fleet. */
   force?: boolean | undefined;
   /** Load as into tables that Citus distributes, even where it does not. */
@@ -64,10 +67,20 @@ async function afterLoading<T>(phase: Phase, work: Promise<T>): Promise<T> {
   }
 }
 
+const MODES = ['online', 'exclusive'];
+
+function unknownMode(mode: string): ScaleSeedError {
+  return new ScaleSeedError(`mode must be online or exclusive, not ${mode}`, {
+    code: 'usage',
+    phase: 'configure',
+  });
+}
+
 /** Loads fixtures into a database that is at hand. */
 export async function loadInto(database: Database, options: LoadOptions): Promise<LoadReport> {
   const { mode = 'online', lockTimeoutMs = 10_000, fixtures = SETS.fleet } = options;
   const jobs = jobsOf(options.jobs);
+  if (!MODES.includes(mode)) throw unknownMode(mode);
   const parts = mode === 'exclusive' ? 1 : partsOf(fixtures.length, options.jobs);
   const total = stopwatch();
   const { base, prepared, results, connectMs, workMs, settleMs } = await runOnFixtures<Loaded>(
@@ -77,6 +90,7 @@ export async function loadInto(database: Database, options: LoadOptions): Promis
       jobs,
       parents: options.createParents === true ? 'create' : 'require',
       guard: options.force !== true,
+      known: options.known,
       survey: true,
       needs: ['select', 'insert'],
       citus: options.citus,

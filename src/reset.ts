@@ -31,6 +31,7 @@ export async function resetOn(database: Database, options: ResetOptions): Promis
     jobs: 1,
     parents: options.createParents === true ? 'create' : 'require',
     guard: options.force !== true,
+    known: options.known,
     survey: false,
     needs: ['select', 'insert', 'update'],
     settle: options.settle ?? true,

@@ -4,7 +4,7 @@ import type { Session } from './database/session.js';
 import { settleTables } from './database/settle.js';
 import { translateError } from './database/translate-error.js';
 import type { Database } from './database/with-database.js';
-import { withState, type Phase } from './errors.js';
+import { ScaleSeedError, withState, type Phase } from './errors.js';
 import type { Fixture } from './fixtures/fixture.js';
 import { SETS } from './fixtures/registry.js';
 import type { FixtureOptions } from './options.js';
@@ -14,7 +14,7 @@ import { stopwatch } from './report/stopwatch.js';
 /** What a command needs to know before it can work on fixtures. */
 export interface RunPlan<Result> extends Pick<
   PrepareOptions,
-  'parents' | 'guard' | 'survey' | 'needs' | 'citus'
+  'parents' | 'guard' | 'known' | 'survey' | 'needs' | 'citus'
 > {
   /** Sessions at work at once. */
   jobs: number;
@@ -63,6 +63,7 @@ export async function runOnFixtures<Result>(
   plan: RunPlan<Result>,
 ): Promise<RunResult<Result>> {
   const { fixtures = SETS.fleet, schema, waitMs = 0 } = options;
+  refuseOthers(fixtures);
   const startedAt = new Date().toISOString();
   const total = stopwatch();
   const connecting = stopwatch();
@@ -82,6 +83,16 @@ export async function runOnFixtures<Result>(
   } finally {
     await prepared.session.close();
   }
+}
+
+/** JavaScript lets anything pass for a fixture: a name, say. */
+function refuseOthers(fixtures: readonly unknown[]): void {
+  if (fixtures.every((fixture) => typeof (fixture as Fixture | undefined)?.rows === 'function')) return;
+  throw new ScaleSeedError('fixtures must be what defineFixture or chooseFixtures returns', {
+    code: 'usage',
+    phase: 'configure',
+    hint: "chooseFixtures({ names: ['01_bulk_renewal_certs'] }) finds them by name",
+  });
 }
 
 /** What every report begins with. */

@@ -10,7 +10,10 @@ import { stopwatch } from './report/stopwatch.js';
 import { runOnFixtures, type Step } from './run.js';
 
 export interface VerifyOptions extends FixtureOptions {
-  /** Rows whose anchor is older than so many milliseconds count as drifted; no limit by default. */
+  /**
+   * A fixture whose oldest anchor is older than so many milliseconds has drifted; by default, one whose certificates were
+   * to expire after the anchor and have all done so.
+   */
   maxAgeMs?: number | undefined;
 }
 
@@ -60,9 +63,9 @@ async function verifyFixture(
     });
     enter('verify');
     const compared = await compareRows(session, fixture, table, staged);
-    const { anchors, ageMs, expired } = await findAnchors(session, fixture, table, staged);
+    const { anchors, ageMs, expired, allExpired } = await findAnchors(session, fixture, table, staged);
     const parents = await missingParents(session, [fixture], table.schema);
-    const tooOld = ageMs !== null && maxAgeMs !== undefined && ageMs > maxAgeMs;
+    const tooOld = allExpired || (ageMs !== null && maxAgeMs !== undefined && ageMs > maxAgeMs);
     const { missing, unexpected, driftedRows } = compared;
     return {
       name: fixture.name,

@@ -4,6 +4,7 @@ import { sizedAgents } from '../src/fixtures/sized.js';
 import { load } from '../src/load.js';
 import { reset } from '../src/reset.js';
 import { verify } from '../src/verify.js';
+import { run } from './support/command-line.js';
 import { useDatabase } from './support/database.js';
 
 const database = useDatabase();
@@ -121,5 +122,15 @@ describe('a trigger of the table', () => {
     await database.query(`create trigger look before update on agents for each row execute function look()`);
     expect(await noticesOfReset()).toEqual([]);
     expect((await verify(agents())).intact).toBe(true);
+  });
+});
+
+describe('rows that cannot be put back', () => {
+  it('are drift to the command line', async () => {
+    await database.query(`delete from agents where id = 'ag-scale-00000002';
+      insert into agents (id, name, hostname, api_key_hash) values ('thief', 'loadtest-scale-agent-00000002', 'h', 'x')`);
+    const { code, stdout } = await run(['reset', '--agents', '10'], { DATABASE_URL: database.url });
+    expect(stdout).toContain('1 rows could not be added');
+    expect(code).toBe(4);
   });
 });

@@ -53,6 +53,21 @@ describe('a fleet that stands as it was loaded', () => {
     expect(report.intact).toBe(false);
     expect(report.fixtures.every(({ tooOld }) => tooOld)).toBe(true);
   });
+
+  it('is too old when its certificates have left the window of thirty days, all of them', async () => {
+    const shift = (sign: '-' | '+', days: number): string => `update managed_certificates
+      set expires_at = expires_at ${sign} interval '${days} days', created_at = created_at ${sign} interval '${days} days',
+        updated_at = updated_at ${sign} interval '${days} days' where id like 'cert-loadtest-%'`;
+    await database.query(shift('-', 20));
+    const [aged] = (await verify(at())).fixtures;
+    expect(aged).toMatchObject({ intact: true, tooOld: false, driftedRows: 0 });
+    expect(aged?.expired).toBeGreaterThan(5_000);
+    await database.query(shift('-', 20));
+    const [old] = (await verify(at())).fixtures;
+    expect(old).toMatchObject({ intact: false, tooOld: true, driftedRows: 0 });
+    await database.query(shift('+', 40));
+    expect((await verify(at())).intact).toBe(true);
+  });
 });
 
 describe('a fleet that a scenario changed', () => {

@@ -50,11 +50,9 @@ async function bench(flags: BenchFlags): Promise<void> {
   const { startEmbedded } = await import('../database/embedded/index.js');
   const onNotice = (message: string): void => void process.stderr.write(`${message}\n`);
   const interruption = onInterrupt();
-  if (flags.databaseUrl !== undefined) resolveTarget(flags.databaseUrl);
-  const server =
-    flags.databaseUrl === undefined ? await startEmbedded({ seed: seedParents, onNotice }) : undefined;
-  const serverUrl =
-    flags.databaseUrl ?? server!.url.replace('@', `:${server!.password}@`).replace(/\?.*/, '');
+  const named = flags.databaseUrl === undefined ? undefined : withPassword(flags.databaseUrl);
+  const server = named === undefined ? await startEmbedded({ seed: seedParents, onNotice }) : undefined;
+  const serverUrl = named ?? server!.url.replace('@', `:${server!.password}@`).replace(/\?.*/, '');
   try {
     const places = await (server === undefined ? scratchSchemas : freshDatabases)(serverUrl);
     try {
@@ -77,6 +75,15 @@ async function bench(flags: BenchFlags): Promise<void> {
     await server?.stop();
     interruption.off();
   }
+}
+
+/** The paths hand their URL to other programs and libraries, which do not look into a password file. */
+function withPassword(databaseUrl: string): string {
+  const { password } = resolveTarget(databaseUrl)!.config;
+  const url = new URL(databaseUrl);
+  url.searchParams.delete('passfile');
+  if (typeof password === 'string') url.password = encodeURIComponent(password);
+  return url.href;
 }
 
 function parseRuns(text: string): number {

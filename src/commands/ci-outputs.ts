@@ -20,11 +20,15 @@ export async function publishCi(
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
   if (env.GITHUB_ACTIONS === 'true') process.stderr.write(renderAnnotations(report));
-  if (junit !== undefined) await writeResult(junit, renderJunit(report), '--junit');
-  if (benchmark !== undefined) {
-    await writeResult(benchmark, `${JSON.stringify(benchmarkEntries(report), null, 2)}\n`, '--benchmark');
-  }
-  await appendSummary(renderMarkdown(report), summary, env);
+  const entries = (): string => `${JSON.stringify(benchmarkEntries(report), null, 2)}\n`;
+  const written = await Promise.allSettled([
+    junit === undefined ? undefined : writeResult(junit, renderJunit(report), '--junit'),
+    benchmark === undefined ? undefined : writeResult(benchmark, entries(), '--benchmark'),
+    appendSummary(renderMarkdown(report), summary, env),
+  ]);
+  // One that cannot be written keeps no other from being there.
+  const failed = written.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }
 
 /** The same for what kept ci from a report; where that cannot be written either, the failure itself says enough. */

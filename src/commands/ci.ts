@@ -17,6 +17,7 @@ import {
   withFixtureFlags,
   withOutputFlags,
 } from './shared-options.js';
+import { refuseUnwritable } from './write-result.js';
 
 interface CiFlags extends LoadFlags, CiOutputFlags {
   budget?: number;
@@ -76,14 +77,16 @@ async function runCi(names: readonly string[], flags: CiFlags): Promise<Verdict[
   ]);
   try {
     const { budget: budgetMs, budgetRatio, maxRegression: maxRegressionPercent } = flags;
+    for (const option of ['junit', 'benchmark', 'summary'] as const)
+      await refuseUnwritable(flags[option], `--${option}`);
     const baseline = await baselineOf(flags);
-    const fixtures = await fixturesOf(names, flags);
+    const chosen = await fixturesOf(names, flags);
     const report = await execute(flags, (control) =>
       ci({
         ...databaseOf(flags),
         ...loadOptionsOf(flags),
         ...control,
-        fixtures,
+        ...chosen,
         budgetMs,
         budgetRatio,
         baseline,

@@ -29,7 +29,7 @@ export function registerClean(program: Command): void {
     .option('--yes', 'do not ask')
     .option('--no-settle', 'skip the final VACUUM (ANALYZE)')
     .action(async (names: string[], flags: CleanFlags) => {
-      const fixtures = await fixturesOf(names, flags);
+      const { fixtures } = await fixturesOf(names, flags);
       const asks = flags.yes !== true;
       // A question and bars do not share a terminal.
       const report = await execute({ ...flags, progress: flags.progress && !asks }, (control) =>
@@ -41,7 +41,7 @@ export function registerClean(program: Command): void {
             settle: flags.settle,
             jobs: flags.jobs,
             confirm: asks
-              ? (plan: CleanPlan) => confirmOnTerminal(questionFor(plan), control.signal)
+              ? (plan: CleanPlan, signal: AbortSignal) => confirmOnTerminal(questionFor(plan), signal)
               : undefined,
           },
           clean,

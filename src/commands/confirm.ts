@@ -1,11 +1,14 @@
 import { ScaleSeedError } from '../errors.js';
 
 /**
- * Asks a question on the terminal; only `y` or `yes` agrees.
+ * Asks a question on the terminal; only `y` or `yes` agrees, and the end of the input does not.
  *
  * @throws ScaleSeedError `usage` where there is no terminal to ask on.
  */
-export async function confirmOnTerminal(question: string, signal?: AbortSignal): Promise<boolean> {
+export async function confirmOnTerminal(
+  question: string,
+  signal = new AbortController().signal,
+): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
     throw new ScaleSeedError('there is no terminal to ask on', {
       code: 'usage',
@@ -16,9 +19,14 @@ export async function confirmOnTerminal(question: string, signal?: AbortSignal):
   }
   const { createInterface } = await import('node:readline/promises');
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  // While it reads, the terminal sends no signal of its own.
+  terminal.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
   try {
-    const answer = await terminal.question(`${question} [y/N] `, signal === undefined ? {} : { signal });
+    const answer = await terminal.question(`${question} [y/N] `, { signal });
     return /^y(es)?$/i.test(answer.trim());
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return false;
   } finally {
     terminal.close();
   }

@@ -6,12 +6,13 @@ import type { Report } from '../report/result.js';
 import { renderText } from '../report/text.js';
 import { onInterrupt } from './interrupt.js';
 import type { OutputFlags, ProgressFlags } from './shared-options.js';
-import { writeResult } from './write-result.js';
+import { refuseUnwritable, writeResult } from './write-result.js';
 
 type Run<R> = (control: { signal: AbortSignal; onEvent: OnEvent }) => Promise<R>;
 
 /** Runs a command of the library's, and prints its report, which alone goes to standard output. */
 export async function execute<R extends Report>(flags: OutputFlags, run: Run<R>): Promise<R> {
+  await refuseUnwritable(flags.output, '--output');
   const report = await underControl(flags, run);
   await publish(report, flags);
   return report;

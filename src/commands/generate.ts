@@ -30,7 +30,8 @@ export function registerGenerate(program: Command): void {
     .option('--anchor <time>', 'the time on which all others hang, ISO 8601 (default: now)', parseAnchor)
     .option('--header', 'begin with a line of column names')
     .action(async (name: string | undefined, flags: GenerateFlags) => {
-      const fixture = onlyOne(await fixturesOf(name === undefined ? [] : [name], flags));
+      const { fixtures } = await fixturesOf(name === undefined ? [] : [name], flags);
+      const fixture = onlyOne(fixtures);
       await writeCsv(fixture, flags);
       process.exitCode = EXIT.done;
     });

@@ -74,11 +74,11 @@ export function registerLoad(program: Command): void {
     .option('--verify', 'read the rows back afterwards, and exit 4 if any has drifted')
     .action(async (names: string[], flags: LoadFlags) => {
       if (skipWhenOptedOut(process.env)) return;
-      const fixtures = await fixturesOf(names, flags);
+      const chosen = await fixturesOf(names, flags);
       const report = await execute(flags, (control) =>
         inSchemas(
           flags,
-          { ...loadOptionsOf(flags), ...control, fixtures, verify: flags.verify },
+          { ...loadOptionsOf(flags), ...control, ...chosen, verify: flags.verify },
           load,
           loadFleets,
         ),

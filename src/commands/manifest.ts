@@ -38,7 +38,7 @@ export function registerManifest(program: Command): void {
     .option('--prefix <word>', 'of the names of --format env', parseVariablePrefix, 'FLEET_')
     .option('--output <file>', 'write to a file, not to standard output')
     .action(async (names: string[], flags: ManifestFlags) => {
-      const fixtures = await fixturesOf(names, flags);
+      const { fixtures } = await fixturesOf(names, flags);
       const standing = flags.standing ? undefined : false;
       const found = await underControl(flags, (control) =>
         manifest({ ...databaseOf(flags), ...control, fixtures, standing }),

@@ -13,17 +13,21 @@ export function registerReset(program: Command): void {
     .command('reset')
     .description('put existing rows back to their pristine values on a fresh anchor, add missing ones')
     .action(async (names: string[], flags: LoadFlags) => {
-      const fixtures = await fixturesOf(names, flags);
+      const chosen = await fixturesOf(names, flags);
       const { createParents, settle, force, jobs } = flags;
-      const options = { fixtures, createParents, settle, force, jobs };
+      const options = { ...chosen, createParents, settle, force, jobs };
       const report = await execute(flags, (control) =>
         inSchemas(flags, { ...options, ...control }, reset, resetFleets),
       );
       process.exitCode = conclude(report);
     });
   withOutputFlags(withLoadFlags(withDatabaseFlags(withFixtureFlags(withJobsFlag(command)))));
-  withHelp(command, [
-    ['scale-seed reset', 'the fleet, after a scenario changed it'],
-    ['scale-seed reset 02_agent_fleet', 'fresh heartbeats'],
-  ]);
+  withHelp(
+    command,
+    [
+      ['scale-seed reset', 'the fleet, after a scenario changed it'],
+      ['scale-seed reset 02_agent_fleet', 'fresh heartbeats'],
+    ],
+    ['drift'],
+  );
 }

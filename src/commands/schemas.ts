@@ -39,6 +39,7 @@ export function conclude(report: OneFleetReport | FleetsReport): number {
 
 function isIntact(report: OneFleetReport): boolean {
   if (report.command === 'verify') return report.intact;
+  if (report.command === 'reset') return report.fixtures.every(({ blocked }) => blocked === 0);
   return report.command !== 'load' || report.verified?.intact !== false;
 }
 

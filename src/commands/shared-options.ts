@@ -110,10 +110,13 @@ export function withProgressFlags(command: Command): Command {
     .option('--no-progress', 'no progress on standard error');
 }
 
-/** The fixtures that the flags choose. */
-export async function fixturesOf(names: readonly string[], flags: FixtureFlags): Promise<Fixture[]> {
-  const own = await Promise.all(flags.fixture.map(loadFixtureFile));
-  return chooseFixtures({ names, own, set: flags.set, certs: flags.certs, agents: flags.agents });
+/** The fixtures that the flags choose, and those of the user's own that are known by it, chosen or not. */
+export async function fixturesOf(
+  names: readonly string[],
+  { fixture: files, set, certs, agents }: FixtureFlags,
+): Promise<{ fixtures: Fixture[]; known: Fixture[] }> {
+  const own = await Promise.all(files.map(loadFixtureFile));
+  return { fixtures: chooseFixtures({ names, own, set, certs, agents }), known: own };
 }
 
 /** The library's options for what the flags say of the database, where one schema is all that may be named. */

@@ -31,7 +31,7 @@ export function registerVerify(program: Command): void {
       parseDuration,
     )
     .action(async (names: string[], flags: VerifyFlags) => {
-      const fixtures = await fixturesOf(names, flags);
+      const { fixtures } = await fixturesOf(names, flags);
       const report = await execute(flags, (control) =>
         inSchemas(
           flags,

@@ -25,6 +25,6 @@ export function refuseStrangers(table: TableInfo, strangers: number): void {
     phase: 'prepare',
     table: `${schema}.${name}`,
     state: 'nothing was changed',
-    hint: 'check that this is the database that you mean; --force loads into it all the same',
+    hint: 'check that this is the database that you mean; --fixture FILE makes rows of your own known, --force loads into it all the same',
   });
 }

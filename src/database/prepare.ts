@@ -23,6 +23,8 @@ export interface PrepareOptions {
   parents: 'require' | 'create' | 'ignore';
   /** Refuse a database that looks like a real fleet. */
   guard: boolean;
+  /** Further fixtures whose rows the guard is to know. */
+  known?: readonly Fixture[] | undefined;
   /** Find out which rows stand. */
   survey: boolean;
   /** What the role must be allowed to do with the tables. */
@@ -184,14 +186,14 @@ async function isGrantedReplicaRole(session: Session): Promise<boolean> {
 async function surveyFleet(
   session: Session,
   tables: ReadonlyMap<string, TableInfo>,
-  { fixtures, guard, survey }: PrepareOptions,
+  { fixtures, guard, known = [], survey }: PrepareOptions,
 ): Promise<Map<Fixture, Standing>> {
   const standing = new Map<Fixture, Standing>();
   const guarded = guard ? FAMILIES.map(({ table }) => table) : [];
   for (const [name, table] of tables) {
     const wanted = survey ? fixtures.filter((fixture) => fixture.table === name) : [];
     if (!table.privileges.select || (wanted.length === 0 && !guarded.includes(name))) continue;
-    const found = await surveyTable(session, table, wanted, [...FAMILIES, ...fixtures]);
+    const found = await surveyTable(session, table, wanted, [...FAMILIES, ...fixtures, ...known]);
     if (guarded.includes(name)) refuseStrangers(table, found.strangers);
     for (const [fixture, rows] of found.standing) standing.set(fixture, rows);
   }

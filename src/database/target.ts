@@ -24,15 +24,24 @@ const LOCATION_VARIABLES = ['PGHOST', 'PGPORT', 'PGDATABASE', 'PGUSER'] as const
  * The database that the caller names: `databaseUrl`, else DATABASE_URL, else libpq's PG* variables; undefined when
  * there is none of them.
  *
- * @throws ScaleSeedError `configuration` for a URL or a certificate that cannot be used; the URL is never repeated.
+ * @throws ScaleSeedError `configuration` for PGSERVICE, whose file is not read, and for a URL or a certificate that cannot be used; the URL is never repeated.
  */
 export function resolveTarget(
   databaseUrl: string | undefined,
   env: Environment = process.env,
 ): Target | undefined {
   const given = databaseUrl ?? (env.DATABASE_URL || undefined);
+  if (given === undefined && env.PGSERVICE) throw noServiceFile();
   if (given === undefined && !LOCATION_VARIABLES.some((variable) => env[variable])) return undefined;
   return targetOf(parseUrl(given ?? 'postgresql://'), env);
+}
+
+function noServiceFile(): ScaleSeedError {
+  return new ScaleSeedError('PGSERVICE is set, but service files are not read', {
+    code: 'configuration',
+    phase: 'configure',
+    hint: 'name the database by --database-url, DATABASE_URL or PGHOST and its companions, and unset PGSERVICE',
+  });
 }
 
 function targetOf(url: URL, env: Environment): Target {

@@ -89,7 +89,11 @@ export function isCertificateError(error: unknown): boolean {
 /** Whether the other way, with or without TLS, could be let in. */
 export function refusesEncryption(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) return error.code === '28000';
-  return /server does not support SSL/i.test(messageOf(error)) || hasCode(error, /^ERR_SSL_/);
+  return lacksEncryption(error) || hasCode(error, /^ERR_SSL_/);
+}
+
+export function lacksEncryption(error: unknown): boolean {
+  return /server does not support SSL/i.test(messageOf(error));
 }
 
 function hasCode(error: unknown, pattern: RegExp): boolean {

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { messageOf, ScaleSeedError, type ErrorCode, type ErrorContext, type Phase } from '../errors.js';
-import { isCertificateError } from './tls.js';
+import { isCertificateError, lacksEncryption } from './tls.js';
 
 interface Context extends Omit<ErrorContext, 'code' | 'cause'> {
   /** Start of the message, where fixture, table and phase do not say enough. */
@@ -26,7 +26,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     hint: 'the encoding of the database lacks a character: one in UTF8 has them all',
   },
   '23001': { code: 'conflict', hint: REFERRING_HINT },
-  '23502': { code: 'schema', hint: 'the table wants a value in a column that the fixture does not fill' },
+  '23502': { code: 'schema', hint: 'the column wants a value, and the fixture gives none' },
   '23503': {
     code: 'parents',
     hint: 'a parent row is missing: --create-parents adds it, and so does the demo seed',
@@ -45,7 +45,14 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   },
   '3D000': { code: 'connect', hint: 'create the database, or name another in the URL' },
   '40': { code: 'server', hint: 'another session stood in the way: run the command again' },
-  '42501': { code: 'privilege', hint: 'grant the role what it lacks, or connect as another' },
+  '42501': {
+    code: 'privilege',
+    hint: 'grant the role what the message says it lacks, or connect as another',
+  },
+  '42704': {
+    code: 'fixture',
+    hint: 'the server knows no such type: check the types of the fixture, or migrate the database',
+  },
   '42P01': { code: 'schema', hint: 'migrate the database, or name its schema with --schema' },
   '42804': {
     code: 'schema',
@@ -74,6 +81,8 @@ const MEANINGS_IN: Partial<Record<Phase, Readonly<Record<string, Meaning>>>> = {
 
 const CERTIFICATE_HINT =
   "sslrootcert has to name the CA of the server's certificate, and for verify-full that has to be for the URL's host";
+const ENCRYPTION_HINT =
+  'sslmode in the URL, or PGSSLMODE, asks for TLS, which the server does not have: `prefer` takes it where it can';
 const NETWORK_HINT = 'is the server running there? --wait 30s waits for it; --database-url names another';
 
 /**
@@ -106,9 +115,12 @@ function meaningOf(error: unknown, { phase }: Context): Meaning {
   }
   // Whoever gives no password gets this message of pg's.
   if (phase === 'connect' && messageOf(error).startsWith('SASL')) return MEANINGS['28']!;
-  return phase === 'connect'
-    ? { code: 'connect', hint: isCertificateError(error) ? CERTIFICATE_HINT : NETWORK_HINT }
-    : MEANINGS['08']!;
+  return phase === 'connect' ? { code: 'connect', hint: hintForConnecting(error) } : MEANINGS['08']!;
+}
+
+function hintForConnecting(error: unknown): string {
+  if (isCertificateError(error)) return CERTIFICATE_HINT;
+  return lacksEncryption(error) ? ENCRYPTION_HINT : NETWORK_HINT;
 }
 
 /** PgBouncer's own refusals: a connection string that it takes nothing of, or a server that it cannot reach. */

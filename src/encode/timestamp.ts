@@ -27,5 +27,8 @@ export function parseTimestamp(text: string): bigint | undefined {
   if (match === null) return undefined;
   const [, whole = '', fraction = '', zone = 'Z'] = match;
   const ms = Date.parse(whole + zone);
+  // To Date.parse the 30th of February is a day of March.
+  const [year = 0, month = 0, day = 1] = whole.split(/[-T ]/).map(Number);
+  if (day > new Date(Date.UTC(year, month, 0)).getUTCDate()) return undefined;
   return Number.isNaN(ms) ? undefined : BigInt(ms) * 1000n + BigInt(fraction.padEnd(6, '0'));
 }

@@ -11,11 +11,12 @@ export interface PlainIndex {
 }
 
 const LOCK_NOT_AVAILABLE = '55P03';
+const INSUFFICIENT_PRIVILEGE = '42501';
 
 /**
  * Locks the table against everybody else until the transaction ends, which is what dropping an index needs.
  *
- * @throws ScaleSeedError `locked` after `lockTimeoutMs`; {@link nameHolders} then says who holds it.
+ * @throws ScaleSeedError `privilege`; `locked` after `lockTimeoutMs`; {@link nameHolders} then says who holds it.
  */
 export async function lockTable(session: Session, table: TableInfo, lockTimeoutMs: number): Promise<void> {
   // To PostgreSQL 0 means no limit.
@@ -25,7 +26,9 @@ export async function lockTable(session: Session, table: TableInfo, lockTimeoutM
   try {
     await session.query(`lock table ${quoteTable(table)} in access exclusive mode`);
   } catch (error) {
-    if (!(error instanceof pg.DatabaseError && error.code === LOCK_NOT_AVAILABLE)) throw error;
+    if (!(error instanceof pg.DatabaseError)) throw error;
+    if (error.code === INSUFFICIENT_PRIVILEGE) throw mayNotLock(table, error);
+    if (error.code !== LOCK_NOT_AVAILABLE) throw error;
     throw new ScaleSeedError(`${table.name} could not be locked within ${lockTimeoutMs} ms`, {
       code: 'locked',
       phase: 'merge',
@@ -35,6 +38,16 @@ export async function lockTable(session: Session, table: TableInfo, lockTimeoutM
     });
   }
   await session.query('set local lock_timeout to default');
+}
+
+function mayNotLock({ schema, name }: TableInfo, cause: pg.DatabaseError): ScaleSeedError {
+  return new ScaleSeedError(`exclusive mode: the role may not lock ${name}`, {
+    code: 'privilege',
+    phase: 'merge',
+    table: `${schema}.${name}`,
+    hint: `load with --mode online, or make the role ${name}'s owner, or grant it maintain (PostgreSQL 17) or update on it`,
+    cause,
+  });
 }
 
 /** The error of a table that could not be locked, with the sessions that hold it; any other error as it is. */

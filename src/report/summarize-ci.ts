@@ -14,7 +14,7 @@ const VERDICTS: Readonly<Record<CiReport['verdict']['outcome'], string>> = {
 export function summarizeCi({ verdict, reference, ...report }: CiReport, next: Summary): Summary {
   const { verifyMs, measureMs, totalMs } = report.timings;
   return {
-    title: `${VERDICTS[verdict.outcome]}: ${report.fixtures.map(({ name }) => name).join(', ')}`,
+    title: `${VERDICTS[verdict.outcome]}: ${namesOf(verdict.outcome, report).join(', ')}`,
     head: ['check', 'outcome', 'measured', '95 % interval', 'limit', 'reason'],
     right: [2, 3, 4],
     rows: verdict.checks.map((check) => [
@@ -31,6 +31,15 @@ export function summarizeCi({ verdict, reference, ...report }: CiReport, next: S
     ],
     next,
   };
+}
+
+/** The fixtures that a verdict is about: of a drift, those that have drifted. */
+function namesOf(
+  outcome: CiReport['verdict']['outcome'],
+  { fixtures, verified }: Pick<CiReport, 'fixtures' | 'verified'>,
+): string[] {
+  const about = outcome === 'drift' ? verified.fixtures.filter(({ intact }) => !intact) : fixtures;
+  return about.map(({ name }) => name);
 }
 
 /** An amount of a check in its unit. */

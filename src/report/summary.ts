@@ -46,6 +46,7 @@ export function summarize(report: Report): Summary {
 function summarizeLoad(report: LoadReport): Summary {
   const { fixtures, timings, foreignKeys, anchor } = report;
   const inserted = fixtures.reduce((sum, fixture) => sum + fixture.inserted, 0);
+  const sent = fixtures.some(({ merge }) => merge !== 'none');
   return {
     title: `Loaded ${formatCount(inserted)} rows in ${formatMs(timings.loadMs)}`,
     head: ['fixture', 'table', 'rows', 'inserted', 'skipped', 'time', 'rows/s', 'fingerprint'],
@@ -61,8 +62,8 @@ function summarizeLoad(report: LoadReport): Summary {
       shortFingerprint(fixture.fingerprint),
     ]),
     remarks: [
-      `anchor ${anchor}; connect ${formatMs(timings.connectMs)}, load ${formatMs(timings.loadMs)}, settle ${formatMs(timings.settleMs)}, total ${formatMs(timings.totalMs)}`,
-      `foreign keys checked by ${foreignKeys.check}: ${foreignKeys.reason}`,
+      `${sent ? `anchor ${anchor}` : 'no row was sent'}; connect ${formatMs(timings.connectMs)}, load ${formatMs(timings.loadMs)}, settle ${formatMs(timings.settleMs)}, total ${formatMs(timings.totalMs)}`,
+      ...(sent ? [`foreign keys checked by ${foreignKeys.check}: ${foreignKeys.reason}`] : []),
       machineRemark(report),
     ],
     ...(report.verified === undefined ? {} : { next: summarizeVerify(report.verified) }),
@@ -92,6 +93,9 @@ function summarizeVerify(report: VerifyReport): Summary {
 }
 
 /** What drifted in a fixture, and how. */
+/** What one day of a window of thirty takes is not worth a word. */
+const NOTEWORTHY = 1 / 30;
+
 export function driftRemarks(fixture: VerifiedFixture): string[] {
   const { name, missing, unexpected, drift, missingParents, notCompared, expired, rows, anchors } = fixture;
   const remarks: string[] = [];
@@ -109,9 +113,13 @@ export function driftRemarks(fixture: VerifiedFixture): string[] {
     );
   if (missingParents.length > 0) remarks.push(`parent rows are missing: ${missingParents.join(', ')}`);
   if (fixture.tooOld)
-    remarks.push('its times are older than --max-age allows: `scale-seed reset` renews them');
-  else if (expired !== null && expired > rows / 30)
-    remarks.push(`${formatCount(expired)} certificates have expired since: \`scale-seed reset\` renews them`);
+    remarks.push(
+      `its times are too old${expired === null ? '' : ` (${formatCount(expired)} rows have expired)`}: \`scale-seed reset\` renews them`,
+    );
+  else if (expired !== null && expired > rows * NOTEWORTHY)
+    remarks.push(
+      `${formatCount(expired)} rows have expired since the load: \`scale-seed reset\` renews them`,
+    );
   if (anchors.length > 1)
     remarks.push(`rows of ${anchors.length} loads: ${anchors.map(({ at }) => at).join(', ')}`);
   if (notCompared.length > 0)

@@ -37,6 +37,13 @@ function resultOf(shares: number[], publishedMs = 500): BenchResult {
 describe('comparisons', () => {
   const before = resultOf([0.4, 0.41, 0.39, 0.42, 0.4, 0.41, 0.38]);
 
+  it('leave out what was measured without its reference, then or now', () => {
+    const alone = resultOf([0.4, 0.41, 0.39]);
+    alone.sizes[0]!.paths = alone.sizes[0]!.paths.filter(({ name }) => name === 'online');
+    expect(compareResults(before, alone, 10, simpleStatistics)).toEqual([]);
+    expect(compareResults(alone, before, 10, simpleStatistics)).toEqual([]);
+  });
+
   it.each<[string, BenchResult, string, boolean]>([
     [
       'the same on a machine twice as slow',

@@ -71,6 +71,21 @@ describe('the harness’s opt-in', () => {
   });
 });
 
+describe('a fixture file', () => {
+  it('imports scale-seed from wherever it lies', async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'scale-seed-own-')), 'own.mjs');
+    const source = (count: number): string => `import { defineFixture } from 'scale-seed';
+      export default defineFixture({ name: 'own', table: 'agents', count: ${count}, columns: { id: 'text' },
+        conflictKeys: [['id']], mark: { column: 'id', prefix: 'own-' }, rows: () => [['own-1']] });`;
+    await writeFile(file, source(1));
+    expect(await run(['generate', '--fixture', file])).toEqual({ code: 0, stdout: 'own-1\n', stderr: '' });
+    await writeFile(file, source(-1));
+    const { code, stderr } = await run(['generate', '--fixture', file]);
+    expect(stderr).toBe('scale-seed: fixture own: count must be a whole number from 0 to 10000000\n');
+    expect(code).toBe(2);
+  });
+});
+
 describe('bad input', () => {
   let ownFixture: string;
   let limited: string;
@@ -104,6 +119,7 @@ describe('bad input', () => {
     ],
     ['a size that is too large', () => ['load', '--certs', '10000001'], 2, /write a whole number/],
     ['a duration without a unit', () => ['load', '--timeout', '5'], 2, /write a duration as/],
+    ['a day that there is not', () => ['generate', '--anchor', '2026-02-30T00:00:00Z'], 2, /write a time as/],
     ['a duration of months', () => ['load', '--timeout', '1000h'], 2, /write no more than 596h/],
     ['an unknown set', () => ['load', '--set', 'huge'], 2, /Allowed choices are fleet, fleet-50k, all/],
     ['an unknown fixture', () => ['load', '05_x'], 2, /there is no fixture named 05_x\n.*\n?.*known are 01_/],
@@ -210,6 +226,7 @@ describe('memory', () => {
 
 describe.skipIf(!hasPsql)('generate', () => {
   it('makes the rows that psql loads as load does', async () => {
+    const anchor = new Date(Date.now() - 3_600_000).toISOString().replace('Z', '456Z');
     await database.query(`delete from managed_certificates`);
     const { stdout: list } = await run(['list', '--format', 'json']);
     const [fixture] = JSON.parse(list) as { columns: string[] }[];
@@ -219,14 +236,12 @@ describe.skipIf(!hasPsql)('generate', () => {
         '-o',
         'pipefail',
         '-c',
-        `"$NODE" "$CLI" generate 01_bulk_renewal_certs --anchor 2026-01-31T12:00:00.123456Z |
+        `"$NODE" "$CLI" generate 01_bulk_renewal_certs --anchor ${anchor} |
         psql "$URL" -c "\\copy managed_certificates (${fixture?.columns.join(', ') ?? ''}) from stdin (format csv)"`,
       ],
       { env: { ...process.env, NODE: process.execPath, CLI, URL: database.url } },
     );
-    expect(
-      await database.query(differenceSql('01_bulk_renewal_certs'), ['2026-01-31T12:00:00.123456Z']),
-    ).toEqual([]);
+    expect(await database.query(differenceSql('01_bulk_renewal_certs'), [anchor])).toEqual([]);
     expect((await run(['verify', '01_bulk_renewal_certs'], env())).code).toBe(0);
   });
 

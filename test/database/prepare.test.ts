@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import { chooseFixtures } from '../../src/fixtures/registry.js';
+import { sizedAgents } from '../../src/fixtures/sized.js';
 import { load } from '../../src/load.js';
 import { useDatabase } from '../support/database.js';
 
@@ -110,6 +111,13 @@ describe('the guard', () => {
   it('looks at both tables, whatever is loaded', async () => {
     const certificates = chooseFixtures({ names: ['01_bulk_renewal_certs'] });
     await expect(load({ ...at(), fixtures: certificates })).rejects.toMatchObject({ code: 'guard' });
+  });
+
+  it('knows the rows of fixtures of your own, if it is told of them', async () => {
+    const own = { ...sizedAgents(1_001), name: 'own', mark: { column: 'name', prefix: 'real-' } };
+    const options = { ...at(), fixtures: [sizedAgents(5)] };
+    await expect(load(options)).rejects.toMatchObject({ code: 'guard' });
+    expect((await load({ ...options, known: [own] })).fixtures[0]?.inserted).toBe(5);
   });
 
   it('gives way to force', async () => {

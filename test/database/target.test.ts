@@ -12,6 +12,17 @@ describe('resolveTarget', () => {
     expect(resolveTarget(undefined, { PGSSLMODE: 'require' })).toBeUndefined();
   });
 
+  it('does not pass over PGSERVICE, whose file it cannot read, unless a URL is given', () => {
+    const env = { PGSERVICE: 'fleet' };
+    expect(() => resolveTarget(undefined, env)).toThrow(
+      expect.objectContaining({
+        code: 'configuration',
+        message: expect.stringContaining('PGSERVICE') as string,
+      }),
+    );
+    expect(resolveTarget('postgresql://u@h/d', env)?.display).toBe('postgresql://u@h:5432/d');
+  });
+
   it('never shows a password', () => {
     const target = resolveTarget('postgresql://u:s3cret@h/d?sslmode=disable&password=s3cret', {});
     expect(target?.display).toBe('postgresql://u@h:5432/d');

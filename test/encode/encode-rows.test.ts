@@ -78,6 +78,7 @@ describe('encodeVarying', () => {
     ['a function in JSON', ['own-1', () => 1], 'jsonb', 'row 1, column v: a function has no JSON'],
     ['an invalid Date', ['own-1', new Date(NaN)], 'timestamptz', 'an invalid Date'],
     ['half a microsecond', ['own-1', 0.5], 'timestamptz after anchor', 'whole microseconds after the anchor'],
+    ['a row without the mark', ['other-1', 'x'], 'text', 'row 1: id does not begin with the mark own-'],
     ['half a surrogate pair', ['own-1', 'a\ud800'], 'text', 'row 1: a text holds half of a surrogate pair'],
   ])('refuses %s', async (_, row, type, message) => {
     await expect(csvOf(ownFixture([row], type))).rejects.toMatchObject({

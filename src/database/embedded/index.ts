@@ -84,13 +84,17 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
       if (wanted !== 0 && port !== wanted)
         onNotice(`port ${wanted} is taken: the embedded server uses ${port}`);
       await initialise(files, binaries, account, password);
-      await writeMarker(files, { format: 1, port, major: binaries.major });
+      await writeMarker(files, { ...marker, major: binaries.major });
       const { settings = {} } = options;
       stop = await launch(
         { files, account, port, password, settings, postgres: binaries.postgres },
         lock,
         options,
       );
+      // Not before: a port on which it cannot start is not to be tried again.
+      await writeMarker(files, { format: 1, port, major: binaries.major });
+    } else if (options.port !== undefined && options.port !== running) {
+      onNotice(`the embedded server runs already, on port ${running}: \`scale-seed db stop\` lets it change`);
     }
     await createDatabase({ port, password }, options.migrations, options.seed ?? (() => Promise.resolve()));
     if (stop === undefined) await lock.release();
