@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { SCHEMA_SQL } from '../src/database/embedded/schema.js';
 import { quote } from '../src/database/quote.js';
+import { resolveTarget } from '../src/database/target.js';
 import { seedParents } from '../src/database/with-database.js';
 
 /** Where a run takes place: made fresh for it, gone afterwards. */
@@ -65,6 +66,15 @@ export async function scratchSchemas(databaseUrl: string): Promise<Places> {
       await admin.end();
     },
   };
+}
+
+/** A URL that holds its password: other programs and libraries do not look into the file that it names. */
+export function withPassword(databaseUrl: string): string {
+  const { password } = resolveTarget(databaseUrl)!.config;
+  const url = new URL(databaseUrl);
+  url.searchParams.delete('passfile');
+  if (typeof password === 'string') url.password = encodeURIComponent(password);
+  return url.href;
 }
 
 async function migrate(url: string, schema = 'public'): Promise<void> {

@@ -15,6 +15,7 @@ import { quote } from '../src/database/quote.js';
 import { seedParents } from '../src/database/with-database.js';
 import { alignColumns } from '../src/report/align-columns.js';
 import { estimateMedian } from '../src/report/median-interval.js';
+import { withPassword } from './databases.js';
 import { runProcess } from './run-process.js';
 
 const { values } = parseArgs({
@@ -27,7 +28,7 @@ const { values } = parseArgs({
 const schemas = Array.from({ length: Number(values.schemas) }, (_, n) => `fleet_${n + 1}`);
 const dataDirectory = `${await mkdtemp(join(tmpdir(), 'scale-seed-fleets-'))}-data`;
 const server = await startEmbedded({ dataDirectory, seed: seedParents });
-const databaseUrl = server.url.replace('@', `:${server.password}@`).replace(/\?.*/, '');
+const databaseUrl = withPassword(server.url);
 const client = new pg.Client({ connectionString: databaseUrl });
 try {
   await client.connect();

@@ -15,7 +15,7 @@ import type { BenchResult, SizeResult } from './result.js';
 import { summarizePaths } from './summarize.js';
 import { fixturesOfSize, rowsOf } from './workload.js';
 
-export { freshDatabases, scratchSchemas } from './databases.js';
+export { freshDatabases, scratchSchemas, withPassword } from './databases.js';
 export { renderComparison, renderTables } from './report/tables.js';
 
 export interface BenchOptions {

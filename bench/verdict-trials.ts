@@ -16,6 +16,7 @@ import { seedParents } from '../src/database/with-database.js';
 import { SETS } from '../src/fixtures/registry.js';
 import { estimateMedian } from '../src/report/median-interval.js';
 import type { CiReport } from '../src/report/result.js';
+import { withPassword } from './databases.js';
 
 interface Trial {
   exitCode: number;
@@ -42,7 +43,7 @@ const folder = await mkdtemp(join(tmpdir(), 'scale-seed-verdict-'));
 // Not in that folder: root's server runs as somebody else, who could not enter it.
 const dataDirectory = `${folder}-data`;
 const server = await startEmbedded({ dataDirectory, seed: seedParents });
-const databaseUrl = server.url.replace('@', `:${server.password}@`).replace(/\?.*/, '');
+const databaseUrl = withPassword(server.url);
 const client = new pg.Client({ connectionString: databaseUrl });
 const busy: ChildProcess[] = [];
 try {

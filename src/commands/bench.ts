@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { resolveTarget } from '../database/target.js';
 import { seedParents } from '../database/with-database.js';
 import { EXIT } from './exit-codes.js';
 import { withHelp } from './help.js';
@@ -45,14 +44,14 @@ export function registerBench(program: Command): void {
 
 async function bench(flags: BenchFlags): Promise<void> {
   // Loaded here and not before: the benchmarks' packages are optional.
-  const { runBench, freshDatabases, scratchSchemas, renderTables, renderComparison } =
+  const { runBench, freshDatabases, scratchSchemas, withPassword, renderTables, renderComparison } =
     await import('../../bench/main.js');
   const { startEmbedded } = await import('../database/embedded/index.js');
   const onNotice = (message: string): void => void process.stderr.write(`${message}\n`);
   const interruption = onInterrupt();
-  const named = flags.databaseUrl === undefined ? undefined : withPassword(flags.databaseUrl);
-  const server = named === undefined ? await startEmbedded({ seed: seedParents, onNotice }) : undefined;
-  const serverUrl = named ?? server!.url.replace('@', `:${server!.password}@`).replace(/\?.*/, '');
+  const server =
+    flags.databaseUrl === undefined ? await startEmbedded({ seed: seedParents, onNotice }) : undefined;
+  const serverUrl = withPassword(flags.databaseUrl ?? server!.url);
   try {
     const places = await (server === undefined ? scratchSchemas : freshDatabases)(serverUrl);
     try {
@@ -75,15 +74,6 @@ async function bench(flags: BenchFlags): Promise<void> {
     await server?.stop();
     interruption.off();
   }
-}
-
-/** The paths hand their URL to other programs and libraries, which do not look into a password file. */
-function withPassword(databaseUrl: string): string {
-  const { password } = resolveTarget(databaseUrl)!.config;
-  const url = new URL(databaseUrl);
-  url.searchParams.delete('passfile');
-  if (typeof password === 'string') url.password = encodeURIComponent(password);
-  return url.href;
 }
 
 function parseRuns(text: string): number {

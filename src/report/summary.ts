@@ -92,10 +92,10 @@ function summarizeVerify(report: VerifyReport): Summary {
   };
 }
 
-/** What drifted in a fixture, and how. */
 /** What one day of a window of thirty takes is not worth a word. */
 const NOTEWORTHY = 1 / 30;
 
+/** What drifted in a fixture, and how. */
 export function driftRemarks(fixture: VerifiedFixture): string[] {
   const { name, missing, unexpected, drift, missingParents, notCompared, expired, rows, anchors } = fixture;
   const remarks: string[] = [];
