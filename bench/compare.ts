@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type * as SimpleStatistics from 'simple-statistics';
 import { messageOf, ScaleSeedError } from '../src/errors.js';
-import { estimateMedian } from '../src/report/median-interval.js';
+import { estimateMedian } from '../src/judge/median-interval.js';
 import type { BenchResult, PathResult } from './result.js';
 import { probabilityOfNoDifference } from './statistics.js';
 import { REFERENCE } from './summarize.js';

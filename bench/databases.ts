@@ -1,8 +1,8 @@
 import pg from 'pg';
-import { SCHEMA_SQL } from '../src/database/embedded/schema.js';
-import { quote } from '../src/database/quote.js';
-import { resolveTarget } from '../src/database/target.js';
-import { seedParents } from '../src/database/with-database.js';
+import { SCHEMA_SQL } from '../src/embedded/schema.js';
+import { quote } from '../src/postgres/quote.js';
+import { resolveTarget } from '../src/postgres/target.js';
+import { seedParents } from '../src/run/with-database.js';
 
 /** Where a run takes place: made fresh for it, gone afterwards. */
 interface Place {

@@ -9,12 +9,12 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { startEmbedded } from '../src/database/embedded/index.js';
-import { SCHEMA_SQL } from '../src/database/embedded/schema.js';
-import { quote } from '../src/database/quote.js';
-import { seedParents } from '../src/database/with-database.js';
-import { alignColumns } from '../src/report/align-columns.js';
-import { estimateMedian } from '../src/report/median-interval.js';
+import { startEmbedded } from '../src/embedded/index.js';
+import { SCHEMA_SQL } from '../src/embedded/schema.js';
+import { quote } from '../src/postgres/quote.js';
+import { seedParents } from '../src/run/with-database.js';
+import { alignColumns } from '../src/show/align-columns.js';
+import { estimateMedian } from '../src/judge/median-interval.js';
 import { withPassword } from './databases.js';
 import { runProcess } from './run-process.js';
 

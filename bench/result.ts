@@ -1,4 +1,4 @@
-import type { MedianEstimate } from '../src/report/median-interval.js';
+import type { MedianEstimate } from '../src/judge/median-interval.js';
 import type { Phases } from './load-path.js';
 
 export interface PathResult {

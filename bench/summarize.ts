@@ -1,4 +1,4 @@
-import { estimateMedian } from '../src/report/median-interval.js';
+import { estimateMedian } from '../src/judge/median-interval.js';
 import type { LoadPath } from './load-path.js';
 import type { Sample } from './measure.js';
 import type { PathResult } from './result.js';

@@ -11,10 +11,10 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { startEmbedded } from '../src/database/embedded/index.js';
-import { seedParents } from '../src/database/with-database.js';
+import { startEmbedded } from '../src/embedded/index.js';
+import { seedParents } from '../src/run/with-database.js';
 import { SETS } from '../src/fixtures/registry.js';
-import { estimateMedian } from '../src/report/median-interval.js';
+import { estimateMedian } from '../src/judge/median-interval.js';
 import type { CiReport } from '../src/report/result.js';
 import { withPassword } from './databases.js';
 

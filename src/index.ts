@@ -1,5 +1,5 @@
-export { ci, type CiOptions } from './ci.js';
-export { clean, type CleanOptions, type CleanPlan } from './clean.js';
+export { ci, type CiOptions } from './operations/ci.js';
+export { clean, type CleanOptions, type CleanPlan } from './operations/clean.js';
 export {
   destroyEmbedded,
   embeddedStatus,
@@ -8,12 +8,12 @@ export {
   type EmbeddedOptions,
   type EmbeddedServer,
   type EmbeddedStatus,
-} from './database/embedded/index.js';
-export { seedParents } from './database/with-database.js';
+} from './embedded/index.js';
+export { seedParents } from './run/with-database.js';
 export { ScaleSeedError, type ErrorCode, type Phase } from './errors.js';
-export type { OnEvent, RunEvent } from './events.js';
-export { expandSchemas } from './expand-schemas.js';
-export { cleanFleets, loadFleets, resetFleets, verifyFleets } from './fleets.js';
+export type { OnEvent, RunEvent } from './report/events.js';
+export { expandSchemas } from './commands/expand-schemas.js';
+export { cleanFleets, loadFleets, resetFleets, verifyFleets } from './operations/fleets.js';
 export { defineFixture, type FixtureDefinition } from './fixtures/define-fixture.js';
 export { fingerprintOf } from './encode/fingerprint.js';
 export type {
@@ -29,12 +29,12 @@ export { loadFixtureFile } from './fixtures/load-fixture-file.js';
 export { after, type Offset } from './fixtures/offset.js';
 export { chooseFixtures, SETS, SHIPPED, type FixtureChoice, type SetName } from './fixtures/registry.js';
 export { sizedAgents, sizedCertificates } from './fixtures/sized.js';
-export { load, type LoadOptions } from './load.js';
-export { manifest, type ManifestOptions } from './manifest.js';
-export type { OnSchemas } from './on-schemas.js';
-export type { DatabaseOptions, FixtureOptions } from './options.js';
-export { reset, type ResetOptions } from './reset.js';
-export type { Baseline } from './report/baseline.js';
+export { load, type LoadOptions } from './operations/load.js';
+export { manifest, type ManifestOptions } from './operations/manifest.js';
+export type { OnSchemas } from './run/on-schemas.js';
+export type { DatabaseOptions, FixtureOptions } from './run/options.js';
+export { reset, type ResetOptions } from './operations/reset.js';
+export type { Baseline } from './judge/baseline.js';
 export type { Manifest, ManifestFixture, ManifestKey, ManifestStanding } from './report/manifest.js';
 export type * from './report/result.js';
-export { verify, type VerifyOptions } from './verify.js';
+export { verify, type VerifyOptions } from './operations/verify.js';

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { stringify } from 'csv-stringify';
 import { from as copyFrom } from 'pg-copy-streams';
-import { quote, quoteList } from '../../src/database/quote.js';
+import { quote, quoteList } from '../../src/postgres/quote.js';
 import { encodeWhole, wholeRecords } from '../../src/encode/encode-rows.js';
 import { columnsOf, type Fixture } from '../../src/fixtures/fixture.js';
 import type { LoadPath, Run } from '../load-path.js';

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { quote, quoteList } from '../../src/database/quote.js';
+import { quote, quoteList } from '../../src/postgres/quote.js';
 import { columnsOf, type Fixture } from '../../src/fixtures/fixture.js';
 import type { LoadPath, Run } from '../load-path.js';
 import { notInstalled, runPsql } from '../run-process.js';

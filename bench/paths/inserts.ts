@@ -1,4 +1,4 @@
-import { quote, quoteList } from '../../src/database/quote.js';
+import { quote, quoteList } from '../../src/postgres/quote.js';
 import { wholeRecords } from '../../src/encode/encode-rows.js';
 import type { CsvRecord } from '../../src/encode/csv.js';
 import { columnsOf, type Fixture } from '../../src/fixtures/fixture.js';

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { from as copyFrom } from 'pg-copy-streams';
-import { quote, quoteList } from '../../src/database/quote.js';
+import { quote, quoteList } from '../../src/postgres/quote.js';
 import { encodeWhole, wholeRecords } from '../../src/encode/encode-rows.js';
 import { columnsOf, type Fixture } from '../../src/fixtures/fixture.js';
 import type { LoadPath } from '../load-path.js';

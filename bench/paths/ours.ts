@@ -1,5 +1,5 @@
-import { load } from '../../src/load.js';
-import type { LoadOptions } from '../../src/load.js';
+import { load } from '../../src/operations/load.js';
+import type { LoadOptions } from '../../src/operations/load.js';
 import type { LoadPath, Phases, Run } from '../load-path.js';
 import { runProcess } from '../run-process.js';
 

@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { quote } from '../../src/database/quote.js';
+import { quote } from '../../src/postgres/quote.js';
 import type { Fixture } from '../../src/fixtures/fixture.js';
-import { insertSeries } from '../../src/reference/insert-sql.js';
+import { insertSeries } from '../../src/judge/insert-sql.js';
 import type { LoadPath } from '../load-path.js';
 import { notInstalled, runPsql } from '../run-process.js';
 

@@ -1,5 +1,5 @@
 import type { TopLevelSpec } from 'vega-lite';
-import { estimateMedian } from '../../src/report/median-interval.js';
+import { estimateMedian } from '../../src/judge/median-interval.js';
 import type { BenchResult, SizeResult } from '../result.js';
 import { REFERENCE } from '../summarize.js';
 

@@ -1,5 +1,5 @@
-import { alignColumns } from '../../src/report/align-columns.js';
-import { estimateMedian, type MedianEstimate } from '../../src/report/median-interval.js';
+import { alignColumns } from '../../src/show/align-columns.js';
+import { estimateMedian, type MedianEstimate } from '../../src/judge/median-interval.js';
 import { formatCount } from '../../src/report/units.js';
 import type { Comparison } from '../compare.js';
 import type { BenchResult, SizeResult } from '../result.js';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { seedParents } from '../database/with-database.js';
+import { seedParents } from '../run/with-database.js';
 import { EXIT } from './exit-codes.js';
 import { withHelp } from './help.js';
 import { onInterrupt } from './interrupt.js';
@@ -46,7 +46,7 @@ async function bench(flags: BenchFlags): Promise<void> {
   // Loaded here and not before: the benchmarks' packages are optional.
   const { runBench, freshDatabases, scratchSchemas, withPassword, renderTables, renderComparison } =
     await import('../../bench/main.js');
-  const { startEmbedded } = await import('../database/embedded/index.js');
+  const { startEmbedded } = await import('../embedded/index.js');
   const onNotice = (message: string): void => void process.stderr.write(`${message}\n`);
   const interruption = onInterrupt();
   const server =

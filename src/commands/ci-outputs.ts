@@ -1,8 +1,8 @@
 import { messageOf, ScaleSeedError } from '../errors.js';
-import { benchmarkEntries } from '../report/benchmark.js';
-import { annotate, renderAnnotations } from '../report/github.js';
-import { renderJunit, renderJunitError } from '../report/junit.js';
-import { renderMarkdown } from '../report/markdown.js';
+import { benchmarkEntries } from '../judge/benchmark.js';
+import { annotate, renderAnnotations } from '../show/github.js';
+import { renderJunit, renderJunitError } from '../show/junit.js';
+import { renderMarkdown } from '../show/markdown.js';
 import type { CiReport } from '../report/result.js';
 import { writeResult } from './write-result.js';
 

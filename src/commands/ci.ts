@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { messageOf, ScaleSeedError } from '../errors.js';
-import type { Baseline } from '../report/baseline.js';
+import type { Baseline } from '../judge/baseline.js';
 import type { Verdict } from '../report/result.js';
 import type { CiOutputFlags } from './ci-outputs.js';
 import { execute } from './execute.js';
@@ -72,7 +72,7 @@ export function registerCi(program: Command): void {
 async function runCi(names: readonly string[], flags: CiFlags): Promise<Verdict['outcome']> {
   // Loaded here and not before, as all that follows from it: the other commands need none of it.
   const [{ ci }, { publishCi, publishFailure }] = await Promise.all([
-    import('../ci.js'),
+    import('../operations/ci.js'),
     import('./ci-outputs.js'),
   ]);
   try {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { clean, type CleanPlan } from '../clean.js';
-import { cleanFleets } from '../fleets.js';
+import { clean, type CleanPlan } from '../operations/clean.js';
+import { cleanFleets } from '../operations/fleets.js';
 import { confirmOnTerminal } from './confirm.js';
 import { execute } from './execute.js';
 import { withHelp } from './help.js';

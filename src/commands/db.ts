@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import type { EmbeddedStatus } from '../database/embedded/index.js';
-import { seedParents } from '../database/with-database.js';
+import type { EmbeddedStatus } from '../embedded/index.js';
+import { seedParents } from '../run/with-database.js';
 import { ScaleSeedError } from '../errors.js';
 import { confirmOnTerminal } from './confirm.js';
 import { EXIT } from './exit-codes.js';
@@ -8,7 +8,7 @@ import { withHelp } from './help.js';
 import { choiceOption, parsePort } from './parse.js';
 
 /** Loaded when it is asked for: most commands have no use for it. */
-const embedded = () => import('../database/embedded/index.js');
+const embedded = () => import('../embedded/index.js');
 
 interface DbFlags {
   dataDirectory?: string;

@@ -1,9 +1,9 @@
 import v8 from 'node:v8';
-import type { OnEvent } from '../events.js';
-import { renderMarkdown } from '../report/markdown.js';
-import { showProgress } from '../report/progress.js';
+import type { OnEvent } from '../report/events.js';
+import { renderMarkdown } from '../show/markdown.js';
+import { showProgress } from '../show/progress.js';
 import type { Report } from '../report/result.js';
-import { renderText } from '../report/text.js';
+import { renderText } from '../show/text.js';
 import { onInterrupt } from './interrupt.js';
 import type { OutputFlags, ProgressFlags } from './shared-options.js';
 import { refuseUnwritable, writeResult } from './write-result.js';

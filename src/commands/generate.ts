@@ -2,7 +2,7 @@ import { pipeline } from 'node:stream/promises';
 import { InvalidArgumentError, type Command } from 'commander';
 import { toCsv } from '../encode/csv.js';
 import { encodeWhole } from '../encode/encode-rows.js';
-import { parseTimestamp } from '../encode/timestamp.js';
+import { parseTimestamp } from '../fixtures/timestamp.js';
 import { ScaleSeedError } from '../errors.js';
 import { columnsOf, type Fixture } from '../fixtures/fixture.js';
 import { EXIT } from './exit-codes.js';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { alignColumns } from '../report/align-columns.js';
+import { alignColumns } from '../show/align-columns.js';
 import { EXIT } from './exit-codes.js';
 
 const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {

@@ -4,7 +4,7 @@ import { loadFixtureFile } from '../fixtures/load-fixture-file.js';
 import { SHIPPED } from '../fixtures/registry.js';
 import { columnsOf } from '../fixtures/fixture.js';
 import { sizedAgents, sizedCertificates } from '../fixtures/sized.js';
-import { alignColumns } from '../report/align-columns.js';
+import { alignColumns } from '../show/align-columns.js';
 import { formatCount, shortFingerprint } from '../report/units.js';
 import { EXIT } from './exit-codes.js';
 import { withHelp } from './help.js';

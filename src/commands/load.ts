@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { loadFleets } from '../fleets.js';
-import { load, type LoadOptions } from '../load.js';
+import { loadFleets } from '../operations/fleets.js';
+import { load, type LoadOptions } from '../operations/load.js';
 import { execute } from './execute.js';
 import { withHelp } from './help.js';
 import { skipWhenOptedOut } from './opt-in.js';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { manifest } from '../manifest.js';
+import { manifest } from '../operations/manifest.js';
 import { renderEnv } from '../report/manifest.js';
 import { underControl } from './execute.js';
 import { EXIT } from './exit-codes.js';

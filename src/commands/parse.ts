@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { MAX_ROWS } from '../fixtures/define-fixture.js';
-import { nearest } from '../nearest.js';
+import { nearest } from '../fixtures/nearest.js';
 
 /** An option that takes one of a few words; a word that is none of them is told which was most likely meant. */
 export function choiceOption(flags: string, description: string, choices: readonly string[]): Option {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { resetFleets } from '../fleets.js';
-import { reset } from '../reset.js';
+import { resetFleets } from '../operations/fleets.js';
+import { reset } from '../operations/reset.js';
 import { execute } from './execute.js';
 import { withHelp } from './help.js';
 import { withLoadFlags, type LoadFlags } from './load.js';

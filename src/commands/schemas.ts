@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { DatabaseOptions } from '../options.js';
+import type { DatabaseOptions } from '../run/options.js';
 import type { FleetsReport, OneFleetReport } from '../report/result.js';
 import { EXIT } from './exit-codes.js';
 import { exitCodeOf, printFailure } from './failure.js';

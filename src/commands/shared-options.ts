@@ -1,10 +1,10 @@
 import { Option, type Command } from 'commander';
 import { ScaleSeedError } from '../errors.js';
-import { expandSchemas } from '../expand-schemas.js';
+import { expandSchemas } from './expand-schemas.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import { loadFixtureFile } from '../fixtures/load-fixture-file.js';
 import { chooseFixtures, SETS, type SetName } from '../fixtures/registry.js';
-import type { DatabaseOptions } from '../options.js';
+import type { DatabaseOptions } from '../run/options.js';
 import { choiceOption, parseDuration, parseRows } from './parse.js';
 
 /** Options that say which fixtures, as commander parses them. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { verifyFleets } from '../fleets.js';
-import { verify } from '../verify.js';
+import { verifyFleets } from '../operations/fleets.js';
+import { verify } from '../operations/verify.js';
 import { execute } from './execute.js';
 import { withHelp } from './help.js';
 import { parseDuration } from './parse.js';

@@ -1,12 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { quote, quoteList } from '../database/quote.js';
-import type { Session } from '../database/session.js';
+import { quote, quoteList } from '../postgres/quote.js';
+import type { Session } from '../postgres/session.js';
 import { encodeVarying, type Chunk } from '../encode/encode-rows.js';
 import { Fingerprint } from '../encode/fingerprint.js';
-import { stagingType } from '../encode/type-encoders.js';
+import { stagingType } from '../fixtures/column-types.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
-import { orAborted } from '../or-aborted.js';
-import { stopwatch } from '../report/stopwatch.js';
+import { orAborted } from '../run/or-aborted.js';
+import { stopwatch } from '../run/stopwatch.js';
 
 /** Rows of a fixture, both ends included. */
 export interface Range {

@@ -2,7 +2,7 @@ import { messageOf, ScaleSeedError } from '../errors.js';
 import { columnsOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 import { readRows, type Row } from '../fixtures/read-rows.js';
 import { toCsv, type CsvRecord } from './csv.js';
-import { encoderFor, type Encoder } from './type-encoders.js';
+import { encoderFor, type Encoder } from '../fixtures/column-types.js';
 
 /** A piece of CSV that holds whole rows. */
 export interface Chunk {

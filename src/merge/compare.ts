@@ -1,8 +1,8 @@
 import type { Staging } from '../copy/staging.js';
-import { typeOf, type TableInfo } from '../database/inspect-table.js';
-import { markCondition } from '../database/marks.js';
-import { quote, quoteTable } from '../database/quote.js';
-import type { Session } from '../database/session.js';
+import { typeOf, type TableInfo } from '../table/inspect-table.js';
+import { markCondition } from '../table/marks.js';
+import { quote, quoteTable } from '../postgres/quote.js';
+import type { Session } from '../postgres/session.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import type { ColumnDrift, VerifiedFixture } from '../report/result.js';
 import { rowAnchor } from './anchors.js';

@@ -1,8 +1,8 @@
 import type { Staging } from '../copy/staging.js';
-import { findImpact } from '../database/dependents.js';
-import type { TableInfo } from '../database/inspect-table.js';
-import { quoteTable } from '../database/quote.js';
-import type { Session } from '../database/session.js';
+import { findImpact } from '../table/dependents.js';
+import type { TableInfo } from '../table/inspect-table.js';
+import { quoteTable } from '../postgres/quote.js';
+import type { Session } from '../postgres/session.js';
 import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { Dependents } from '../report/result.js';

@@ -1,7 +1,7 @@
 import pg from 'pg';
-import type { TableInfo } from '../database/inspect-table.js';
-import { quote, quoteTable } from '../database/quote.js';
-import type { Session } from '../database/session.js';
+import type { TableInfo } from '../table/inspect-table.js';
+import { quote, quoteTable } from '../postgres/quote.js';
+import type { Session } from '../postgres/session.js';
 import { ScaleSeedError } from '../errors.js';
 
 /** An index that can be made again exactly as it was. */

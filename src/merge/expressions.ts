@@ -1,5 +1,5 @@
-import { quote } from '../database/quote.js';
-import { encoderFor, stagingType } from '../encode/type-encoders.js';
+import { quote } from '../postgres/quote.js';
+import { encoderFor, stagingType } from '../fixtures/column-types.js';
 import { columnsOf, identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 
 /** A column of the target with the SQL that makes its value out of a staging row `s`. */

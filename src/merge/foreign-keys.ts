@@ -1,7 +1,7 @@
 import type { Staging } from '../copy/staging.js';
-import { inspectTables, refuseMissingTable, typeOf, type TableInfo } from '../database/inspect-table.js';
-import { literal, quote, quoteTable } from '../database/quote.js';
-import type { Session } from '../database/session.js';
+import { inspectTables, refuseMissingTable, typeOf, type TableInfo } from '../table/inspect-table.js';
+import { literal, quote, quoteTable } from '../postgres/quote.js';
+import type { Session } from '../postgres/session.js';
 import { ScaleSeedError } from '../errors.js';
 import { columnsOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 import type { ForeignKeyCheck } from '../report/result.js';

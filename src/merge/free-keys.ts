@@ -1,7 +1,7 @@
 import type { Staging } from '../copy/staging.js';
-import { typeOf, type TableInfo } from '../database/inspect-table.js';
-import { quote, quoteTable } from '../database/quote.js';
-import type { Session } from '../database/session.js';
+import { typeOf, type TableInfo } from '../table/inspect-table.js';
+import { quote, quoteTable } from '../postgres/quote.js';
+import type { Session } from '../postgres/session.js';
 import { columnsOf, identityOf, type Fixture } from '../fixtures/fixture.js';
 import { columnValue, sameIdentity, withoutLength } from './expressions.js';
 

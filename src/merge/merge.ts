@@ -1,6 +1,6 @@
 import type { Staging } from '../copy/staging.js';
-import { quoteList, quoteTable, type TableName } from '../database/quote.js';
-import type { Session } from '../database/session.js';
+import { quoteList, quoteTable, type TableName } from '../postgres/quote.js';
+import type { Session } from '../postgres/session.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { MergeStrategy } from '../report/result.js';
 import { valuesOnAnchor } from './expressions.js';

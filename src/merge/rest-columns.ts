@@ -1,4 +1,4 @@
-import type { TableInfo } from '../database/inspect-table.js';
+import type { TableInfo } from '../table/inspect-table.js';
 import { columnsOf, type Fixture } from '../fixtures/fixture.js';
 
 /** Columns of the table that the fixture leaves to their defaults. */

@@ -1,7 +1,7 @@
 import type { Staging } from '../copy/staging.js';
-import type { TableInfo } from '../database/inspect-table.js';
-import { quote, quoteTable } from '../database/quote.js';
-import type { Session } from '../database/session.js';
+import type { TableInfo } from '../table/inspect-table.js';
+import { quote, quoteTable } from '../postgres/quote.js';
+import type { Session } from '../postgres/session.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { sameIdentity, valuesOnAnchor } from './expressions.js';
 import { freeKeys } from './free-keys.js';

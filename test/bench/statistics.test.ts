@@ -2,7 +2,7 @@ import * as simpleStatistics from 'simple-statistics';
 import { describe, expect, it } from 'vitest';
 import { compareResults } from '../../bench/compare.js';
 import type { BenchResult } from '../../bench/result.js';
-import { estimateMedian } from '../../src/report/median-interval.js';
+import { estimateMedian } from '../../src/judge/median-interval.js';
 
 /** A result of one size in which `online` took the given share of the published time. */
 function resultOf(shares: number[], publishedMs = 500): BenchResult {

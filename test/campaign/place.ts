@@ -9,11 +9,11 @@ import {
   startEmbedded,
   stopEmbedded,
   type EmbeddedServer,
-} from '../../src/database/embedded/index.js';
-import { SCHEMA_SQL } from '../../src/database/embedded/schema.js';
-import { seedParents } from '../../src/database/with-database.js';
+} from '../../src/embedded/index.js';
+import { SCHEMA_SQL } from '../../src/embedded/schema.js';
+import { seedParents } from '../../src/run/with-database.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
-import { load } from '../../src/load.js';
+import { load } from '../../src/operations/load.js';
 
 /** What stands of the fleet before a trial: nothing, its first third, or that third with holes in it. */
 export const STANDING = ['none', 'third', 'holes'] as const;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SaxesParser } from 'saxes';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { BenchmarkEntry } from '../../src/report/benchmark.js';
+import type { BenchmarkEntry } from '../../src/judge/benchmark.js';
 import type { CiReport } from '../../src/report/result.js';
 import { run, start, type Outcome } from '../support/command-line.js';
 import { useDatabase } from '../support/database.js';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { toCsv } from '../../src/encode/csv.js';
 import { encodeVarying, encodeWhole } from '../../src/encode/encode-rows.js';
-import { parseTimestamp, secondsText, timestampText } from '../../src/encode/timestamp.js';
-import { encoderFor } from '../../src/encode/type-encoders.js';
+import { parseTimestamp, secondsText, timestampText } from '../../src/fixtures/timestamp.js';
+import { encoderFor } from '../../src/fixtures/column-types.js';
 import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import type { Fixture } from '../../src/fixtures/fixture.js';
 import { sizedAgents } from '../../src/fixtures/sized.js';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { defineFixture } from '../../src/fixtures/define-fixture.js';
-import { load } from '../../src/load.js';
-import { verify } from '../../src/verify.js';
+import { load } from '../../src/operations/load.js';
+import { verify } from '../../src/operations/verify.js';
 import { useDatabase } from '../support/database.js';
 
 const database = useDatabase();

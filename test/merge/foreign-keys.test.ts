@@ -3,7 +3,7 @@ import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import type { Fixture } from '../../src/fixtures/fixture.js';
 import { chooseFixtures } from '../../src/fixtures/registry.js';
 import { sizedCertificates } from '../../src/fixtures/sized.js';
-import { load } from '../../src/load.js';
+import { load } from '../../src/operations/load.js';
 import { useDatabase } from '../support/database.js';
 
 const database = useDatabase();

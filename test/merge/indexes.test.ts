@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { sizedAgents } from '../../src/fixtures/sized.js';
-import { load } from '../../src/load.js';
+import { load } from '../../src/operations/load.js';
 import { useDatabase } from '../support/database.js';
 
 const database = useDatabase();

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { defineFixture } from '../../src/fixtures/define-fixture.js';
-import { load } from '../../src/load.js';
+import { load } from '../../src/operations/load.js';
 import type { LoadReport } from '../../src/report/result.js';
 import { useDatabase } from '../support/database.js';
 

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import type { Fixture } from '../../src/fixtures/fixture.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
-import { load } from '../../src/load.js';
-import { reset } from '../../src/reset.js';
-import { verify } from '../../src/verify.js';
+import { load } from '../../src/operations/load.js';
+import { reset } from '../../src/operations/reset.js';
+import { verify } from '../../src/operations/verify.js';
 import { useDatabase } from '../support/database.js';
 
 const database = useDatabase();

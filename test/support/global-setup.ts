@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
-import { startEmbedded } from '../../src/database/embedded/index.js';
-import { SCHEMA_SQL } from '../../src/database/embedded/schema.js';
-import { seedParents } from '../../src/database/with-database.js';
+import { startEmbedded } from '../../src/embedded/index.js';
+import { SCHEMA_SQL } from '../../src/embedded/schema.js';
+import { seedParents } from '../../src/run/with-database.js';
 import { startPooler } from './pgbouncer.js';
 
 declare module 'vitest' {

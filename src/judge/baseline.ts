@@ -1,0 +1,105 @@
+import { ScaleSeedError } from '../errors.js';
+import type { CiReport, LoadReport } from '../report/result.js';
+
+/** An earlier report to compare with. */
+export type Baseline = LoadReport | CiReport;
+
+/** What is known of this run; its server and some fingerprints only once it has loaded. */
+export interface ThisRun {
+  mode: 'online' | 'exclusive';
+  fixtures: readonly { name: string; rows: number; fingerprint: string | undefined }[];
+  serverVersion?: string | undefined;
+  /** Our load is measured against the reference, so that times need not be compared. */
+  measured: boolean;
+}
+
+/**
+ * A report as a baseline, once it has been looked at: it may come from a file.
+ *
+ * @throws ScaleSeedError `configuration` where it is not the report of a load or of ci.
+ */
+export function asBaseline(value: unknown): Baseline {
+  if (isReport(value)) return value;
+  throw refusal('it is not a report of load or ci', 'name what an earlier run wrote with --output');
+}
+
+/** Whether all that is compared is there; the rest is of no interest. */
+function isReport(value: unknown): value is Baseline {
+  const { version, command, fixtures, timings, server, reference } = partsOf(value);
+  const { median, interval } = partsOf(reference);
+  return (
+    version === 1 &&
+    (command === 'load' || command === 'ci') &&
+    Array.isArray(fixtures) &&
+    fixtures.map(partsOf).every(isLoaded) &&
+    isPositive(partsOf(timings).loadMs) &&
+    typeof partsOf(server).version === 'string' &&
+    (reference === undefined ||
+      (Array.isArray(interval) && interval.length === 2 && isPositive(median) && interval.every(isPositive)))
+  );
+}
+
+function isLoaded({ name, rows, inserted, fingerprint }: Readonly<Record<string, unknown>>): boolean {
+  const named = typeof name === 'string' && typeof fingerprint === 'string';
+  return named && Number.isInteger(rows) && Number.isInteger(inserted);
+}
+
+function isPositive(value: unknown): boolean {
+  return typeof value === 'number' && value > 0;
+}
+
+function partsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return Object(value) as Record<string, unknown>;
+}
+
+/**
+ * Refuses a baseline whose times mean something else than this run's. What is not known yet is not compared.
+ *
+ * @throws ScaleSeedError `configuration`, which says what differs.
+ */
+export function refuseIncomparable(baseline: Baseline, run: ThisRun): void {
+  const difference = differenceTo(baseline, run);
+  if (difference === undefined) return;
+  throw refusal(
+    difference,
+    'name a report of the same fixtures, mode and PostgreSQL, and make a new one otherwise',
+  );
+}
+
+function differenceTo(
+  baseline: Baseline,
+  { mode, fixtures, serverVersion, measured }: ThisRun,
+): string | undefined {
+  if (baseline.mode !== mode) return `it is of ${baseline.mode} mode, this run of ${mode} mode`;
+  const [then, now] = [baseline.fixtures, fixtures].map((list) => list.map(({ name }) => name).join(', '));
+  if (then !== now) return `it is of the fixtures ${then ?? ''}, this run of ${now ?? ''}`;
+  for (const [index, { name, rows, fingerprint }] of fixtures.entries()) {
+    const earlier = baseline.fixtures[index]!;
+    if (earlier.rows !== rows) return `its fixture ${name} has ${earlier.rows} rows, this run's ${rows}`;
+    if (fingerprint !== undefined && earlier.fingerprint !== fingerprint)
+      return `the fingerprints of fixture ${name} differ: ${earlier.fingerprint} then, ${fingerprint} now`;
+  }
+  const [majorThen, majorNow] = [baseline.server.version, serverVersion].map(
+    (version) => version?.split('.')[0],
+  );
+  if (majorNow !== undefined && majorThen !== majorNow)
+    return `it is of PostgreSQL ${majorThen ?? ''}, this run of PostgreSQL ${majorNow}`;
+  const comparesRatios = measured && ratioOf(baseline) !== undefined;
+  const skipped = baseline.fixtures.filter((fixture) => fixture.inserted < fixture.rows);
+  if (!comparesRatios && skipped.length > 0)
+    return `rows of ${skipped.map(({ name }) => name).join(', ')} stood already when it was made, so its time is not that of a load`;
+  return undefined;
+}
+
+/** The baseline's measurement against the reference, if it has one. */
+export function ratioOf(baseline: Baseline): CiReport['reference'] {
+  return baseline.command === 'ci' ? baseline.reference : undefined;
+}
+
+function refusal(problem: string, hint: string): ScaleSeedError {
+  return new ScaleSeedError(`the baseline cannot be compared with: ${problem}`, {
+    code: 'configuration',
+    phase: 'configure',
+    hint,
+  });
+}

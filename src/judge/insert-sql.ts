@@ -1,0 +1,47 @@
+import { literal, quoteList } from '../postgres/quote.js';
+import { encoderFor, stagingType } from '../fixtures/column-types.js';
+import { columnsOf, identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
+import { withoutLength } from '../merge/expressions.js';
+
+/**
+ * The way of the harness that scale-seed replaces: one statement that never leaves the server, an INSERT of what
+ * generate_series counts. `table` is the target as SQL. Undefined for a fixture without formulas.
+ */
+export function insertSeries(fixture: Fixture, table: string): string | undefined {
+  const { formulas, count } = fixture;
+  if (formulas === undefined) return undefined;
+  const columns = columnsOf(fixture);
+  const values = columns.map((column) => valueSql(column, formulas));
+  return `insert into ${table} (${namesOf(columns)})
+select ${values.join(',\n  ')}
+from generate_series(1, ${count}) as g
+on conflict (${quoteList(identityOf(fixture))}) do nothing`;
+}
+
+/** The same out of a table that holds the rows already: nothing is generated, so nothing of it can be slow. */
+export function insertReady(fixture: Fixture, table: string, ready: string): string {
+  const names = namesOf(columnsOf(fixture));
+  return `insert into ${table} (${names})
+select ${names} from ${ready}
+on conflict do nothing`;
+}
+
+function namesOf(columns: readonly FixtureColumn[]): string {
+  return quoteList(columns.map(({ name }) => name));
+}
+
+/** Times hang on now(), as they do in the published way. */
+function valueSql(column: FixtureColumn, formulas: Readonly<Record<string, string>>): string {
+  const sql = plainSql(column, formulas);
+  return column.type === 'timestamptz after anchor' ? `now() + ${sql}` : sql;
+}
+
+function plainSql(column: FixtureColumn, formulas: Readonly<Record<string, string>>): string {
+  if (column.kind === 'varying') return `(${formulas[column.name] ?? ''})`;
+  if (column.kind === 'derived') {
+    const from = `(${formulas[column.from] ?? ''})`;
+    return column.wrap === 'array' ? `array[${from}]` : from;
+  }
+  const text = encoderFor(column.type)(column.value);
+  return `${text === null ? 'null' : literal(text)}::${withoutLength(stagingType(column.type))}`;
+}

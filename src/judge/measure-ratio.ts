@@ -1,0 +1,70 @@
+import { withScratchSchema } from './scratch-schema.js';
+import { Session } from '../postgres/session.js';
+import type { Database } from '../run/with-database.js';
+import { ScaleSeedError } from '../errors.js';
+import { estimateMedian } from './median-interval.js';
+import { ratiosOf, takeRounds } from './ratio-rounds.js';
+import type { RatioMeasurement, RatioRound } from '../report/result.js';
+import { loadOurs, loadReference, type TimedLoad } from './loads.js';
+import { furnish, type Place, type RealLoad } from './place.js';
+
+/**
+ * Measures our load of the fixtures against the reference load of the same rows: both into empty copies of the tables in
+ * a scratch schema, turn by turn, so that whatever slows the machine down slows both.
+ */
+export function measureRatio(
+  database: Database,
+  load: RealLoad,
+  limits: readonly number[],
+): Promise<RatioMeasurement> {
+  return withScratchSchema(database, async (schema) => {
+    const session = await Session.open(database.target, database.signal);
+    try {
+      database.onNotice(`measuring against the reference load in schema ${schema}`);
+      const place = await furnish(session, load, schema);
+      const rounds = await takeRounds(
+        limits,
+        (round) => {
+          database.onEvent({ type: 'measure', round });
+          return takeRound(database, place, round % 2 === 1);
+        },
+        (count) => {
+          database.onNotice(`${count} rounds were over the limit: fresh ones must confirm it`);
+        },
+      );
+      const { references, leftOut } = place;
+      return { ...estimateMedian(ratiosOf(rounds)), rounds, references, leftOut };
+    } finally {
+      await session.close();
+    }
+  });
+}
+
+/** One load of each kind; which comes first alternates, in case that matters. */
+async function takeRound(
+  database: Database,
+  place: Place,
+  oursFirst: boolean,
+): Promise<Omit<RatioRound, 'confirming'>> {
+  const afresh = async (load: typeof loadOurs): Promise<TimedLoad> => {
+    await place.empty();
+    return load(database, place);
+  };
+  const early = await afresh(oursFirst ? loadOurs : loadReference);
+  const late = await afresh(oursFirst ? loadReference : loadOurs);
+  const [ours, reference] = oursFirst ? [early, late] : [late, early];
+  if (ours.rows !== reference.rows) throw unequal(ours, reference);
+  return { oursMs: ours.ms, referenceMs: reference.ms };
+}
+
+/** A load that leaves rows out must not win. */
+function unequal(ours: TimedLoad, reference: TimedLoad): ScaleSeedError {
+  return new ScaleSeedError(
+    `the reference load inserted ${reference.rows} rows where ours inserted ${ours.rows}`,
+    {
+      code: 'fixture',
+      phase: 'measure',
+      hint: "check the fixtures' formulas: they must give the rows that `rows` gives",
+    },
+  );
+}

@@ -1,0 +1,68 @@
+import { estimateMedian } from './median-interval.js';
+import type { RatioMeasurement, RatioRound } from '../report/result.js';
+
+/** With fewer there is no interval of 95 %. */
+const MIN_ROUNDS = 6;
+/** A difference that has not shown by then is smaller than the noise. */
+const MAX_ROUNDS = 15;
+
+/**
+ * An earlier ratio with the regression that is allowed. Its median is taken at its word, since the allowance is there for
+ * the noise: measured from the far end of its interval, a load 1.4 times as slow would be caught at 20 % in a fifth of
+ * all runs, instead of nine tenths (10 % noise, simulated), and one that has not changed is caught in none either way.
+ */
+export function regressionLimit(median: number, percent: number): number {
+  return median * (1 + percent / 100);
+}
+
+/**
+ * Takes rounds until every limit is settled, or the noise has shown itself to be larger than the difference; where a
+ * limit seems to be exceeded, takes as many fresh rounds to confirm it.
+ */
+export async function takeRounds(
+  limits: readonly number[],
+  takeOne: (round: number) => Promise<Omit<RatioRound, 'confirming'>>,
+  onExceeded: (rounds: number) => void = () => undefined,
+): Promise<RatioRound[]> {
+  let round = 0;
+  const untilSettled = async (wanted: readonly number[], confirming: boolean): Promise<RatioRound[]> => {
+    const rounds: RatioRound[] = [];
+    while (!areEnough(rounds, wanted)) rounds.push({ ...(await takeOne((round += 1))), confirming });
+    return rounds;
+  };
+  const rounds = await untilSettled(limits, false);
+  const exceeded = limits.filter((limit) => sideOf(rounds, limit) === 'over');
+  if (exceeded.length === 0) return rounds;
+  onExceeded(rounds.length);
+  return [...rounds, ...(await untilSettled(exceeded, true))];
+}
+
+/** Where the interval of the rounds' median lies: wholly within the limit, wholly over it, or neither. */
+function sideOf(rounds: readonly RatioRound[], limit: number): 'within' | 'over' | 'unclear' {
+  const [low, high] = estimateMedian(ratiosOf(rounds)).interval;
+  if (high <= limit) return 'within';
+  return low > limit ? 'over' : 'unclear';
+}
+
+/** As soon as no limit is unclear, and at the latest when there are many. */
+function areEnough(rounds: readonly RatioRound[], limits: readonly number[]): boolean {
+  if (rounds.length < MIN_ROUNDS) return false;
+  return rounds.length >= MAX_ROUNDS || limits.every((limit) => sideOf(rounds, limit) !== 'unclear');
+}
+
+/** What a measurement says of a limit; over it is only what fresh rounds have confirmed. */
+export function judgeRounds(
+  { rounds }: Pick<RatioMeasurement, 'rounds'>,
+  limit: number,
+): 'within' | 'over' | 'unclear' | 'unconfirmed' {
+  const part = (confirming: boolean): RatioRound[] =>
+    rounds.filter((round) => round.confirming === confirming);
+  const side = sideOf(part(false), limit);
+  if (side !== 'over') return side;
+  return sideOf(part(true), limit) === 'over' ? 'over' : 'unconfirmed';
+}
+
+/** Our time to the reference's, round by round. */
+export function ratiosOf(rounds: readonly RatioRound[]): number[] {
+  return rounds.map(({ oursMs, referenceMs }) => oursMs / referenceMs);
+}

@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto';
+import { messageOf, ScaleSeedError } from '../errors.js';
+import { ADVISORY_NAMESPACE } from '../run/lock-fixture.js';
+import { quote } from '../postgres/quote.js';
+import { Session } from '../postgres/session.js';
+import type { Database } from '../run/with-database.js';
+
+/** What a scratch schema is known by; nobody else's looks like that. */
+const PREFIX = 'scale_seed_ci_';
+const NAME = `^${PREFIX}[0-9a-f]{16}$`;
+
+/** By then a schema should long have been created. */
+const LATE_MS = 5000;
+
+/**
+ * Gives `work` a schema of its own, which goes away however that ends. An advisory lock tells that it is in use; it is a
+ * transaction's, held by a session that does nothing else, since a session's would stay behind in PgBouncer's
+ * connections.
+ *
+ * @throws ScaleSeedError `privilege` where the role may not create one.
+ */
+export async function withScratchSchema<T>(
+  database: Database,
+  work: (schema: string) => Promise<T>,
+): Promise<T> {
+  const name = PREFIX + randomBytes(8).toString('hex');
+  const keeper = await Session.open(database.target, database.signal);
+  try {
+    await requireCreate(keeper);
+    return await keeper.transaction(async () => {
+      await holdLock(keeper, name);
+      await createSchema(database, name);
+      return work(name);
+    });
+  } finally {
+    // Before the schema is dropped: a pooler may have no other connection to give.
+    await keeper.close();
+    await dropSchema(database, name);
+  }
+}
+
+/** Drops the scratch schemas that runs left behind which were killed; those of live runs are locked. */
+export async function sweepScratchSchemas(database: Database): Promise<void> {
+  const session = await Session.open(database.target, database.signal);
+  try {
+    const { rows } = await session.query<{ name: string }>(
+      `select nspname as name from pg_namespace where nspname ~ $1 and pg_has_role(nspowner, 'usage') order by nspname`,
+      [NAME],
+    );
+    for (const { name } of rows) {
+      try {
+        const dropped = await session.transaction(() => dropUnlocked(session, name));
+        if (dropped) database.onNotice(`dropped schema ${name}, which a run that was killed had left behind`);
+      } catch (error) {
+        if (database.signal.aborted) throw error;
+        database.onNotice(describeFailure(name, error));
+      }
+    }
+  } finally {
+    await session.close();
+  }
+}
+
+async function requireCreate(session: Session): Promise<void> {
+  const { rows } = await session.query<{ may: boolean; database: string; role: string }>(
+    `select has_database_privilege(current_database(), 'create') as may,
+       quote_ident(current_database()) as database, quote_ident(current_user) as role`,
+  );
+  const { may, database = '', role = '' } = rows[0] ?? {};
+  if (may === true) return;
+  throw new ScaleSeedError('the role may not create the scratch schema that the reference load goes into', {
+    code: 'privilege',
+    phase: 'measure',
+    hint: `grant create on database ${database} to ${role}, or leave out --budget-ratio`,
+  });
+}
+
+async function holdLock(keeper: Session, name: string): Promise<void> {
+  // The transaction is idle while others work, for longer than a server may allow.
+  await keeper.query(
+    `select set_config(name, '0', true) from pg_settings
+     where name in ('idle_in_transaction_session_timeout', 'transaction_timeout')`,
+  );
+  await keeper.query('select pg_advisory_xact_lock($1::int, hashtext($2))', [ADVISORY_NAMESPACE, name]);
+}
+
+async function createSchema({ target, signal, onNotice }: Database, name: string): Promise<void> {
+  const late = setTimeout(() => {
+    onNotice('waiting for a second connection: a pooler with a pool of one never grants it');
+  }, LATE_MS);
+  try {
+    const session = await Session.open(target, signal);
+    await session.query(`create schema ${quote(name)}`).finally(() => session.close());
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+/** By a session of its own that no abort reaches. What cannot be dropped now is swept by the next run. */
+async function dropSchema(database: Database, name: string): Promise<void> {
+  const { signal } = new AbortController();
+  try {
+    const session = await Session.open(database.target, signal);
+    await session.transaction(() => drop(session, name)).finally(() => session.close());
+  } catch (error) {
+    database.onNotice(describeFailure(name, error));
+  }
+}
+
+async function dropUnlocked(session: Session, name: string): Promise<boolean> {
+  const { rows } = await session.query<{ locked: boolean }>(
+    'select pg_try_advisory_xact_lock($1::int, hashtext($2)) as locked',
+    [ADVISORY_NAMESPACE, name],
+  );
+  if (rows[0]?.locked !== true) return false;
+  await drop(session, name);
+  return true;
+}
+
+/** A backend whose client is gone notices within 5 s, and its locks go with it. */
+async function drop(session: Session, name: string): Promise<void> {
+  await session.query(`select set_config('lock_timeout', '10s', true)`);
+  await session.query(`drop schema if exists ${quote(name)} cascade`);
+}
+
+function describeFailure(name: string, error: unknown): string {
+  return `schema ${name} could not be dropped: ${messageOf(error)}; the next run of ci tries again`;
+}

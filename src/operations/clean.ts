@@ -1,0 +1,115 @@
+import { stage } from '../copy/staging.js';
+import { lockFixture } from '../run/lock-fixture.js';
+import { withDatabase, type Database } from '../run/with-database.js';
+import {
+  deleteRows,
+  exceeds,
+  foreseeDeletion,
+  lockDeletion,
+  type Deletion,
+  type Doomed,
+} from '../merge/delete-rows.js';
+import type { FixtureOptions } from '../run/options.js';
+import { orAborted } from '../run/or-aborted.js';
+import type { CleanedFixture, CleanReport } from '../report/result.js';
+import { stopwatch } from '../run/stopwatch.js';
+import { runOnFixtures, type Step } from '../run/run.js';
+
+/** What is about to be deleted. */
+export interface CleanPlan extends Deletion {
+  fixture: string;
+  schema: string;
+  table: string;
+}
+
+export interface CleanOptions extends FixtureOptions {
+  /**
+   * Asked before each fixture is deleted, and again if by the time of the answer more would go; its rows stay where the
+   * answer is false. The signal says that nobody waits for the answer any more.
+   */
+  confirm?: ((plan: CleanPlan, signal: AbortSignal) => Promise<boolean>) | undefined;
+  /** VACUUM (ANALYZE) the tables afterwards; true by default. */
+  settle?: boolean | undefined;
+}
+
+/**
+ * Deletes exactly the rows of fixtures, by their keys, each fixture in one transaction, and says what the database
+ * deleted or changed along with them.
+ *
+ * @throws ScaleSeedError `conflict` where rows that stay forbid it.
+ */
+export function clean(options: CleanOptions = {}): Promise<CleanReport> {
+  return withDatabase(options, (database) => cleanOn(database, options));
+}
+
+/** Cleans fixtures in a database that is at hand. */
+export async function cleanOn(database: Database, options: CleanOptions): Promise<CleanReport> {
+  const run = await runOnFixtures<CleanedFixture>(database, options, {
+    jobs: 1,
+    parents: 'ignore',
+    guard: false,
+    survey: false,
+    needs: ['select', 'delete'],
+    settle: options.settle ?? true,
+    changed: ({ deleted }) => deleted > 0,
+    work: (step) => cleanFixture(step, options.confirm),
+  });
+  const { base, results, connectMs, workMs, settleMs, totalMs } = run;
+  return {
+    ...base,
+    command: 'clean',
+    fixtures: results,
+    timings: { connectMs, cleanMs: workMs, settleMs, totalMs },
+  };
+}
+
+async function cleanFixture(
+  { database, prepared, session, fixture, enter, count }: Step,
+  confirm: CleanOptions['confirm'],
+): Promise<CleanedFixture> {
+  const table = prepared.tableOf(fixture);
+  const total = stopwatch();
+  return session.transaction(async () => {
+    await lockFixture(session, fixture, table, database.onNotice);
+    enter('copy');
+    const staged = await stage(session, fixture, (rows) => {
+      count('copy', rows);
+    });
+    enter('clean');
+    const doomed = { session, fixture, table, staged };
+    const { rows: deleted, dependents } = await deleteAgreed(doomed, database.onNotice, confirm);
+    return {
+      name: fixture.name,
+      table: table.name,
+      schema: table.schema,
+      deleted,
+      dependents,
+      timings: { totalMs: total() },
+    };
+  });
+}
+
+/**
+ * Deletes the rows where the answer is yes, and returns what went. They are locked only after it, so that nobody waits for
+ * somebody who thinks; if by then more would go than was agreed to, the locks are given up for another answer.
+ */
+async function deleteAgreed(
+  doomed: Doomed,
+  onNotice: (message: string) => void,
+  confirm: CleanOptions['confirm'],
+): Promise<Deletion> {
+  const { session, fixture, table } = doomed;
+  if (confirm === undefined) return deleteRows(doomed, await lockDeletion(doomed));
+  const named = { fixture: fixture.name, schema: table.schema, table: table.name };
+  for (;;) {
+    const asked = await foreseeDeletion(doomed);
+    const agreed =
+      asked.rows > 0 && (await orAborted(confirm({ ...named, ...asked }, session.signal), session.signal));
+    if (!agreed) return { rows: 0, dependents: [] };
+    await session.query('savepoint agreed');
+    const found = await lockDeletion(doomed);
+    if (!exceeds(found, asked)) return deleteRows(doomed, found);
+    await session.query('rollback to savepoint agreed');
+    onNotice(`${fixture.name}: rows were added in the meantime, and more would go now`);
+  }
+}

@@ -1,0 +1,30 @@
+import { ScaleSeedError } from '../errors.js';
+import { formatCount } from '../report/units.js';
+import type { TableInfo } from '../table/inspect-table.js';
+
+/** Rows of unknown origin that a table may hold: certctl's demo has some fifty, a real fleet thousands. */
+const MAX_STRANGERS = 1000;
+
+/**
+ * Refuses a table that looks like somebody's real fleet: more than {@link MAX_STRANGERS} rows that none of the known
+ * fixtures made, or rows that cannot be counted.
+ *
+ * @throws ScaleSeedError `guard`.
+ */
+export function refuseStrangers(table: TableInfo, strangers: number): void {
+  const { schema, name } = table;
+  const problem =
+    strangers > MAX_STRANGERS
+      ? `holds ${formatCount(strangers)} rows that no known fixture made: this looks like a real fleet`
+      : table.rowsHidden
+        ? 'may hold rows that row security hides from this role: nobody can tell whether it is a real fleet'
+        : undefined;
+  if (problem === undefined) return;
+  throw new ScaleSeedError(`${schema}.${name} ${problem}`, {
+    code: 'guard',
+    phase: 'prepare',
+    table: `${schema}.${name}`,
+    state: 'nothing was changed',
+    hint: 'check that this is the database that you mean; --fixture FILE makes rows of your own known, --force loads into it all the same',
+  });
+}

@@ -1,0 +1,26 @@
+import type { OnEvent } from '../report/events.js';
+import type { Fixture } from '../fixtures/fixture.js';
+import type { EmbeddedOptions } from '../embedded/index.js';
+
+/** Where a command works, and how long it may take; every command of the library takes these. */
+export interface DatabaseOptions {
+  /** A PostgreSQL URL; else DATABASE_URL, else PG* variables, else the embedded server. */
+  databaseUrl?: string | undefined;
+  /** The embedded server even where the environment names another; its options where it needs some. */
+  embedded?: boolean | EmbeddedOptions | undefined;
+  /** Schema of the tables; by default they are looked up on the connection's search_path. */
+  schema?: string | undefined;
+  /** How long to wait for the server, the tables and the parent rows, in milliseconds; 0 by default. */
+  waitMs?: number | undefined;
+  /** After so many milliseconds what runs is cancelled on the server and rolled back; no limit by default. */
+  timeoutMs?: number | undefined;
+  /** Cancels on the server, rolls back, and rejects with code `interrupted`. */
+  signal?: AbortSignal | undefined;
+  onEvent?: OnEvent | undefined;
+}
+
+/** What all commands that work on fixtures take. */
+export interface FixtureOptions extends DatabaseOptions {
+  /** Build them with `chooseFixtures` or `defineFixture`; the default fleet (01 and 02) when left out. */
+  fixtures?: readonly Fixture[] | undefined;
+}

@@ -1,0 +1,80 @@
+import { ScaleSeedError } from '../errors.js';
+import type { Fixture, ParentRow } from '../fixtures/fixture.js';
+import { quote, quoteList } from '../postgres/quote.js';
+import type { Session } from '../postgres/session.js';
+import { translateError } from '../postgres/translate-error.js';
+
+/** Parents that the fixtures name and the database lacks, each once, in the order in which they must be made. */
+export async function missingParents(
+  session: Session,
+  fixtures: readonly Fixture[],
+  schema: string,
+): Promise<ParentRow[]> {
+  const parents = new Map(
+    fixtures.flatMap((fixture) => fixture.parents.map((parent) => [parentLabel(parent), parent])),
+  );
+  const wanted = [...parents.values()];
+  if (wanted.length === 0) return [];
+  const values: string[] = [];
+  const absences = wanted.map((parent, i) => absenceSql(parent, i, schema, values));
+  try {
+    const { rows } = await session.query<{ absent: number }>(absences.join(' union all '), values);
+    const absent = rows.map((row) => row.absent);
+    return wanted.filter((_, i) => absent.includes(i));
+  } catch (error) {
+    throw translateError(error, { phase: 'prepare', during: 'cannot look for the parent rows' });
+  }
+}
+
+/** @throws ScaleSeedError `parents`, which names every one of them. */
+export function refuseMissing(missing: readonly ParentRow[]): void {
+  if (missing.length === 0) return;
+  throw new ScaleSeedError(`parent rows are missing: ${missing.map(parentLabel).join(', ')}`, {
+    code: 'parents',
+    phase: 'prepare',
+    table: missing[0]?.table,
+    state: 'nothing was changed',
+    hint: 'add --create-parents, start certctl-server with CERTCTL_DEMO_SEED=true, or --wait for it',
+  });
+}
+
+/** Inserts parents, leaving alone what already stands under the same key. */
+export async function createParents(
+  session: { query(sql: string, values: unknown[]): Promise<unknown> },
+  parents: readonly ParentRow[],
+  schema: string,
+): Promise<void> {
+  for (const { table, values } of parents) {
+    const columns = Object.keys(values);
+    const parameters = columns.map((_, index) => `$${index + 1}`).join(', ');
+    try {
+      await session.query(
+        `insert into ${quote(schema, table)} (${quoteList(columns)}) values (${parameters}) on conflict do nothing`,
+        Object.values(values).map(asParameter),
+      );
+    } catch (error) {
+      throw translateError(error, {
+        phase: 'prepare',
+        table,
+        during: `cannot create a parent row in ${table}`,
+      });
+    }
+  }
+}
+
+/** A select of `i` where a parent is not there. */
+function absenceSql({ table, key }: ParentRow, i: number, schema: string, values: string[]): string {
+  const matches = Object.entries(key).map(([column, value]) => `${quote(column)} = $${values.push(value)}`);
+  return `(select ${i} as absent where not exists (
+    select from ${quote(schema, table)} where ${matches.join(' and ')}))`;
+}
+
+/** node-postgres writes an array as a PostgreSQL array; in a parent row it is JSON. */
+function asParameter(value: unknown): unknown {
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : value;
+}
+
+/** A parent row as messages name it. */
+export function parentLabel({ table, key }: ParentRow): string {
+  return `${table} ${Object.values(key).join('/')}`;
+}

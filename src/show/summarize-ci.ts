@@ -1,0 +1,70 @@
+import { estimateMedian } from '../judge/median-interval.js';
+import type { Check, CiReport, RatioMeasurement } from '../report/result.js';
+import type { Summary } from './summary.js';
+import { formatCount, formatMs, formatRatio } from '../report/units.js';
+
+const VERDICTS: Readonly<Record<CiReport['verdict']['outcome'], string>> = {
+  pass: 'Passed',
+  drift: 'Drifted',
+  'over budget': 'Over budget',
+  regressed: 'Regressed',
+};
+
+/** The verdict, check by check; `next` is the load's own summary. */
+export function summarizeCi({ verdict, reference, ...report }: CiReport, next: Summary): Summary {
+  const { verifyMs, measureMs, totalMs } = report.timings;
+  return {
+    title: `${VERDICTS[verdict.outcome]}: ${namesOf(verdict.outcome, report).join(', ')}`,
+    head: ['check', 'outcome', 'measured', '95 % interval', 'limit', 'reason'],
+    right: [2, 3, 4],
+    rows: verdict.checks.map((check) => [
+      check.name,
+      check.outcome,
+      check.measured === null ? '-' : showAmount(check.measured, check.unit),
+      check.interval === null ? '-' : check.interval.map((end) => showAmount(end, check.unit)).join(' to '),
+      showAmount(check.limit, check.unit),
+      check.reason,
+    ]),
+    remarks: [
+      ...(reference === undefined ? [] : referenceRemarks(reference)),
+      `verify ${formatMs(verifyMs)}, measure ${formatMs(measureMs)}, total ${formatMs(totalMs)}`,
+    ],
+    next,
+  };
+}
+
+/** The fixtures that a verdict is about: of a drift, those that have drifted. */
+function namesOf(
+  outcome: CiReport['verdict']['outcome'],
+  { fixtures, verified }: Pick<CiReport, 'fixtures' | 'verified'>,
+): string[] {
+  const about = outcome === 'drift' ? verified.fixtures.filter(({ intact }) => !intact) : fixtures;
+  return about.map(({ name }) => name);
+}
+
+/** An amount of a check in its unit. */
+export function showAmount(amount: number, unit: Check['unit']): string {
+  switch (unit) {
+    case 'ms':
+      return formatMs(amount);
+    case 'ratio':
+      return formatRatio(amount);
+    case 'percent':
+      return `${amount < 0 ? '' : '+'}${Math.round(amount)} %`;
+    case 'rows':
+      return formatCount(amount);
+  }
+}
+
+function referenceRemarks({ rounds, references, leftOut }: RatioMeasurement): string[] {
+  const sources = [...new Set(references.map(({ source }) => source))].map((source) => {
+    const names = references.filter((reference) => reference.source === source).map(({ fixture }) => fixture);
+    return `out of ${source} for ${names.join(', ')}`;
+  });
+  const medianOf = (times: number[]): string => formatMs(estimateMedian(times).median);
+  return [
+    `reference load: INSERT ... SELECT ${sources.join(', ')}, into empty copies of the tables`,
+    `medians of ${rounds.length} rounds: ${medianOf(rounds.map(({ oursMs }) => oursMs))} ours, ${medianOf(rounds.map(({ referenceMs }) => referenceMs))} the reference's`,
+    ...(leftOut.length === 0 ? [] : [`the copies lack ${leftOut.join('; ')}`]),
+  ];
+}

@@ -1,0 +1,17 @@
+import type { TableInfo } from './inspect-table.js';
+import type { Session } from '../postgres/session.js';
+
+/**
+ * Marks the tables whose rows Citus keeps on its workers: those of a distributed schema, and any other that it manages.
+ * With schema-based sharding every table of such a schema stands in pg_dist_partition, as one shard on one worker.
+ */
+export async function markDistributed(session: Session, tables: Iterable<TableInfo>): Promise<void> {
+  const all = [...tables];
+  const { rows } = await session.query<{ oid: string }>(
+    `select logicalrelid::oid::int8 as oid from pg_catalog.pg_dist_partition
+     where logicalrelid::oid::int8 = any($1::int8[])`,
+    [all.map(({ oid }) => oid)],
+  );
+  const managed = new Set(rows.map(({ oid }) => Number(oid)));
+  for (const table of all) table.distributed = managed.has(table.oid);
+}

@@ -1,0 +1,132 @@
+import { ScaleSeedError } from '../errors.js';
+import { quote, type TableName } from '../postgres/quote.js';
+import type { Session } from '../postgres/session.js';
+
+interface TableColumn {
+  name: string;
+  type: string;
+  notNull: boolean;
+  /** Text of the default, its own or its domain's, as pg_get_expr writes it. */
+  default: string | null;
+  /** Generated, or an identity column that takes no value. */
+  generated: boolean;
+  identity: boolean;
+}
+
+interface ForeignKey {
+  name: string;
+  columns: string[];
+  parent: TableName;
+  parentColumns: string[];
+  parentIsPartitioned: boolean;
+  /** The role may lock rows of the parent. */
+  lockable: boolean;
+  /** An enforced key that a NULL in any column satisfies, and no period. */
+  simple: boolean;
+}
+
+/** What the catalogue says of a table, and what the role may do with it. */
+export interface TableInfo extends TableName {
+  oid: number;
+  columns: TableColumn[];
+  /** Foreign keys of the table's own, to its parents. */
+  foreignKeys: ForeignKey[];
+  /** Enabled triggers that are not PostgreSQL's own. */
+  userTriggers: string[];
+  rowSecurity: boolean;
+  /** Row security may keep rows from the role's sight. */
+  rowsHidden: boolean;
+  /** Unique constraints that are checked by triggers, at the end of a statement or transaction. */
+  deferrableKeys: string[];
+  /** Rewrite rules. */
+  rules: string[];
+  /** An ordinary table: neither partitioned, nor a view, nor foreign. */
+  plain: boolean;
+  /** Citus keeps its rows on other servers, its workers. */
+  distributed: boolean;
+  privileges: Record<Privilege, boolean> & { owner: boolean };
+}
+
+export type Privilege = 'select' | 'insert' | 'update' | 'delete';
+
+const INSPECT = `
+select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = 'r' and not c.relispartition as plain,
+  c.relrowsecurity as "rowSecurity", row_security_active(c.oid) as "rowsHidden",
+  json_build_object(
+    'select', has_table_privilege(c.oid, 'select'),
+    'insert', has_table_privilege(c.oid, 'insert'),
+    'update', has_table_privilege(c.oid, 'update'),
+    'delete', has_table_privilege(c.oid, 'delete'),
+    'owner', pg_has_role(c.relowner, 'usage')
+  ) as privileges,
+  (select coalesce(json_agg(json_build_object(
+      'name', a.attname,
+      'type', format_type(a.atttypid, a.atttypmod),
+      'notNull', a.attnotnull,
+      'default', case when a.attgenerated = '' then
+        coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(y.typdefaultbin, 0)) end,
+      'generated', a.attgenerated <> '' or a.attidentity = 'a',
+      'identity', a.attidentity <> ''
+    ) order by a.attnum), '[]')
+    from pg_attribute a join pg_type y on y.oid = a.atttypid
+      left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
+  (select coalesce(json_agg(json_build_object(
+      'name', k.conname,
+      'columns', (select json_agg(a.attname order by u.n) from unnest(k.conkey) with ordinality u (attnum, n)
+        join pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.attnum),
+      'parent', json_build_object('schema', pn.nspname, 'name', p.relname),
+      'parentColumns', (select json_agg(a.attname order by u.n) from unnest(k.confkey) with ordinality u (attnum, n)
+        join pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.attnum),
+      'parentIsPartitioned', p.relkind = 'p',
+      'lockable', has_any_column_privilege(p.oid, 'update'),
+      'simple', k.confmatchtype = 's' and not coalesce((to_jsonb(k)->>'conperiod')::bool, false)
+        and coalesce((to_jsonb(k)->>'conenforced')::bool, true)
+    ) order by k.conname), '[]')
+    from pg_constraint k join pg_class p on p.oid = k.confrelid join pg_namespace pn on pn.oid = p.relnamespace
+    where k.conrelid = c.oid and k.contype = 'f'
+      -- A key to a partitioned table has a row for each of its partitions too.
+      and not exists (select from pg_constraint w where w.oid = k.conparentid and w.conrelid = c.oid)) as "foreignKeys",
+  (select coalesce(json_agg(t.tgname order by t.tgname), '[]')
+    from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal and t.tgenabled <> 'D') as "userTriggers",
+  (select coalesce(json_agg(k.conname order by k.conname), '[]')
+    from pg_constraint k where k.conrelid = c.oid and k.contype in ('p', 'u', 'x') and k.condeferrable)
+    as "deferrableKeys",
+  (select coalesce(json_agg(r.rulename order by r.rulename), '[]')
+    from pg_rewrite r where r.ev_class = c.oid and r.rulename <> '_RETURN') as rules
+from unnest($1::text[]) as wanted (name)
+  join pg_class c on c.oid = to_regclass(wanted.name) join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p')`;
+
+/** Looks tables up by name, in `schema` or on the search_path; those that are not there are left out. */
+export async function inspectTables(
+  session: Session,
+  names: readonly string[],
+  schema: string | undefined,
+): Promise<Map<string, TableInfo>> {
+  const { rows } = await session.query<TableInfo & { oid: string }>(INSPECT, [
+    names.map((name) => (schema === undefined ? quote(name) : quote(schema, name))),
+  ]);
+  // The server cuts a name after 63 bytes: what it then finds is another schema than was named.
+  const meant = rows.filter((found) => schema === undefined || found.schema === schema);
+  return new Map(
+    meant.map((found) => [found.name, { ...found, oid: Number(found.oid), distributed: false }]),
+  );
+}
+
+/** A column's type with its length, as SQL. */
+export function typeOf({ columns }: TableInfo, column: string): string {
+  return columns.find(({ name }) => name === column)?.type ?? 'text';
+}
+
+/** @throws ScaleSeedError `schema` for a table that was looked for and not found. */
+export function refuseMissingTable(table: string, schema: string | undefined): never {
+  const where = schema === undefined ? 'on the search_path' : `in schema ${schema}`;
+  throw new ScaleSeedError(`there is no table ${table} ${where}`, {
+    code: 'schema',
+    phase: 'prepare',
+    table,
+    state: 'nothing was changed',
+    hint: 'start certctl-server once so that it migrates the database, name the schema with --schema, or --wait for it',
+  });
+}

@@ -1,0 +1,115 @@
+import { escapeLike, markCondition } from './marks.js';
+import { literal, quote, quoteTable, type TableName } from '../postgres/quote.js';
+import type { TableInfo } from './inspect-table.js';
+import type { Session } from '../postgres/session.js';
+import { identityOf, numberedValue, type Fixture, type NumberedKey } from '../fixtures/fixture.js';
+
+/** What is known of a fixture's rows before any is sent. */
+export interface Standing {
+  /** Rows 1 to this one stand, all of them. */
+  upTo: number;
+  /** No row after those stands under the fixture's key. */
+  noneAfter: boolean;
+  /** Rows of the fixture's mark that stand. */
+  present: number;
+  /** The server's transactions that this takes into account. */
+  snapshot: string;
+}
+
+/** What a table holds. */
+export interface Survey {
+  standing: ReadonlyMap<Fixture, Standing>;
+  /** Rows that none of the known fixtures made. */
+  strangers: number;
+}
+
+/**
+ * Finds out in one pass over a table which rows of fixtures stand, and how many rows none of the `known` ones made,
+ * without sending any. Keys that count (a prefix, the row's number, a suffix) need only be counted: if there are m
+ * different ones, none above m, then by the pigeonhole principle 1 to m all stand; a row whose key stands would be
+ * skipped whatever its other keys. A pass over 100,000 rows takes 40 ms, where a query for each answer took 75.
+ */
+export async function surveyTable(
+  session: Session,
+  table: TableName,
+  fixtures: readonly Fixture[],
+  known: readonly Fixture[] = [],
+): Promise<Survey> {
+  const values: unknown[] = [];
+  // The fixtures' own marks first: most rows are theirs, and the first mark that fits ends the search.
+  const marks = new Set([...fixtures, ...known.filter((fixture) => fixture.table === table.name)]);
+  const anyMark = [...marks].map(({ mark }) => markCondition(mark, values)).join(' or ');
+  const columns = [
+    'pg_current_snapshot()::text as snapshot',
+    `count(*) filter (where (${anyMark || 'false'}) is not true) as strangers`,
+    ...fixtures.flatMap((fixture, i) => standingSql(fixture, i, table, values)),
+  ];
+  const { rows } = await session.query<Record<string, string | null>>(
+    `select ${columns.join(', ')} from ${quoteTable(table)}`,
+    values,
+  );
+  const answer = rows[0] ?? {};
+  return {
+    strangers: Number(answer.strangers),
+    standing: new Map(fixtures.map((fixture, i) => [fixture, standingOf(fixture, i, answer)])),
+  };
+}
+
+/** Whether anything may have changed since; costs nothing next to another survey. Citus's workers are not heard of. */
+export async function hasChanged(
+  session: Session,
+  { distributed }: TableInfo,
+  { snapshot }: Standing,
+): Promise<boolean> {
+  if (distributed) return true;
+  const { rows } = await session.query<{ now: string }>('select pg_current_snapshot()::text as now');
+  return rows[0]?.now !== snapshot;
+}
+
+/** Columns for one fixture: rows of its mark; where its key counts, rows of that key and the highest of them. */
+function standingSql(fixture: Fixture, i: number, table: TableName, values: unknown[]): string[] {
+  const present = `count(*) filter (where ${markCondition(fixture.mark, values)}) as present${i}`;
+  const counting = countingKey(fixture);
+  if (counting === undefined) return [present];
+  const { column, key } = counting;
+  const name = quote(column);
+  const bytes = `textsend(${name})`;
+  const bare =
+    key.suffix === ''
+      ? bytes
+      : `substr(${bytes}, 1, octet_length(${name}) - ${Buffer.byteLength(key.suffix)})`;
+  values.push(numberedValue(key, 1), numberedValue(key, fixture.count), Buffer.from(key.prefix));
+  const [first, last, prefix] = [2, 1, 0].map((back) => `$${values.length - back}`);
+  const range = `${name} between ${first} and ${last}`;
+  // Bytes, not text: rtrim() of a text looks at its characters one by one, and takes three times as long.
+  const conditions = [
+    range,
+    `octet_length(${name}) = octet_length(${first})`,
+    `rtrim(${bare}, '0123456789') = ${prefix}`,
+    ...(key.suffix === '' ? [] : [`${name} like ${literal(`%${escapeLike(key.suffix)}`)}`]),
+  ];
+  return [
+    present,
+    `count(*) filter (where ${conditions.join(' and ')}) as counted${i}`,
+    `(select max(${name}) from ${quoteTable(table)} where ${range}) as highest${i}`,
+  ];
+}
+
+function standingOf(fixture: Fixture, i: number, answer: Record<string, string | null>): Standing {
+  const present = Number(answer[`present${i}`]);
+  const snapshot = String(answer.snapshot);
+  const counting = countingKey(fixture);
+  if (counting === undefined) return { upTo: 0, noneAfter: present === 0, present, snapshot };
+  const counted = Number(answer[`counted${i}`]);
+  const highest = answer[`highest${i}`] ?? numberedValue(counting.key, 0);
+  return highest === numberedValue(counting.key, counted)
+    ? { upTo: counted, noneAfter: true, present, snapshot }
+    : { upTo: 0, noneAfter: false, present, snapshot };
+}
+
+/** The key that identifies a row, where it is a single column that counts. */
+function countingKey(fixture: Fixture): { column: string; key: NumberedKey } | undefined {
+  const [column, ...others] = identityOf(fixture);
+  const key = column === undefined ? undefined : fixture.numberedKeys[column];
+  return column === undefined || key === undefined || others.length > 0 ? undefined : { column, key };
+}

@@ -1,0 +1,265 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  destroyEmbedded,
+  embeddedStatus,
+  startEmbedded,
+  stopEmbedded,
+  type EmbeddedOptions,
+} from '../../src/embedded/index.js';
+import { seedParents } from '../../src/run/with-database.js';
+import { load } from '../../src/operations/load.js';
+import { run } from '../support/command-line.js';
+
+const settings = { fsync: 'off' };
+const hasPsql = spawnSync('psql', ['--version']).status === 0;
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'scale-seed-embedded-'));
+  // The account that runs root's server has to pass through.
+  spawnSync('chmod', ['711', folder]);
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+const optionsFor = (
+  name: string,
+  more: EmbeddedOptions = {},
+): EmbeddedOptions & { dataDirectory: string } => ({
+  dataDirectory: join(folder, name),
+  settings,
+  seed: seedParents,
+  ...more,
+});
+
+async function untilGone(pid: number): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while (performance.now() < deadline) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    await delay(20);
+  }
+  throw new Error(`process ${pid} is still there`);
+}
+
+describe('a supervised server', () => {
+  it('has the tables of a fleet and the parents’ rows, and lets only its owner in', async () => {
+    const server = await startEmbedded(optionsFor('own'));
+    try {
+      expect(server.startedHere).toBe(true);
+      expect(server.url).not.toContain(server.password);
+      const report = await load({ databaseUrl: server.url });
+      expect(report.fixtures.map(({ inserted }) => inserted)).toEqual([10_000, 5_000]);
+      expect(report.server.version).toBe(server.version);
+
+      const modeOf = async (name: string): Promise<number> =>
+        (await stat(join(folder, 'own', name))).mode & 0o777;
+      expect(await modeOf('passfile')).toBe(0o600);
+      expect(await modeOf('data')).toBe(0o700);
+
+      const client = new pg.Client({ connectionString: server.url.replace('@', `:${server.password}@`) });
+      await client.connect();
+      const { rows: indexes } = await client.query(
+        `select tablename, count(*)::int as count from pg_indexes where tablename in ('managed_certificates', 'agents') group by 1 order by 1`,
+      );
+      const { rows: set } = await client.query(
+        `select current_setting('listen_addresses') as addresses, current_setting('unix_socket_directories') as sockets, current_setting('password_encryption') as passwords`,
+      );
+      await client.end();
+      expect(indexes).toEqual([
+        { tablename: 'agents', count: 9 },
+        { tablename: 'managed_certificates', count: 9 },
+      ]);
+      expect(set).toEqual([{ addresses: '127.0.0.1', sockets: '', passwords: 'scram-sha-256' }]);
+
+      const intruder = new pg.Client({ connectionString: server.url.replace('@', ':guess@') });
+      await expect(intruder.connect()).rejects.toThrow('password authentication failed');
+      if (hasPsql) {
+        const psql = spawnSync('psql', [server.url, '-Atc', 'select count(*) from agents'], {
+          encoding: 'utf8',
+        });
+        expect(psql.stdout).toBe('5000\n');
+      }
+    } finally {
+      await server.stop();
+    }
+    expect(await embeddedStatus(optionsFor('own'))).toMatchObject({ initialised: true, running: false });
+  });
+
+  it('keeps its rows and its port', async () => {
+    const first = await startEmbedded(optionsFor('own'));
+    await first.stop();
+    const second = await startEmbedded(optionsFor('own'));
+    const report = await load({ databaseUrl: second.url });
+    await second.stop();
+    expect(second.port).toBe(first.port);
+    expect(report.fixtures.map(({ inserted }) => inserted)).toEqual([0, 0]);
+  });
+
+  it('takes another port where its own is taken, and says so', async () => {
+    const { port } = JSON.parse(await readFile(join(folder, 'own', 'scale-seed.json'), 'utf8')) as {
+      port: number;
+    };
+    const squatter = await new Promise<Server>((resolve) => {
+      const listening = createServer().listen(port, '127.0.0.1', () => {
+        resolve(listening);
+      });
+    });
+    const notices: string[] = [];
+    const server = await startEmbedded(optionsFor('own', { onNotice: (notice) => notices.push(notice) }));
+    await server.stop();
+    squatter.close();
+    expect(server.port).not.toBe(port);
+    expect(notices).toEqual([`port ${port} is taken: the embedded server uses ${server.port}`]);
+  });
+
+  it('starts after a crash that left its files behind', async () => {
+    await writeFile(
+      join(folder, 'own', 'data', 'postmaster.pid'),
+      `${process.pid}\n${folder}\n1\n5432\n\n127.0.0.1\n`,
+    );
+    await writeFile(join(folder, 'own', 'lock'), '999999999');
+    await mkdir(join(folder, 'own', 'data.new'), { recursive: true });
+    const server = await startEmbedded(optionsFor('own'));
+    await server.stop();
+    expect(existsSync(join(folder, 'own', 'lock'))).toBe(false);
+  });
+
+  it('is waited for by whoever else wants it', async () => {
+    const notices: string[] = [];
+    const first = await startEmbedded(optionsFor('own'));
+    const second = startEmbedded(
+      optionsFor('own', {
+        onNotice: (notice) => {
+          notices.push(notice);
+          void first.stop();
+        },
+      }),
+    );
+    await (await second).stop();
+    expect(notices).toEqual([
+      `waiting for another scale-seed that uses the embedded server in ${join(folder, 'own')}`,
+    ]);
+  });
+
+  it('dies with its owner, even one that is killed', async () => {
+    const script = `
+      const { startEmbedded } = await import(${JSON.stringify(pathToFileURL(join(process.cwd(), 'dist/index.js')).href)});
+      const server = await startEmbedded({ dataDirectory: ${JSON.stringify(join(folder, 'own'))} });
+      console.log('up');
+      setInterval(() => {}, 1000);`;
+    const owner = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await new Promise((resolve) => owner.stdout.once('data', resolve));
+    const { pid } = await embeddedStatus(optionsFor('own'));
+    owner.kill('SIGKILL');
+    await untilGone(pid ?? 0);
+    const server = await startEmbedded(optionsFor('own'));
+    await server.stop();
+  });
+});
+
+describe('a server of its own', () => {
+  it('is driven by the db commands', async () => {
+    const env = { SCALE_SEED_DATA_DIR: join(folder, 'detached') };
+    const started = await run(['db', 'start'], env);
+    expect(started).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^PostgreSQL \S+ started\n$/) as string,
+    });
+    const url = started.stdout.trim();
+    expect((await run(['db', 'url'], env)).stdout.trim()).toBe(url);
+    expect((await run(['db', 'start'], env)).stderr).toContain('was running already');
+    expect((await run(['load', '02_agent_fleet', '--format', 'json'], env)).code).toBe(0);
+    expect((await run(['verify', '02_agent_fleet', '--database-url', url], env)).code).toBe(0);
+    expect((await run(['db', 'status'], env)).stdout).toMatch(/^running: PostgreSQL/);
+    expect((await run(['db', 'stop'], env)).stderr).toBe('stopped\n');
+    expect((await run(['db', 'url'], env)).code).toBe(1);
+    expect((await run(['db', 'destroy'], env)).code).toBe(2);
+    expect((await run(['db', 'destroy', '--yes'], env)).code).toBe(0);
+    expect(existsSync(join(folder, 'detached'))).toBe(false);
+  });
+});
+
+describe('a directory', () => {
+  it('that is not ours is left alone', async () => {
+    const foreign = join(folder, 'foreign');
+    await mkdir(foreign);
+    await writeFile(join(foreign, 'thesis.txt'), 'years of work');
+    for (const act of [startEmbedded, destroyEmbedded, embeddedStatus]) {
+      await expect(act({ dataDirectory: foreign })).rejects.toMatchObject({
+        code: 'embedded',
+        message: expect.stringContaining(`${foreign} is not a directory of scale-seed's`) as string,
+      });
+    }
+    expect(await readFile(join(foreign, 'thesis.txt'), 'utf8')).toBe('years of work');
+  });
+
+  it('of another major version is refused', async () => {
+    const old = join(folder, 'old');
+    await mkdir(old);
+    await writeFile(join(old, 'scale-seed.json'), '{"format":1,"port":1,"major":9}\n');
+    await expect(startEmbedded({ dataDirectory: old })).rejects.toMatchObject({
+      message: expect.stringContaining(`${old} was made by PostgreSQL 9`) as string,
+    });
+  });
+});
+
+describe('migrations of a certctl checkout', () => {
+  it('are applied in lexical order, then the seeds, at every start', async () => {
+    const checkout = join(folder, 'certctl');
+    const migrations = join(checkout, 'migrations');
+    await mkdir(migrations, { recursive: true });
+    const write = (name: string, sql: string): Promise<void> => writeFile(join(migrations, name), sql);
+    await write('000002_more.up.sql', `insert into steps (name) values ('second');`);
+    await write(
+      '000001_first.up.sql',
+      `create table if not exists steps (n int generated always as identity, name text); insert into steps (name) values ('first');`,
+    );
+    await write('000001_first.down.sql', 'drop table steps;');
+    await write('seed.sql', `insert into steps (name) values ('seed');`);
+    await write('seed_demo.sql', `insert into steps (name) values ('demo');`);
+    const options = optionsFor('migrated', { migrations: checkout });
+    const names: string[] = [];
+    for (const _start of [1, 2]) {
+      const server = await startEmbedded(options);
+      const client = new pg.Client({ connectionString: server.url.replace('@', `:${server.password}@`) });
+      await client.connect();
+      const { rows } = await client.query<{ name: string }>('select name from steps order by n');
+      await client.end();
+      await server.stop();
+      names.push(rows.map(({ name }) => name).join(' '));
+    }
+    expect(names).toEqual(['first second seed demo', 'first second seed demo first second seed demo']);
+
+    await write('000003_broken.up.sql', '\nselect 1;\nselect nothing;');
+    await expect(startEmbedded(options)).rejects.toMatchObject({
+      message: 'embedded PostgreSQL: 000003_broken.up.sql, line 3: column "nothing" does not exist',
+    });
+    await stopEmbedded(options);
+  });
+
+  it('do not mix with our own tables', async () => {
+    await expect(
+      startEmbedded(optionsFor('own', { migrations: join(folder, 'certctl') })),
+    ).rejects.toMatchObject({ code: 'embedded', hint: expect.stringContaining('db destroy') as string });
+    await expect(startEmbedded(optionsFor('own', { migrations: folder }))).rejects.toMatchObject({
+      message: expect.stringContaining('there are no *.up.sql files') as string,
+    });
+  });
+});

@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import { asBaseline, refuseIncomparable, type ThisRun } from '../../src/judge/baseline.js';
+import { ciReport, measurementOf, noOpReport, roundsOf } from '../support/ci-report.js';
+
+const [fixture] = ciReport().fixtures;
+const { name, rows, fingerprint } = fixture!;
+const run = (changes: Partial<ThisRun> = {}): ThisRun => ({
+  mode: 'online',
+  fixtures: [{ name, rows, fingerprint }],
+  serverVersion: '16.9',
+  measured: false,
+  ...changes,
+});
+
+describe('a baseline', () => {
+  it.each([
+    ['null', null],
+    ['an array', []],
+    ['a text', 'report'],
+    ['a report of verify', ciReport().verified],
+    ['another version', { ...ciReport(), version: 2 }],
+    ['no times', { ...ciReport(), timings: {} }],
+    ['no server', { ...ciReport(), server: undefined }],
+    ['a fixture of nothing', { ...ciReport(), fixtures: [{}] }],
+    ['a fixture of null', { ...ciReport(), fixtures: [null] }],
+    ['a ratio without an interval', { ...ciReport(), reference: { median: 1 } }],
+    ['a ratio that is none', { ...ciReport(), reference: { median: 1, interval: [null, 1] } }],
+  ])('is not %s', (_, value) => {
+    expect(() => asBaseline(value)).toThrow(/the baseline cannot be compared with: it is not a report/);
+  });
+
+  it('may be of a load', () => {
+    const { verdict: _, verified: __, ...report } = ciReport();
+    const load = { ...report, command: 'load' };
+    expect(asBaseline(load)).toBe(load);
+    expect(() => {
+      refuseIncomparable(asBaseline(load), run());
+    }).not.toThrow();
+  });
+
+  it.each<[Partial<ThisRun>, RegExp]>([
+    [{ mode: 'exclusive' }, /it is of online mode, this run of exclusive mode/],
+    [{ serverVersion: '18.4' }, /it is of PostgreSQL 16, this run of PostgreSQL 18/],
+    [
+      { fixtures: [{ name: 'scale_certs', rows, fingerprint }] },
+      /it is of the fixtures 01_bulk_renewal_certs, this run of scale_certs/,
+    ],
+    [{ fixtures: [{ name, rows: 9, fingerprint }] }, /has 10000 rows, this run's 9/],
+    [
+      { fixtures: [{ name, rows, fingerprint: 'sha256:1' }] },
+      /the fingerprints of fixture 01_bulk_renewal_certs differ: sha256:0+ then, sha256:1 now/,
+    ],
+  ])('whose times mean something else is refused: %j', (changes, message) => {
+    expect(() => {
+      refuseIncomparable(ciReport(), run(changes));
+    }).toThrow(message);
+    expect(() => {
+      refuseIncomparable(ciReport(), run(changes));
+    }).toThrow(expect.objectContaining({ code: 'configuration' }));
+  });
+
+  it('is not held against what is not known yet', () => {
+    const unknown = { serverVersion: undefined, fixtures: [{ name, rows, fingerprint: undefined }] };
+    expect(() => {
+      refuseIncomparable(ciReport(), run(unknown));
+    }).not.toThrow();
+  });
+
+  it('that had nothing to do will do for its ratio, not for its time', () => {
+    const reference = measurementOf(roundsOf([0.5]));
+    expect(() => {
+      refuseIncomparable(noOpReport({ reference }), run({ measured: true }));
+    }).not.toThrow();
+    for (const measured of [true, false]) {
+      expect(() => {
+        refuseIncomparable(noOpReport(measured ? {} : { reference }), run({ measured }));
+      }).toThrow(/rows of 01_bulk_renewal_certs stood already when it was made/);
+    }
+  });
+});

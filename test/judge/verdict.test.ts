@@ -1,0 +1,236 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { takeRounds } from '../../src/judge/ratio-rounds.js';
+import type { CiReport, RatioRound, Verdict } from '../../src/report/result.js';
+import { judge, ratioLimits, type Criteria } from '../../src/judge/verdict.js';
+import { ciReport, measurementOf, noOpReport, roundsOf, verifiedFixture } from '../support/ci-report.js';
+import { seededRandom } from '../../bench/statistics.js';
+
+const criteria = (given: Partial<Criteria> = {}): Criteria => ({ maxRegressionPercent: 20, ...given });
+
+const drifted = ciReport({
+  verified: {
+    ...ciReport().verified,
+    intact: false,
+    fixtures: [verifiedFixture({ intact: false, driftedRows: 3, missing: { rows: 4, examples: [] } })],
+  },
+});
+
+const withRounds = (rounds: RatioRound[]): CiReport => ciReport({ reference: measurementOf(rounds) });
+
+/** Outcome of the whole, and of each check. */
+function summary({ outcome, checks }: Verdict): string[] {
+  return [outcome, ...checks.map((check) => `${check.name} ${check.outcome}`)];
+}
+
+describe('a verdict', () => {
+  it('without criteria is whether the rows stand', () => {
+    expect(summary(judge(ciReport(), criteria()))).toEqual(['pass', 'verify pass']);
+    const verdict = judge(drifted, criteria());
+    expect(summary(verdict)).toEqual(['drift', 'verify fail']);
+    expect(verdict.checks[0]).toMatchObject({ measured: 7, reason: '01_bulk_renewal_certs drifted' });
+  });
+
+  it('is drift whatever the times are, and then nothing was measured', () => {
+    expect(summary(judge(drifted, criteria({ budgetMs: 1, budgetRatio: 0.9 })))).toEqual([
+      'drift',
+      'verify fail',
+      'budget fail',
+      'budget-ratio skipped',
+    ]);
+  });
+
+  it.each([
+    [400, 'pass', 'pass'],
+    [399.9, 'over budget', 'fail'],
+  ])('holds the load time against a budget of %f ms', (budgetMs, outcome, check) => {
+    expect(summary(judge(ciReport(), criteria({ budgetMs })))).toEqual([
+      outcome,
+      'verify pass',
+      `budget ${check}`,
+    ]);
+  });
+
+  it('says that a load had nothing to do', () => {
+    expect(judge(noOpReport(), criteria({ budgetMs: 8000 })).checks[1]).toMatchObject({
+      outcome: 'pass',
+      reason: 'every row stood already: this is the time that it took to see that',
+    });
+  });
+});
+
+describe('a budget in times of the reference', () => {
+  const over = [1, 1.1, 1.2, 1.3, 1.4, 1.5];
+
+  it.each<[string, RatioRound[], string, string]>([
+    ['passes within it', roundsOf([0.4, 0.5, 0.6, 0.7, 0.8, 0.9]), 'pass', 'pass'],
+    ['does not fail by one round', roundsOf([0.4, 0.5, 0.6, 0.7, 0.8, 0.91]), 'pass', 'inconclusive'],
+    ['does not fail unconfirmed', roundsOf(over), 'pass', 'inconclusive'],
+    [
+      'does not fail where fresh rounds disagree',
+      [...roundsOf(over), ...roundsOf([0.9, 1.1, 1.2, 1.3, 1.4, 1.5], true)],
+      'pass',
+      'inconclusive',
+    ],
+    ['fails where fresh rounds agree', [...roundsOf(over), ...roundsOf(over, true)], 'over budget', 'fail'],
+  ])('%s', (_, rounds, outcome, check) => {
+    expect(summary(judge(withRounds(rounds), criteria({ budgetRatio: 0.9 })))).toEqual([
+      outcome,
+      'verify pass',
+      `budget-ratio ${check}`,
+    ]);
+  });
+
+  it('fails only where the whole interval that it shows is over the limit, and passes only where it is within', async () => {
+    const ratio = fc.double({ min: 0.5, max: 1.5, noNaN: true });
+    await fc.assert(
+      fc.asyncProperty(fc.infiniteStream(ratio), ratio, async (stream, limit) => {
+        const rounds = await takeRounds([limit], () =>
+          Promise.resolve({ oursMs: (stream.next().value as number) * 1000, referenceMs: 1000 }),
+        );
+        const check = judge(withRounds(rounds), criteria({ budgetRatio: limit })).checks[1]!;
+        const [low, high] = check.interval!;
+        if (check.outcome === 'fail') expect(low).toBeGreaterThan(limit);
+        if (check.outcome === 'pass') expect(high).toBeLessThanOrEqual(limit);
+        expect(rounds.length).toBeGreaterThanOrEqual(6);
+        expect(rounds.length).toBeLessThanOrEqual(30);
+        expect(rounds.some(({ confirming }) => confirming) || check.outcome !== 'fail').toBe(true);
+      }),
+    );
+  });
+});
+
+describe('rounds', () => {
+  const limit = 0.9;
+
+  /** Share of measurements that end red, and how many rounds they take, where noise has a heavy tail on both sides. */
+  async function simulate(trueRatio: number, measurements: number): Promise<{ red: number; rounds: number }> {
+    const random = seededRandom(7);
+    // One load in twenty is held up for as long as it takes.
+    const time = (): number => 1 + 0.3 * random() + (random() < 0.05 ? random() : 0);
+    let [red, rounds] = [0, 0];
+    for (let i = 0; i < measurements; i++) {
+      const taken = await takeRounds([limit], () =>
+        Promise.resolve({ oursMs: trueRatio * time(), referenceMs: time() }),
+      );
+      rounds += taken.length;
+      const { outcome } = judge(withRounds(taken), criteria({ budgetRatio: 0.9 }));
+      if (outcome === 'over budget') red += 1;
+    }
+    return { red: red / measurements, rounds: rounds / measurements };
+  }
+
+  it('are few where it is clear', async () => {
+    expect(await simulate(0.4, 200)).toEqual({ red: 0, rounds: 6 });
+  });
+
+  it('never condemn what is a little within the limit', async () => {
+    expect((await simulate(0.8, 1000)).red).toBe(0);
+  });
+
+  it('hardly ever condemn what is on the limit', async () => {
+    expect((await simulate(0.9, 1000)).red).toBeLessThan(0.01);
+  });
+
+  it('always condemn what is well over it', async () => {
+    const { red, rounds } = await simulate(1.8, 500);
+    expect(red).toBe(1);
+    expect(rounds).toBeLessThan(14);
+  });
+
+  it('catch a regression of 40 % where 20 % are allowed, and nothing where nothing has changed', async () => {
+    const random = seededRandom(3);
+    const time = (): number => 1 + 0.2 * random() + (random() < 0.05 ? random() : 0);
+    const measure = (ratio: number, limits: readonly number[]) =>
+      takeRounds(limits, () => Promise.resolve({ oursMs: ratio * time(), referenceMs: time() }));
+    const caught = { 0.5: 0, 0.7: 0 };
+    for (let i = 0; i < 200; i++) {
+      const baseline = withRounds(await measure(0.5, [0.9]));
+      const given = criteria({ budgetRatio: 0.9, baseline, maxRegressionPercent: 20 });
+      for (const ratio of [0.5, 0.7] as const)
+        if (judge(withRounds(await measure(ratio, ratioLimits(given))), given).outcome === 'regressed')
+          caught[ratio] += 1;
+    }
+    expect(caught[0.5]).toBe(0);
+    expect(caught[0.7]).toBeGreaterThan(170);
+  });
+
+  it('must be confirmed by fresh ones, of which the caller is told', async () => {
+    const told: number[] = [];
+    const asked: number[] = [];
+    const rounds = await takeRounds(
+      [limit],
+      (round) => {
+        asked.push(round);
+        return Promise.resolve({ oursMs: 2, referenceMs: 1 });
+      },
+      (count) => told.push(count),
+    );
+    expect(told).toEqual([6]);
+    expect(asked).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    expect(rounds.map(({ confirming }) => confirming)).toEqual([
+      ...Array.from({ length: 6 }, () => false),
+      ...Array.from({ length: 6 }, () => true),
+    ]);
+  });
+});
+
+describe('a comparison with an earlier run', () => {
+  const measured = (ratio: number, confirming = false): RatioRound[] =>
+    roundsOf(
+      [0.98, 0.99, 1, 1, 1.01, 1.02].map((share) => share * ratio),
+      confirming,
+    );
+  const baseline = ciReport({ reference: measurementOf(measured(0.5), 0.5, [0.49, 0.51]) });
+  const given = criteria({ budgetRatio: 5, baseline });
+
+  it('is by ratios where both runs have one', () => {
+    const rounds = [...measured(0.7), ...measured(0.7, true)];
+    const verdict = judge(withRounds(rounds), given);
+    expect(summary(verdict)).toEqual([
+      'regressed',
+      'verify pass',
+      'budget-ratio pass',
+      'max-regression fail',
+    ]);
+    const { measured: percent, interval, reason } = verdict.checks[2]!;
+    expect(percent).toBeCloseTo(40);
+    expect(interval![0]).toBeGreaterThan(20);
+    expect(reason).toMatch(/^ratios to the reference load were compared, 0.50 then, 0.70 now: /);
+  });
+
+  it.each([
+    [0.5, 'pass'],
+    [0.57, 'pass'],
+    [0.585, 'pass'],
+    [0.6, 'inconclusive'],
+    [0.61, 'inconclusive'],
+  ])('at a ratio of %f is %s', (ratio, outcome) => {
+    expect(judge(withRounds(measured(ratio)), given).checks[2]?.outcome).toBe(outcome);
+  });
+
+  it('asks for rounds until both limits are settled', () => {
+    expect(ratioLimits(given)).toEqual([5, 0.6]);
+    expect(ratioLimits(criteria({ baseline }))).toEqual([]);
+  });
+
+  it.each([
+    [334, 'pass', 'pass'],
+    [333, 'regressed', 'fail'],
+  ])('is by times otherwise, and says so: against %i ms', (loadMs, outcome, check) => {
+    const times = { ...ciReport().timings, loadMs };
+    const verdict = judge(ciReport(), criteria({ baseline: ciReport({ timings: times }) }));
+    expect(summary(verdict)).toEqual([outcome, 'verify pass', `max-regression ${check}`]);
+    expect(verdict.checks[1]?.reason).toMatch(
+      /^absolute times of one load each were compared, 33\d ms then, 400 ms now/,
+    );
+  });
+
+  it('is none for a run that had nothing to do', () => {
+    const verdict = judge(noOpReport(), criteria({ baseline: ciReport() }));
+    expect(summary(verdict)).toEqual(['pass', 'verify pass', 'max-regression skipped']);
+    expect(verdict.checks[1]?.reason).toBe(
+      "10,000 rows stood already, so this run's time is not that of a load",
+    );
+  });
+});

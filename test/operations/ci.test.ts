@@ -1,0 +1,243 @@
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { ci, type CiOptions } from '../../src/operations/ci.js';
+import { Session } from '../../src/postgres/session.js';
+import { defineFixture } from '../../src/fixtures/define-fixture.js';
+import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
+import type { Check, CiReport } from '../../src/report/result.js';
+import { useDatabase } from '../support/database.js';
+import { matchesSchema } from '../support/schema-validator.js';
+
+const database = useDatabase();
+const notices: string[] = [];
+
+const run = (options: CiOptions = {}): Promise<CiReport> =>
+  ci({
+    databaseUrl: database.url,
+    fixtures: [sizedCertificates(300), sizedAgents(200)],
+    settle: false,
+    onEvent: (event) => {
+      if (event.type === 'notice') notices.push(event.message);
+    },
+    ...options,
+  });
+
+const checkOf = ({ verdict }: CiReport, name: Check['name']): Check | undefined =>
+  verdict.checks.find((check) => check.name === name);
+
+const scratchSchemas = (): Promise<unknown[]> =>
+  database.query(`select nspname from pg_namespace where nspname like 'scale_seed%'`);
+
+/** Everything in the schema that a load must leave as it is. */
+const describeStructure = (): Promise<unknown[]> =>
+  database.query(`select conrelid::regclass::text as on, conname as name, pg_get_constraintdef(oid) as definition
+      from pg_constraint where connamespace = 'public'::regnamespace
+    union all select tgrelid::regclass::text, tgname, tgenabled::text from pg_trigger where not tgisinternal
+    union all select tablename, indexname, indexdef from pg_indexes where schemaname = 'public' order by 1, 2, 3`);
+
+describe('ci', () => {
+  it('loads, verifies and judges', async () => {
+    const report = await run();
+    expect(matchesSchema(report), JSON.stringify(matchesSchema.errors)).toBe(true);
+    expect(report.fixtures.map(({ inserted }) => inserted)).toEqual([300, 200]);
+    expect(report.verified.intact).toBe(true);
+    expect(report.reference).toBeUndefined();
+    expect(report.verdict).toMatchObject({ outcome: 'pass', checks: [{ name: 'verify' }] });
+  });
+
+  it('measures against the reference load, and leaves nothing of that', async () => {
+    const [structure, agents] = [await describeStructure(), await database.query('table agents')];
+    const rounds: number[] = [];
+    const report = await run({
+      budgetMs: 60_000,
+      budgetRatio: 1000,
+      onEvent: (event) => {
+        if (event.type === 'measure') rounds.push(event.round);
+      },
+    });
+    expect(rounds).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(matchesSchema(report), JSON.stringify(matchesSchema.errors)).toBe(true);
+    expect(report.verdict.outcome).toBe('pass');
+    expect(checkOf(report, 'budget')).toMatchObject({ outcome: 'pass', limit: 60_000 });
+    expect(checkOf(report, 'budget-ratio')).toMatchObject({ outcome: 'pass', limit: 1000, unit: 'ratio' });
+    expect(report.reference?.rounds).toHaveLength(6);
+    expect(report.reference?.leftOut).toEqual([]);
+    expect(report.reference?.references).toEqual([
+      { fixture: 'scale_certs', source: 'generate_series' },
+      { fixture: 'scale_agents', source: 'generate_series' },
+    ]);
+    expect(await scratchSchemas()).toEqual([]);
+    expect(await describeStructure()).toEqual(structure);
+    expect(await database.query('table agents')).toEqual(agents);
+  });
+
+  it('is over budget only after fresh rounds have confirmed it', async () => {
+    const report = await run({ budgetRatio: 0.0001 });
+    expect(report.verdict.outcome).toBe('over budget');
+    expect(report.reference?.rounds.map(({ confirming }) => confirming)).toEqual([
+      ...Array.from({ length: 6 }, () => false),
+      ...Array.from({ length: 6 }, () => true),
+    ]);
+    expect(notices).toContain('6 rounds were over the limit: fresh ones must confirm it');
+  });
+
+  it('does not measure a fleet that drifted', async () => {
+    await database.query(`update agents set status = 'Offline' where id = 'ag-scale-00000007'`);
+    const report = await run({ budgetRatio: 0.0001 });
+    expect(report.verdict.outcome).toBe('drift');
+    expect(checkOf(report, 'verify')).toMatchObject({ outcome: 'fail', measured: 1 });
+    expect(checkOf(report, 'budget-ratio')?.outcome).toBe('skipped');
+    await database.query(`update agents set status = 'Online' where id = 'ag-scale-00000007'`);
+  });
+
+  it.each([
+    ['exclusive mode', { mode: 'exclusive' }, (): CiOptions => ({ mode: 'exclusive' })],
+    ['parts', { jobs: 4 }, (): CiOptions => ({ jobs: 4 })],
+  ])('measures %s as it loads', async (_, expected, options) => {
+    const report = await run({ budgetRatio: 1000, ...options() });
+    expect(report).toMatchObject({ ...expected, verdict: { outcome: 'pass' } });
+  });
+});
+
+describe('a fixture of the user’s own', () => {
+  let slowedMs = 0;
+  const asleep = new Int32Array(new SharedArrayBuffer(4));
+  const own = defineFixture({
+    name: 'own',
+    table: 'own',
+    count: 400,
+    columns: { id: 'text', owner: 'text', tags: 'jsonb', codes: 'integer[]', at: 'timestamptz after anchor' },
+    constants: { kind: { type: 'varchar(10)', value: `o'wn` } },
+    conflictKeys: [['id']],
+    mark: { column: 'id', prefix: 'own-' },
+    numberedKeys: { id: { prefix: 'own-', digits: 4, suffix: '' } },
+    *rows(first, last) {
+      for (let g = first; g <= last; g++) {
+        if (g % 100 === 0) Atomics.wait(asleep, 0, 0, slowedMs);
+        yield [`own-${String(g).padStart(4, '0')}`, g % 2 ? 'o-bob' : null, { g }, g % 3 ? [g, null] : [], g];
+      }
+    },
+  });
+
+  beforeAll(async () => {
+    await database.query(`create table own (
+      id text primary key, owner text references owners (id) on delete restrict, tags jsonb, codes integer[],
+      at timestamptz, kind varchar(10), number bigserial, twice integer generated always as (array_length(codes, 1) * 2) stored,
+      changes integer default 0, check (id <> ''))`);
+    await database.query(`create function count_change() returns trigger language plpgsql as
+      $$begin new.changes = new.changes + 1; perform pg_notify('changed', new.id); return new; end$$`);
+    await database.query(
+      `create trigger counts before insert on own for each row execute function count_change()`,
+    );
+  });
+
+  it('is measured against ready rows, and nothing else is touched', async () => {
+    const report = await run({ fixtures: [own], budgetRatio: 1000 });
+    expect(checkOf(report, 'verify')?.outcome).toBe('fail');
+    await database.query(`update own set changes = 0`);
+    const used = await database.value(`select last_value from own_number_seq`);
+    const sent = vi.spyOn(Session.prototype, 'query');
+    const again = await run({ fixtures: [own], budgetRatio: 1000 });
+    const silenced = sent.mock.calls.filter(([sql]) => sql.includes('session_replication_role = replica'));
+    sent.mockRestore();
+    expect(silenced).toEqual([]);
+    expect(again.reference).toMatchObject({
+      references: [{ fixture: 'own', source: 'a ready table' }],
+      leftOut: ['own: the triggers counts'],
+    });
+    expect(again.fixtures[0]?.foreignKeys.check).toBe('row');
+    expect(again.reference?.rounds).toHaveLength(6);
+    expect(await database.value(`select last_value from own_number_seq`)).toBe(used);
+  });
+
+  it('is caught when it is slow, since its reference is not', async () => {
+    slowedMs = 50;
+    const report = await run({ fixtures: [own], budgetRatio: 5 });
+    slowedMs = 0;
+    expect(report.verdict.outcome).toBe('over budget');
+  });
+
+  it('must not have formulas that leave rows out', async () => {
+    const wrong = {
+      ...sizedAgents(200),
+      formulas: { ...sizedAgents(200).formulas, id: `'ag-scale-' || g % 9` },
+    };
+    await expect(run({ fixtures: [wrong], budgetRatio: 1000 })).rejects.toMatchObject({
+      code: 'fixture',
+      phase: 'measure',
+      message: 'the reference load inserted 9 rows where ours inserted 200',
+      state: 'the fleet is loaded and stands; it was not judged',
+    });
+    expect(await scratchSchemas()).toEqual([]);
+  });
+});
+
+describe('a role', () => {
+  let url: string;
+  let role: string;
+
+  beforeAll(async () => {
+    role = await database.role();
+    await database.query(`grant select on all tables in schema public to ${role}`);
+    await database.query(`grant insert on managed_certificates, agents to ${role}`);
+    const own = new URL(database.url);
+    [own.username, own.password] = [role, 'pw'];
+    url = own.href;
+  });
+
+  it('that may create no schema is told what to grant', async () => {
+    await expect(run({ databaseUrl: url, budgetRatio: 1000 })).rejects.toMatchObject({
+      code: 'privilege',
+      message: 'the role may not create the scratch schema that the reference load goes into',
+      hint: expect.stringMatching(new RegExp(`^grant create on database \\S+ to ${role},`)) as string,
+    });
+  });
+
+  it('needs no more than that', async () => {
+    const name = new URL(database.url).pathname.slice(1);
+    await database.query(`grant create on database ${name} to ${role}`);
+    const report = await run({ databaseUrl: url, budgetRatio: 1000 });
+    expect(report.foreignKeys.check).toBe('row');
+    expect(report.verdict.outcome).toBe('pass');
+    await database.query(`revoke create on database ${name} from ${role}`);
+    expect(await scratchSchemas()).toEqual([]);
+  });
+});
+
+describe('a baseline', () => {
+  it('is compared by ratio', async () => {
+    const baseline = await run({ budgetRatio: 1000 });
+    const same = await run({ budgetRatio: 1000, baseline, maxRegressionPercent: 10_000 });
+    expect(checkOf(same, 'max-regression')).toMatchObject({ outcome: 'pass', limit: 10_000 });
+    baseline.reference!.median = 0.001;
+    const slower = await run({ budgetRatio: 1000, baseline });
+    expect(slower.verdict.outcome).toBe('regressed');
+    expect(checkOf(slower, 'max-regression')).toMatchObject({ outcome: 'fail', limit: 20 });
+  });
+
+  it('of another mode or size is refused before anything is loaded', async () => {
+    const baseline = await run({ fixtures: [sizedAgents(200)], budgetRatio: 1000 });
+    for (const options of [{ mode: 'exclusive' as const }, { fixtures: [sizedAgents(201)] }]) {
+      await expect(
+        run({ fixtures: [sizedAgents(200)], budgetRatio: 1000, baseline, ...options }),
+      ).rejects.toMatchObject({ code: 'configuration', state: undefined });
+    }
+    expect(await database.value(`select count(*) from agents where id like 'ag-scale-%'`)).toBe('200');
+  });
+
+  it('of another fingerprint or PostgreSQL is refused', async () => {
+    const baseline = await run({ fixtures: [sizedAgents(200)], budgetRatio: 1000 });
+    const [fixture] = baseline.fixtures;
+    const others = [
+      { ...baseline, server: { version: '13.1' } },
+      { ...baseline, fixtures: [{ ...fixture!, fingerprint: `sha256:${'0'.repeat(64)}` }] },
+    ];
+    for (const other of others) {
+      await expect(
+        run({ fixtures: [sizedAgents(200)], budgetRatio: 1000, baseline: other }),
+      ).rejects.toMatchObject({
+        code: 'configuration',
+        state: 'the fleet is loaded and stands; it was not judged',
+      });
+    }
+  });
+});

@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { clean } from '../../src/operations/clean.js';
+import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
+import { load } from '../../src/operations/load.js';
+import { reset } from '../../src/operations/reset.js';
+import { verify } from '../../src/operations/verify.js';
+import { run } from '../support/command-line.js';
+import { useDatabase } from '../support/database.js';
+import { differenceSql } from '../support/oracle.js';
+
+// There is no Citus here. What is sent to it is sent to PostgreSQL instead, and its catalogue has a stand-in.
+const database = useDatabase();
+const at = (): { databaseUrl: string } => ({ databaseUrl: database.url });
+
+const onWorkers = (table: string) => ({
+  check: 'row',
+  reason: `Citus keeps ${table} on its workers, where session_replication_role does not reach`,
+});
+
+describe('the way for Citus', () => {
+  it('makes the same rows by row and ON CONFLICT, and says why', async () => {
+    const report = await load({ ...at(), citus: true });
+    expect(report.fixtures.map(({ inserted, merge, foreignKeys }) => [inserted, merge, foreignKeys])).toEqual(
+      [
+        [10_000, 'on conflict', onWorkers('managed_certificates')],
+        [5_000, 'on conflict', onWorkers('agents')],
+      ],
+    );
+    expect(report.foreignKeys.check).toBe('row');
+    for (const { name } of report.fixtures) {
+      expect(await database.query(differenceSql(name), [report.anchor])).toEqual([]);
+    }
+  });
+
+  it('sends nothing the second time', async () => {
+    const report = await load({ ...at(), citus: true });
+    expect(report.fixtures.map(({ merge }) => merge)).toEqual(['none', 'none']);
+  });
+
+  it('lets the foreign keys of the tables refuse a row without a parent', async () => {
+    await database.query(`delete from owners where id = 'o-carol'`);
+    const orphans = { ...sizedCertificates(10), parents: [] };
+    await expect(load({ ...at(), citus: true, fixtures: [orphans] })).rejects.toMatchObject({
+      code: 'parents',
+      message: expect.stringContaining('violates foreign key constraint') as string,
+    });
+  });
+
+  it('locks no table: exclusive mode is refused', async () => {
+    const { code, stdout, stderr } = await run(['load', '--agents', '10', '--mode', 'exclusive', '--citus'], {
+      DATABASE_URL: database.url,
+    });
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(
+      `scale-seed: exclusive mode is not for public.agents: Citus keeps it on its workers
+  now: scale_agents: nothing was changed
+  try: load with --mode online
+`,
+    );
+  });
+});
+
+describe('tables in Citus’ catalogue', () => {
+  it('are loaded that way without being told, and no others', async () => {
+    await database.query('set allow_system_table_mods = on');
+    await database.query(
+      `create table pg_catalog.pg_dist_partition (
+         logicalrelid regclass not null, partmethod "char" not null, partkey text, colocationid integer not null,
+         repmodel "char" not null, autoconverted boolean not null)`,
+    );
+    await database.query(`insert into pg_dist_partition values ('agents', 'n', null, 7, 's', false)`);
+    const report = await load({
+      ...at(),
+      fixtures: [sizedAgents(20), sizedCertificates(10)],
+      createParents: true,
+    });
+    expect(report.fixtures.map(({ foreignKeys }) => foreignKeys.check)).toEqual(['row', 'set']);
+    expect(report.foreignKeys).toEqual(onWorkers('agents'));
+  });
+
+  it('are verified, reset and cleaned', async () => {
+    const agents = { ...at(), fixtures: [sizedAgents(20)] };
+    await database.query(`update agents set status = 'Offline' where id = 'ag-scale-00000003'`);
+    expect((await verify(agents)).fixtures[0]?.driftedRows).toBe(1);
+    expect((await reset(agents)).fixtures[0]?.restored).toBe(20);
+    expect((await verify(agents)).intact).toBe(true);
+    expect((await clean(agents)).fixtures[0]?.deleted).toBe(20);
+  });
+});

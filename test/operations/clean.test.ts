@@ -1,0 +1,193 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { clean, type CleanPlan } from '../../src/operations/clean.js';
+import { sizedAgents } from '../../src/fixtures/sized.js';
+import { load } from '../../src/operations/load.js';
+import { useDatabase } from '../support/database.js';
+
+const database = useDatabase();
+const agents = () => ({ databaseUrl: database.url, fixtures: [sizedAgents(10)], settle: false });
+
+beforeEach(async () => {
+  await database.query(
+    `alter table agents drop column if exists leader; drop table if exists racks, slots; truncate agents cascade`,
+  );
+  await load(agents());
+});
+
+describe('foreign keys allow and forbid as PostgreSQL has it', () => {
+  it.each(['no action', 'restrict'])(
+    'rows that go along and refer to one another, on delete %s',
+    async (action) => {
+      await database.query(
+        `alter table agents add leader text references agents on delete ${action};
+       update agents set leader = 'ag-scale-00000001'`,
+      );
+      expect((await clean(agents())).fixtures[0]).toMatchObject({ deleted: 10, dependents: [] });
+    },
+  );
+
+  it('but not the rest of such rows', async () => {
+    await database.query(
+      `alter table agents add leader text references agents;
+       update agents set leader = 'ag-scale-00000001';
+       insert into agents (id, name, hostname, api_key_hash, leader) values ('ag-real', 'real', 'h', 'x', 'ag-scale-00000002')`,
+    );
+    await expect(clean(agents())).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(/forbid its deletion: 1 in public.agents$/) as string,
+    });
+  });
+
+  it('rows that a cascade takes by another way', async () => {
+    await database.query(
+      `create table racks (id text primary key, agent_id text references agents on delete cascade);
+       create table slots (rack_id text references racks, agent_id text references agents on delete cascade);
+       insert into racks values ('r-1', 'ag-scale-00000001'), ('r-2', 'ag-scale-00000002');
+       insert into slots values ('r-1', 'ag-scale-00000001'), ('r-2', 'ag-scale-00000003')`,
+    );
+    expect((await clean(agents())).fixtures[0]?.dependents).toEqual([
+      { table: 'public.racks', rows: 2, effect: 'deleted' },
+      { table: 'public.slots', rows: 2, effect: 'deleted' },
+    ]);
+  });
+
+  it('but not where the cascade would come too late', async () => {
+    await database.query(
+      `create table racks (id text primary key, agent_id text references agents on delete cascade);
+       create table slots (rack_id text references racks on delete cascade, agent_id text references agents);
+       insert into racks values ('r-1', 'ag-scale-00000001');
+       insert into slots values ('r-1', 'ag-scale-00000001')`,
+    );
+    await expect(clean(agents())).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining('still referenced from table "slots"') as string,
+      state: 'scale_agents: nothing was changed',
+      hint: 'delete the rows that refer to it first',
+    });
+  });
+
+  it('a key that is not enforced', async () => {
+    if (Number(await database.value('show server_version_num')) < 180_000) return;
+    await database.query(
+      `create table racks (agent_id text references agents not enforced,
+         owner_id text references agents on delete cascade not enforced);
+       insert into racks values ('ag-scale-00000001', 'ag-scale-00000001')`,
+    );
+    expect((await clean(agents())).fixtures[0]).toMatchObject({ deleted: 10, dependents: [] });
+  });
+});
+
+describe('what goes along', () => {
+  it('is counted once, whichever way it goes, and what is changed only where it stays', async () => {
+    await database.query(
+      `create table racks (id text primary key, agent_id text references agents on delete cascade);
+       create table slots (rack_id text references racks on delete cascade,
+         agent_id text references agents on delete cascade, spare_id text references agents on delete set null);
+       insert into racks values ('r-1', 'ag-scale-00000001'), ('r-2', null);
+       insert into slots values ('r-1', 'ag-scale-00000001', 'ag-scale-00000001'),
+         ('r-1', 'ag-scale-00000002', null), ('r-2', null, 'ag-scale-00000003')`,
+    );
+    expect((await clean(agents())).fixtures[0]?.dependents).toEqual([
+      { table: 'public.racks', rows: 1, effect: 'deleted' },
+      { table: 'public.slots', rows: 2, effect: 'deleted' },
+      { table: 'public.slots', rows: 1, effect: 'set null' },
+    ]);
+    expect(await database.query('select * from slots')).toEqual([
+      { rack_id: 'r-2', agent_id: null, spare_id: null },
+    ]);
+  });
+
+  it('is followed from row to row of one table', async () => {
+    await database.query(
+      `alter table agents add leader text references agents on delete cascade;
+       insert into agents (id, name, hostname, api_key_hash, leader)
+       select 'ag-real-' || g, 'real-' || g, 'h', 'x', case g when 1 then 'ag-scale-00000001' else 'ag-real-' || g - 1 end
+       from generate_series(1, 5) as g`,
+    );
+    expect((await clean(agents())).fixtures[0]?.dependents).toEqual([
+      { table: 'public.agents', rows: 5, effect: 'deleted' },
+    ]);
+    expect(await database.value('select count(*) from agents')).toBe('0');
+  });
+});
+
+describe('while an answer is waited for', () => {
+  const addRacks = (first: number, last: number) =>
+    database.query(
+      `insert into racks select g, 'ag-scale-00000001' from generate_series(${first}, ${last}) as g`,
+    );
+  const racks = (rows: number) => ({ table: 'public.racks', rows, effect: 'deleted' });
+
+  beforeEach(async () => {
+    await database.query(
+      `create table racks (id int primary key, agent_id text references agents on delete cascade);
+       create table slots (agent_id text references agents)`,
+    );
+  });
+
+  it('rows may come: it is asked again, and the report says what went', async () => {
+    const plans: CleanPlan[] = [];
+    const notices: string[] = [];
+    const confirm = async (plan: CleanPlan): Promise<boolean> => {
+      if (plans.push(plan) === 1) await addRacks(1, 500);
+      return true;
+    };
+    const report = await clean({
+      ...agents(),
+      confirm,
+      onEvent: (event) => {
+        if (event.type === 'notice') notices.push(event.message);
+      },
+    });
+    expect(plans.map(({ dependents }) => dependents)).toEqual([[], [racks(500)]]);
+    expect(notices).toEqual(['scale_agents: rows were added in the meantime, and more would go now']);
+    expect(report.fixtures[0]).toMatchObject({ deleted: 10, dependents: [racks(500)] });
+    expect(await database.value('select count(*) from racks')).toBe('0');
+  });
+
+  it('rows may come, and a no is still a no', async () => {
+    const answers = [true, false];
+    const confirm = async (): Promise<boolean> => {
+      await addRacks(answers.length * 10, answers.length * 10 + 9);
+      return answers.shift() === true;
+    };
+    const report = await clean({ ...agents(), confirm });
+    expect(report.fixtures[0]).toMatchObject({ deleted: 0, dependents: [] });
+    expect(await database.value('select count(*) from agents')).toBe('10');
+    expect(await database.value('select count(*) from racks')).toBe('20');
+  });
+
+  it('rows may go: it is not asked again, and the report says what went', async () => {
+    await addRacks(1, 5);
+    const plans: CleanPlan[] = [];
+    const confirm = async (plan: CleanPlan): Promise<boolean> => {
+      plans.push(plan);
+      await database.query(`delete from racks where id in (1, 2)`);
+      return true;
+    };
+    const report = await clean({ ...agents(), confirm });
+    expect(plans.map(({ dependents }) => dependents)).toEqual([[racks(5)]]);
+    expect(report.fixtures[0]?.dependents).toEqual([racks(3)]);
+  });
+
+  it('rows may come that forbid it', async () => {
+    const confirm = async (): Promise<boolean> => {
+      await database.query(`insert into slots values ('ag-scale-00000001')`);
+      return true;
+    };
+    await expect(clean({ ...agents(), confirm })).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(/forbid its deletion: 1 in public.slots$/) as string,
+    });
+  });
+
+  it('nobody being asked, rows of a transaction that is just ending are counted too', async () => {
+    const other = await database.client();
+    await other.query('begin');
+    await other.query(`insert into racks values (1, 'ag-scale-00000001')`);
+    const cleaning = clean(agents());
+    await database.untilSession(`wait_event_type = 'Lock'`);
+    await other.query('commit');
+    expect((await cleaning).fixtures[0]).toMatchObject({ deleted: 10, dependents: [racks(1)] });
+  });
+});

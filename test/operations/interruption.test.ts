@@ -1,0 +1,228 @@
+import { createServer, type AddressInfo } from 'node:net';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { defineFixture } from '../../src/fixtures/define-fixture.js';
+import type { Fixture } from '../../src/fixtures/fixture.js';
+import { sizedAgents } from '../../src/fixtures/sized.js';
+import { load, type LoadOptions } from '../../src/operations/load.js';
+import { start } from '../support/command-line.js';
+import { useDatabase } from '../support/database.js';
+import { startTcpProxy } from '../support/tcp-proxy.js';
+
+const database = useDatabase();
+/** Somebody waits for a lock, and in this database: other files' tests share the server. */
+const LOCK_WAITED_FOR = `select exists (select from pg_locks where not granted
+  and database = (select oid from pg_database where datname = current_database()))`;
+const NOWHERE = 'postgresql://127.0.0.1:1/d';
+
+/** 5,000 agents; `before` is awaited before each of them. */
+function agents(name: string, before: (g: number) => Promise<void> | undefined): Fixture {
+  return defineFixture({
+    name,
+    table: 'agents',
+    count: 5_000,
+    columns: { id: 'text', name: 'text', hostname: 'text', api_key_hash: 'text' },
+    conflictKeys: [['id']],
+    mark: { column: 'id', prefix: `ag-${name}-` },
+    async *rows(first, last) {
+      for (let g = first; g <= last; g++) {
+        await before(g);
+        yield [`ag-${name}-${g}`, `${name}-${g}`, 'h', 'x'];
+      }
+    },
+  });
+}
+
+const never = new Promise<void>(() => undefined);
+
+describe('a generator that never settles', () => {
+  it.each([
+    ['before its first row', 1],
+    ['while the rows before it are merged', 4_000],
+  ])('%s is given up when the time is over', async (_, last) => {
+    const fixtures = [agents('stuck', (g) => (g === last ? never : undefined))];
+    await expect(load({ databaseUrl: database.url, fixtures, timeoutMs: 500 })).rejects.toMatchObject({
+      code: 'timeout',
+      message: expect.stringContaining('the time limit of 500 ms has run out') as string,
+      state: 'stuck: nothing was changed',
+    });
+    expect(await database.value(`select count(*) from agents where id like 'ag-stuck-%'`)).toBe('0');
+  });
+});
+
+describe('an abort', () => {
+  it('that the generator hears of first is no unhandled rejection', async () => {
+    const unhandled: unknown[] = [];
+    const listen = (reason: unknown): void => void unhandled.push(reason);
+    process.on('unhandledRejection', listen);
+    for (let n = 1; n <= 10; n++) {
+      const controller = new AbortController();
+      const listening = agents(`heard-${n}`, () => {
+        controller.signal.throwIfAborted();
+        return undefined;
+      });
+      const loading = load({
+        databaseUrl: database.url,
+        fixtures: [{ ...listening, count: 100_000 }],
+        signal: controller.signal,
+        onEvent: (event) => {
+          if (event.type !== 'phase' || event.phase !== 'merge') return;
+          setTimeout(() => {
+            controller.abort();
+          }, n);
+        },
+      });
+      await expect(loading).rejects.toMatchObject({
+        state: expect.stringContaining('nothing was changed') as string,
+      });
+    }
+    process.off('unhandledRejection', listen);
+    expect(unhandled).toEqual([]);
+  });
+
+  it('before the commit is sent leaves no doubt', async () => {
+    const controller = new AbortController();
+    const fixtures = [agents('last', () => undefined)];
+    const onEvent: LoadOptions['onEvent'] = (event) => {
+      if (event.type === 'progress' && event.phase === 'merge' && event.rows === 5_000) controller.abort();
+    };
+    await expect(
+      load({ databaseUrl: database.url, fixtures, signal: controller.signal, onEvent }),
+    ).rejects.toMatchObject({ code: 'interrupted', state: 'last: nothing was changed' });
+  });
+});
+
+describe('a network that passes nothing on any more', () => {
+  it.each([
+    ['for new connections either', false],
+    ['but new connections', true],
+  ])('%s is given up when the time is over', async (_, newOnesPass) => {
+    const own = new URL(database.url);
+    const proxy = await startTcpProxy(Number(own.port));
+    own.port = String(proxy.port);
+    const options: LoadOptions = {
+      databaseUrl: own.href,
+      fixtures: [agents('stalled', () => undefined)],
+      timeoutMs: 1_000,
+      onEvent: (event) => {
+        if (event.type === 'progress') proxy.stall({ newOnesPass });
+      },
+    };
+    await expect(load(options)).rejects.toMatchObject({
+      code: 'timeout',
+      state: 'stalled: nothing was changed',
+    });
+    await proxy.close();
+  });
+
+  it('is given up while connecting', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => silent.once('listening', resolve));
+    const { port } = silent.address() as AddressInfo;
+    await expect(
+      load({ databaseUrl: `postgresql://127.0.0.1:${port}/d`, timeoutMs: 300 }),
+    ).rejects.toMatchObject({ code: 'timeout', state: 'nothing was changed' });
+    silent.close();
+  });
+});
+
+describe('waiting for a server', () => {
+  it.each<[string, string[], NodeJS.Signals | undefined, number, RegExp]>([
+    ['--timeout', ['--timeout', '1s'], undefined, 1, /the time limit of 1000 ms has run out/],
+    ['Ctrl-C', [], 'SIGINT', 130, /interrupted/],
+    ['SIGTERM', [], 'SIGTERM', 143, /interrupted/],
+  ])('is ended by %s', async (_, options, signal, code, message) => {
+    const loading = start(['load', '--wait', '30s', ...options, '--database-url', NOWHERE]);
+    await loading.saw('waiting: ');
+    if (signal !== undefined) loading.kill(signal);
+    const outcome = await loading.outcome;
+    expect(outcome.code).toBe(code);
+    expect(outcome.stderr).toMatch(message);
+    expect(outcome.stderr).toContain('  now: nothing was changed\n');
+    expect(outcome.stderr).not.toMatch(/this is a bug|\n\s+at /);
+  });
+});
+
+describe('what stands when a load is interrupted', () => {
+  const fixtures = [sizedAgents(2_000)];
+
+  it('while the table is vacuumed is everything', async () => {
+    const other = await database.client();
+    await other.query('begin');
+    // Keeps VACUUM waiting, and nobody else.
+    await other.query('lock table agents in share update exclusive mode');
+    const controller = new AbortController();
+    const loading = load({ databaseUrl: database.url, fixtures, signal: controller.signal });
+    loading.catch(() => undefined);
+    await database.untilSession(`query like 'vacuum%' and wait_event_type = 'Lock'`);
+    controller.abort();
+    await expect(loading).rejects.toMatchObject({
+      code: 'interrupted',
+      phase: 'settle',
+      state: 'everything is done and committed, but the tables are not vacuumed and analyzed',
+    });
+    // The server was told, too: otherwise the VACUUM would go on waiting.
+    expect(await database.sessions(`wait_event_type = 'Lock'`)).toBe(0);
+    await other.query('rollback');
+  });
+
+  it('while it looks at its committed rows is everything', async () => {
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    const loading = load({
+      databaseUrl: database.url,
+      fixtures: [agents('counted', (g) => (g === 4_000 ? held : undefined))],
+    });
+    loading.catch(() => undefined);
+    await database.untilSession(`query like 'insert into %' and state = 'idle in transaction'`);
+    // Waits for the load's transaction, and then keeps its next statement waiting.
+    const other = await database.client();
+    const locked = other.query('begin; lock table agents in access exclusive mode');
+    await database.until(LOCK_WAITED_FOR);
+    letGo();
+    await locked;
+    await database.untilSession(`query like 'select count%' and wait_event_type = 'Lock'`);
+    await database.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = current_database() and application_name = 'scale-seed'`,
+    );
+    await expect(loading).rejects.toMatchObject({
+      code: 'server',
+      state: 'counted: done and committed',
+    });
+    await other.query('rollback');
+    expect(await database.value(`select count(*) from agents where id like 'ag-counted-%'`)).toBe('5000');
+  });
+});
+
+describe('a role whose transactions see only what was committed before them', () => {
+  let role: string;
+
+  beforeAll(async () => {
+    role = await database.role();
+    await database.query('delete from agents');
+    await database.query(`grant select, insert on agents to ${role}`);
+    await database.query(`alter role ${role} set default_transaction_isolation = 'repeatable read'`);
+  });
+
+  it('loads all the same when it has waited for another loader', async () => {
+    const url = new URL(database.url);
+    [url.username, url.password] = [role, 'pw'];
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    const first = load({
+      databaseUrl: url.href,
+      fixtures: [agents('twice', (g) => (g === 5_000 ? held : undefined))],
+    });
+    const onEvent: LoadOptions['onEvent'] = (event) => {
+      if (event.type === 'notice' && event.message.startsWith('another scale-seed')) letGo();
+    };
+    await database.untilSession(`query like 'copy%'`);
+    const second = load({
+      databaseUrl: url.href,
+      fixtures: [agents('twice', () => undefined)],
+      onEvent,
+    });
+    expect((await first).fixtures[0]).toMatchObject({ inserted: 5_000, skipped: 0 });
+    expect((await second).fixtures[0]).toMatchObject({ inserted: 0, skipped: 5_000 });
+  });
+});

@@ -1,0 +1,136 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { defineFixture } from '../../src/fixtures/define-fixture.js';
+import { sizedAgents } from '../../src/fixtures/sized.js';
+import { load } from '../../src/operations/load.js';
+import { reset } from '../../src/operations/reset.js';
+import { verify } from '../../src/operations/verify.js';
+import { run } from '../support/command-line.js';
+import { useDatabase } from '../support/database.js';
+
+const database = useDatabase();
+const agents = () => ({ databaseUrl: database.url, fixtures: [sizedAgents(10)], settle: false });
+
+beforeEach(async () => {
+  await database.query('truncate agents cascade');
+  await load(agents());
+});
+
+/** Gives every one of the first rows the name of the next, and the last of them that of the first. */
+async function rotateNames(rows: number): Promise<void> {
+  await database.query(
+    `update agents set name = 'other-' || id where right(id, 2)::int <= ${rows};
+     update agents set name = 'loadtest-scale-agent-' || lpad((right(id, 2)::int % ${rows} + 1)::text, 8, '0')
+     where right(id, 2)::int <= ${rows}`,
+  );
+}
+
+describe('rows that hold each other’s unique keys', () => {
+  it.each([2, 3, 10])('%s of them are put back', async (rows) => {
+    await rotateNames(rows);
+    await database.query(`update agents set status = 'Offline'`);
+    expect((await verify(agents())).fixtures[0]?.drift[0]).toMatchObject({ column: 'name', rows });
+    expect((await reset(agents())).fixtures[0]).toMatchObject({ restored: 10, inserted: 0, blocked: 0 });
+    expect((await verify(agents())).intact).toBe(true);
+  });
+
+  it('and of which some are missing are put back', async () => {
+    await rotateNames(3);
+    await database.query(`delete from agents where id = 'ag-scale-00000002'`);
+    expect((await reset(agents())).fixtures[0]).toMatchObject({ restored: 9, inserted: 1, blocked: 0 });
+    expect((await verify(agents())).intact).toBe(true);
+  });
+
+  const refused = {
+    code: 'conflict',
+    message: expect.stringContaining('Key (name)=(loadtest-scale-agent-0000000') as string,
+    state: 'scale_agents: nothing was changed',
+    hint: expect.stringContaining('`scale-seed clean` and then `load`') as string,
+  };
+
+  it('stay where the column takes no name for the time between, and it is said what to do', async () => {
+    await rotateNames(2);
+    await database.query(`alter table agents add constraint short check (length(name) < 40)`);
+    await expect(reset(agents())).rejects.toMatchObject(refused);
+    await database.query('alter table agents drop constraint short');
+  });
+
+  it('stay where a row of somebody else’s holds one too', async () => {
+    await rotateNames(2);
+    await database.query(
+      `update agents set name = 'mine' where id = 'ag-scale-00000003';
+       insert into agents (id, name, hostname, api_key_hash) values ('ag-real', 'loadtest-scale-agent-00000003', 'h', 'x')`,
+    );
+    await expect(reset(agents())).rejects.toMatchObject(refused);
+  });
+
+  it('stay where the key is no text', async () => {
+    const racks = defineFixture({
+      name: 'racks',
+      table: 'racks',
+      count: 2,
+      columns: { id: 'text', place: 'integer' },
+      conflictKeys: [['id'], ['place']],
+      mark: { column: 'id', prefix: 'r-' },
+      rows: (first, last) =>
+        [
+          ['r-1', 1],
+          ['r-2', 2],
+        ].slice(first - 1, last),
+    });
+    await database.query('create table racks (id text primary key, place int unique)');
+    const options = { ...agents(), fixtures: [racks] };
+    await load(options);
+    await database.query('update racks set place = place + 2; update racks set place = 5 - place');
+    await expect(reset(options)).rejects.toMatchObject({ code: 'conflict', hint: refused.hint });
+  });
+});
+
+describe('a trigger of the table', () => {
+  async function noticesOfReset(): Promise<string[]> {
+    const notices: string[] = [];
+    await reset({
+      ...agents(),
+      onEvent: (event) => {
+        if (event.type === 'notice') notices.push(event.message);
+      },
+    });
+    return notices;
+  }
+
+  beforeEach(async () => {
+    await database.query(
+      `create function touch() returns trigger language plpgsql as
+         $$ begin new.last_heartbeat_at := now() + interval '1 hour'; return new; end $$;
+       create function look() returns trigger language plpgsql as $$ begin return new; end $$`,
+    );
+    return () => database.query('drop function touch, look cascade');
+  });
+
+  it('that changes what was written is named, with the columns, as the next verify finds them', async () => {
+    await database.query(
+      `create trigger touch before update on agents for each row execute function touch()`,
+    );
+    expect(await noticesOfReset()).toEqual([
+      'scale_agents: triggers of agents (touch) changed what was written: last_heartbeat_at in 10 rows',
+    ]);
+    expect((await verify(agents())).fixtures[0]?.drift).toMatchObject([
+      { column: 'last_heartbeat_at', rows: 10 },
+    ]);
+  });
+
+  it('that changes nothing is none of the report’s business', async () => {
+    await database.query(`create trigger look before update on agents for each row execute function look()`);
+    expect(await noticesOfReset()).toEqual([]);
+    expect((await verify(agents())).intact).toBe(true);
+  });
+});
+
+describe('rows that cannot be put back', () => {
+  it('are drift to the command line', async () => {
+    await database.query(`delete from agents where id = 'ag-scale-00000002';
+      insert into agents (id, name, hostname, api_key_hash) values ('thief', 'loadtest-scale-agent-00000002', 'h', 'x')`);
+    const { code, stdout } = await run(['reset', '--agents', '10'], { DATABASE_URL: database.url });
+    expect(stdout).toContain('1 rows could not be added');
+    expect(code).toBe(4);
+  });
+});

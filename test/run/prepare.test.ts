@@ -1,0 +1,131 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { defineFixture } from '../../src/fixtures/define-fixture.js';
+import { chooseFixtures } from '../../src/fixtures/registry.js';
+import { sizedAgents } from '../../src/fixtures/sized.js';
+import { load } from '../../src/operations/load.js';
+import { useDatabase } from '../support/database.js';
+
+const database = useDatabase();
+const at = (): { databaseUrl: string } => ({ databaseUrl: database.url });
+
+function ownFixture(columns: Record<string, string>, table = 'own') {
+  return defineFixture({
+    name: 'own',
+    table,
+    count: 1,
+    columns: { id: 'text', ...columns },
+    conflictKeys: [['id']],
+    mark: { column: 'id', prefix: 'own-' },
+    rows: () => [['own-1', ...Object.keys(columns).map(() => 'x')]],
+  });
+}
+
+describe('tables', () => {
+  beforeAll(async () => {
+    await database.query(
+      `create table own (id text primary key, wanted text not null, made text generated always as (id) stored)`,
+    );
+    await database.query(`create schema "o'dd ""one"";"`);
+    await database.query(`create table "o'dd ""one"";".own (id text primary key)`);
+  });
+
+  it.each([
+    ['a table that is not there', ownFixture({}, 'nothing'), 'there is no table nothing on the search_path'],
+    [
+      'a column that is not there',
+      ownFixture({ wanted: 'text', b: 'text' }),
+      'fixture own: table own has no column b',
+    ],
+    [
+      'a column that the table makes',
+      ownFixture({ wanted: 'text', made: 'text' }),
+      'fixture own: table own makes column made itself',
+    ],
+    ['a column that gets no value', ownFixture({}), 'fixture own: table own wants a value in column wanted'],
+  ])('%s is refused before the first row', async (_, fixture, message) => {
+    await expect(load({ ...at(), fixtures: [fixture] })).rejects.toMatchObject({
+      code: 'schema',
+      phase: 'prepare',
+      message,
+      state: 'nothing was changed',
+    });
+  });
+
+  it('are found in a schema with any name', async () => {
+    const report = await load({ ...at(), schema: `o'dd "one";`, fixtures: [ownFixture({})] });
+    expect(report.fixtures[0]).toMatchObject({ schema: `o'dd "one";`, inserted: 1 });
+  });
+});
+
+describe('parents', () => {
+  it('that are missing are named, every one of them', async () => {
+    await database.query(`delete from owners where id = 'o-alice'`);
+    await database.query(`delete from issuers`);
+    await expect(load(at())).rejects.toMatchObject({
+      code: 'parents',
+      message: 'parent rows are missing: owners o-alice, issuers iss-local',
+      state: 'nothing was changed',
+    });
+  });
+
+  it('are made when that is asked for', async () => {
+    const report = await load({ ...at(), createParents: true });
+    expect(report.fixtures[0]?.inserted).toBe(10_000);
+    expect(await database.value(`select config from issuers where id = 'iss-local'`)).toEqual({});
+  });
+});
+
+describe('waiting', () => {
+  it('ends when what was missing appears, and says what that was', async () => {
+    await database.query(`alter table managed_certificates rename to not_yet`);
+    const notices: string[] = [];
+    const loading = load({
+      ...at(),
+      waitMs: 30_000,
+      onEvent: (event) => {
+        if (event.type !== 'notice') return;
+        notices.push(event.message);
+        void database.query(`alter table if exists not_yet rename to managed_certificates`);
+      },
+    });
+    expect((await loading).fixtures[0]?.skipped).toBe(10_000);
+    expect(notices).toEqual(['waiting: there is no table managed_certificates on the search_path']);
+  });
+});
+
+describe('the guard', () => {
+  beforeAll(async () => {
+    await database.query(
+      `insert into agents (id, name, hostname, api_key_hash)
+       select 'ag-' || g, 'real-' || g, 'h', 'x' from generate_series(1, 1001) as g`,
+    );
+  });
+
+  it('refuses what looks like a real fleet', async () => {
+    await expect(load(at())).rejects.toMatchObject({
+      code: 'guard',
+      message: 'public.agents holds 1,001 rows that no known fixture made: this looks like a real fleet',
+    });
+  });
+
+  it('looks at both tables, whatever is loaded', async () => {
+    const certificates = chooseFixtures({ names: ['01_bulk_renewal_certs'] });
+    await expect(load({ ...at(), fixtures: certificates })).rejects.toMatchObject({ code: 'guard' });
+  });
+
+  it('knows the rows of fixtures of your own, if it is told of them', async () => {
+    const own = { ...sizedAgents(1_001), name: 'own', mark: { column: 'name', prefix: 'real-' } };
+    const options = { ...at(), fixtures: [sizedAgents(5)] };
+    await expect(load(options)).rejects.toMatchObject({ code: 'guard' });
+    expect((await load({ ...options, known: [own] })).fixtures[0]?.inserted).toBe(5);
+  });
+
+  it('gives way to force', async () => {
+    expect((await load({ ...at(), force: true })).fixtures[1]?.present).toBe(5_000);
+  });
+
+  it('lets a thousand pass', async () => {
+    await database.query(`delete from agents where id = 'ag-1'`);
+    expect((await load(at())).fixtures).toHaveLength(2);
+  });
+});

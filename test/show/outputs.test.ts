@@ -1,0 +1,198 @@
+import fc from 'fast-check';
+import { SaxesParser } from 'saxes';
+import { describe, expect, it } from 'vitest';
+import { benchmarkEntries } from '../../src/judge/benchmark.js';
+import { annotate, renderAnnotations } from '../../src/show/github.js';
+import { renderJunit, renderJunitError } from '../../src/show/junit.js';
+import { renderMarkdown } from '../../src/show/markdown.js';
+import type { Check, CiReport } from '../../src/report/result.js';
+import { ciReport, measurementOf, noOpReport, roundsOf, verifiedFixture } from '../support/ci-report.js';
+import { matchesSchema } from '../support/schema-validator.js';
+
+const check = (changes: Partial<Check>): Check => ({
+  name: 'budget',
+  outcome: 'pass',
+  reason: 'r',
+  unit: 'ms',
+  measured: 400,
+  limit: 500,
+  interval: null,
+  ...changes,
+});
+
+const checks = [
+  check({ name: 'verify', outcome: 'fail', unit: 'rows', measured: 3, limit: 0 }),
+  check({ outcome: 'fail', measured: 400, limit: 300, reason: 'the load took longer than it may' }),
+  check({
+    name: 'budget-ratio',
+    outcome: 'inconclusive',
+    unit: 'ratio',
+    measured: 0.9,
+    limit: 0.9,
+    interval: [0.8, 1],
+  }),
+  check({ name: 'max-regression', outcome: 'skipped', unit: 'percent', measured: null, limit: 20 }),
+];
+
+/** A value out of the database that does its worst. */
+const nasty = '50%,::error::\n]]></testcase>&"\'\u0000\u001b[31m|';
+
+const drifted: CiReport = ciReport({
+  verified: {
+    ...ciReport().verified,
+    intact: false,
+    fixtures: [
+      verifiedFixture({
+        intact: false,
+        driftedRows: 3,
+        drift: [{ column: 'status', rows: 3, examples: [{ key: nasty, expected: 'active', found: nasty }] }],
+      }),
+    ],
+  },
+  timings: { ...ciReport().timings, measureMs: 5000 },
+  verdict: { outcome: 'drift', checks },
+});
+
+interface Element {
+  name: string;
+  attributes: Record<string, string>;
+  text: string;
+}
+
+/** Parses XML strictly: throws where it is not well-formed. */
+function parse(xml: string): Element[] {
+  const parser = new SaxesParser();
+  const elements: Element[] = [];
+  parser.on('error', (error) => {
+    throw error;
+  });
+  parser.on('opentag', ({ name, attributes }) => {
+    elements.push({ name, attributes, text: '' });
+  });
+  parser.on('text', (text) => {
+    const last = elements.at(-1);
+    if (last !== undefined) last.text += text.trim();
+  });
+  parser.write(xml).close();
+  return elements;
+}
+
+describe('JUnit XML', () => {
+  it('has a case for each fixture’s load, for its verification, and for each criterion', () => {
+    const elements = parse(renderJunit(drifted));
+    const cases = elements.filter(({ name }) => name === 'testcase');
+    expect(cases.map(({ attributes }) => [attributes.classname, attributes.name, attributes.time])).toEqual([
+      ['scale-seed.load', '01_bulk_renewal_certs', '0.390'],
+      ['scale-seed.verify', '01_bulk_renewal_certs', '0.020'],
+      ['scale-seed.verdict', 'budget', '0.000'],
+      ['scale-seed.verdict', 'budget-ratio', '5.000'],
+      ['scale-seed.verdict', 'max-regression', '0.000'],
+    ]);
+    expect(elements[0]).toMatchObject({
+      name: 'testsuites',
+      attributes: { tests: '5', failures: '2', errors: '0', skipped: '2' },
+    });
+    expect(elements.filter(({ name }) => name === 'failure')[1]?.attributes.message).toBe(
+      '400 ms of 300 ms: the load took longer than it may',
+    );
+  });
+
+  it('repeats what drifted word for word, but for what XML cannot write', () => {
+    const [failure] = parse(renderJunit(drifted)).filter(({ name }) => name === 'failure');
+    expect(failure?.attributes.message).toContain(nasty.replace(/[\u0000\u001b]/g, '\ufffd'));
+  });
+
+  it('is well-formed whatever the message', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.string(), (text, other) => {
+        const message = text + other + String.fromCharCode(0xd800);
+        const [, , , error] = parse(renderJunitError(message));
+        expect(error?.name).toBe('error');
+        expect(error?.attributes.message).toHaveLength(message.length);
+      }),
+    );
+  });
+});
+
+describe('GitHub’s annotations', () => {
+  it('are an error for each failure and a warning for what nobody can tell, a line each', () => {
+    const lines = renderAnnotations(drifted).split('\n');
+    expect(lines).toHaveLength(4);
+    expect(lines[0]).toMatch(
+      /^::error title=scale-seed ci%3A verify::01_bulk_renewal_certs: status drifted in 3 rows: 50%25,::error::%0A/,
+    );
+    expect(lines[1]).toBe(
+      '::error title=scale-seed ci%3A budget::400 ms of 300 ms: the load took longer than it may',
+    );
+    expect(lines[2]).toBe('::warning title=scale-seed ci%3A budget-ratio::0.90 of 0.90: r');
+    expect(lines[3]).toBe('');
+  });
+
+  it('are one line whatever the text', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (title, text) => {
+        const line = annotate('error', `${title}\n:`, `${text}\r\n%`);
+        expect(line).toMatch(/^::error title=[^\n\r:,]*::[^\n\r]*\n$/);
+      }),
+    );
+  });
+});
+
+describe('the benchmark file', () => {
+  it('holds the times and the ratio, smaller is better', () => {
+    const reference = measurementOf(roundsOf([0.5, 0.5, 0.5]), 0.5, [0.45, 0.56]);
+    expect(benchmarkEntries(ciReport({ reference }))).toEqual([
+      {
+        name: 'load of 01_bulk_renewal_certs',
+        unit: 'ms',
+        value: 390,
+        extra: 'PostgreSQL 16.4\nsha256:000000000000',
+      },
+      { name: 'load', unit: 'ms', value: 400, extra: 'PostgreSQL 16.4' },
+      {
+        name: 'load to reference load',
+        unit: 'ratio',
+        value: 0.5,
+        range: '± 0.06',
+        extra: 'PostgreSQL 16.4\n0.45 to 0.56 by 3 rounds',
+      },
+    ]);
+  });
+
+  it('has no time of a load that had nothing to do', () => {
+    expect(benchmarkEntries(noOpReport())).toEqual([]);
+  });
+});
+
+describe('the report', () => {
+  it('matches the published schema', () => {
+    for (const report of [drifted, ciReport({ reference: measurementOf(roundsOf([0.5])) })]) {
+      expect(matchesSchema(report), JSON.stringify(matchesSchema.errors)).toBe(true);
+    }
+  });
+
+  it('begins with the verdict in Markdown', () => {
+    const reference = {
+      ...measurementOf(roundsOf([0.5, 0.6, 0.7])),
+      references: [{ fixture: '01_bulk_renewal_certs', source: 'generate_series' as const }],
+      leftOut: ['managed_certificates: the triggers audit'],
+    };
+    const [title, , head, , verify, budget, ratio, regression, , ...remarks] = renderMarkdown({
+      ...drifted,
+      reference,
+    }).split('\n');
+    expect([title, head, verify, budget, ratio, regression]).toEqual([
+      '### Drifted: 01_bulk_renewal_certs',
+      '| check | outcome | measured | 95 % interval | limit | reason |',
+      '| verify | fail | 3 | - | 0 | r |',
+      '| budget | fail | 400 ms | - | 300 ms | the load took longer than it may |',
+      '| budget-ratio | inconclusive | 0.90 | 0.80 to 1.00 | 0.90 | r |',
+      '| max-regression | skipped | - | - | +20 % | r |',
+    ]);
+    expect(remarks.slice(0, 3)).toEqual([
+      '- reference load: INSERT ... SELECT out of generate_series for 01_bulk_renewal_certs, into empty copies of the tables',
+      "- medians of 3 rounds: 600 ms ours, 1.00 s the reference's",
+      '- the copies lack managed_certificates: the triggers audit',
+    ]);
+  });
+});
