@@ -32,7 +32,7 @@ function isReport(value: unknown): value is Baseline {
     (command === 'load' || command === 'ci') &&
     Array.isArray(fixtures) &&
     fixtures.map(partsOf).every(isLoaded) &&
-    isPositive(partsOf(timings).loadMs) &&
+    isPositive(partsOf(timings).workMs) &&
     typeof partsOf(server).version === 'string' &&
     (reference === undefined ||
       (Array.isArray(interval) && interval.length === 2 && isPositive(median) && interval.every(isPositive)))

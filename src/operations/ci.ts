@@ -1,15 +1,16 @@
-import { sweepScratchSchemas } from '../judge/scratch-schema.js';
-import { translateError } from '../postgres/translate-error.js';
-import { withDatabase, type Database } from '../run/with-database.js';
-import { ScaleSeedError, withState } from '../errors.js';
+import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import { SETS } from '../fixtures/registry.js';
-import { loadInto, type LoadOptions } from './load.js';
-import { measureRatio } from '../judge/measure-ratio.js';
 import { asBaseline, refuseIncomparable, type Baseline, type ThisRun } from '../judge/baseline.js';
-import type { CiReport, LoadReport } from '../report/result.js';
-import { stopwatch } from '../run/stopwatch.js';
+import { measureRatio } from '../judge/measure-ratio.js';
+import { sweepScratchSchemas } from '../judge/scratch-schema.js';
 import { judge, ratioLimits, type Criteria } from '../judge/verdict.js';
+import { translateError } from '../postgres/translate-error.js';
+import type { CiReport, LoadReport } from '../report/result.js';
+import { rounded } from '../report/rounded.js';
+import { withDatabase, type RunContext } from '../run/context.js';
+import { stopwatch } from '../run/stopwatch.js';
+import { loadOn, type LoadOptions } from './load.js';
 import { verifyOn } from './verify.js';
 
 export interface CiOptions extends Omit<LoadOptions, 'verify'> {
@@ -44,48 +45,38 @@ export async function ci(options: CiOptions = {}): Promise<CiReport> {
   const baseline = options.baseline && asBaseline(options.baseline);
   const criteria = { budgetMs, budgetRatio, baseline, maxRegressionPercent };
   refuseBaseline(criteria, { mode, fixtures: fixtures.map(identify) });
-  return withDatabase(options, async (database) => {
+  return withDatabase(options, async (context) => {
     const total = stopwatch();
-    const report = await loadInto(database, options);
+    const report = await loadOn(context, options);
     try {
-      const judged = await judgeLoad(database, { ...options, fixtures }, report, criteria);
-      return { ...judged, timings: { ...judged.timings, totalMs: total() } };
+      const judged = await judgeLoad(context, { ...options, fixtures }, report, criteria);
+      const peakRssBytes = process.resourceUsage().maxRSS * 1024;
+      return rounded({ ...judged, peakRssBytes, timings: { ...report.timings, totalMs: total() } });
     } catch (error) {
-      const translated = translateError(error, { phase: 'measure', during: 'after the load' });
-      throw withState(translated, 'the fleet is loaded and stands; it was not judged');
+      const state = 'the fleet is loaded and stands; it was not judged';
+      throw translateError(error, { phase: 'measure' }).with({ state });
     }
   });
 }
 
 async function judgeLoad(
-  database: Database,
+  context: RunContext,
   options: CiOptions & { fixtures: readonly Fixture[] },
   report: LoadReport,
   criteria: Criteria,
 ): Promise<CiReport> {
+  const { fixtures, citus } = options;
   refuseBaseline(criteria, { ...report, serverVersion: report.server.version });
-  await sweepScratchSchemas(database);
-  const verifying = stopwatch();
-  const verified = await verifyOn(database, options);
-  const verifyMs = verifying();
-  const measuring = stopwatch();
-  const reference =
-    criteria.budgetRatio === undefined || !verified.intact
-      ? undefined
-      : await measureRatio(
-          database,
-          { fixtures: options.fixtures, citus: options.citus, report },
-          ratioLimits(criteria),
-        );
-  const measureMs = measuring();
-  const judged = { ...report, verified, ...(reference === undefined ? {} : { reference }) };
-  return {
-    ...judged,
-    command: 'ci',
-    peakRssBytes: process.resourceUsage().maxRSS * 1024,
-    timings: { ...report.timings, verifyMs, measureMs },
-    verdict: judge(judged, criteria),
-  };
+  await sweepScratchSchemas(context);
+  // What was waited for is there.
+  const verified = await verifyOn(context, { ...options, waitMs: 0 });
+  const failures = [...report.failures, ...verified.failures];
+  const measurable = criteria.budgetRatio !== undefined && verified.intact && failures.length === 0;
+  const reference = measurable
+    ? await measureRatio(context, { fixtures, citus, report }, ratioLimits(criteria))
+    : undefined;
+  const judged = { ...report, failures, verified, ...(reference === undefined ? {} : { reference }) };
+  return { ...judged, command: 'ci', verdict: judge(judged, criteria) };
 }
 
 function noRows(): ScaleSeedError {

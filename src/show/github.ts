@@ -1,6 +1,6 @@
 import type { CiReport } from '../report/result.js';
 import { showAmount } from './summarize-ci.js';
-import { driftRemarks } from './summary.js';
+import { driftRemarks } from './drift-remarks.js';
 
 /**
  * A verdict as workflow commands of GitHub's: what failed is an error, what nobody can tell a warning. The runner reads

@@ -1,6 +1,6 @@
 import type { Check, CiReport } from '../report/result.js';
 import { showAmount } from './summarize-ci.js';
-import { driftRemarks } from './summary.js';
+import { driftRemarks } from './drift-remarks.js';
 
 /** A test case of the report. */
 interface Case {
@@ -13,7 +13,7 @@ interface Case {
 }
 
 /** A report of ci as JUnit XML: every fixture's load, its verification, and each criterion is a test case. */
-export function renderJunit({ fixtures, verified, verdict, timings }: CiReport): string {
+export function renderJunit({ fixtures, verified, verdict, reference }: CiReport): string {
   return layOut([
     ...fixtures.map((fixture): Case => ({
       suite: 'load',
@@ -32,7 +32,9 @@ export function renderJunit({ fixtures, verified, verdict, timings }: CiReport):
     }),
     ...verdict.checks
       .filter(({ name }) => name !== 'verify')
-      .map((check) => caseOfCheck(check, check.name === 'budget-ratio' ? timings.measureMs / 1000 : 0)),
+      .map((check) =>
+        caseOfCheck(check, check.name === 'budget-ratio' ? (reference?.totalMs ?? 0) / 1000 : 0),
+      ),
   ]);
 }
 

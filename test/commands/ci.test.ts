@@ -161,7 +161,7 @@ describe('a run that does not pass', () => {
     });
     expect(code).toBe(1);
     expect(stdout).toBe('');
-    const message = 'there is no table managed_certificates in schema nowhere';
+    const message = 'there is no schema nowhere';
     expect(stderr).toContain(
       `::error title=scale-seed ci%3A failed::${message}%0Anow: nothing was changed%0Atry: `,
     );

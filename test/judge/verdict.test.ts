@@ -12,7 +12,9 @@ const drifted = ciReport({
   verified: {
     ...ciReport().verified,
     intact: false,
-    fixtures: [verifiedFixture({ intact: false, driftedRows: 3, missing: { rows: 4, examples: [] } })],
+    fixtures: [
+      verifiedFixture({ intact: false, driftedRows: 3, missing: { rows: 4, examples: [], blocked: null } }),
+    ],
   },
 });
 
@@ -217,8 +219,8 @@ describe('a comparison with an earlier run', () => {
   it.each([
     [334, 'pass', 'pass'],
     [333, 'regressed', 'fail'],
-  ])('is by times otherwise, and says so: against %i ms', (loadMs, outcome, check) => {
-    const times = { ...ciReport().timings, loadMs };
+  ])('is by times otherwise, and says so: against %i ms', (workMs, outcome, check) => {
+    const times = { ...ciReport().timings, workMs };
     const verdict = judge(ciReport(), criteria({ baseline: ciReport({ timings: times }) }));
     expect(summary(verdict)).toEqual([outcome, 'verify pass', `max-regression ${check}`]);
     expect(verdict.checks[1]?.reason).toMatch(

@@ -26,7 +26,7 @@ function expectSchema(found: unknown): void {
 
 describe('without a database', () => {
   it('says what would be loaded, and starts no server', async () => {
-    const { code, stdout, stderr } = await run(['manifest']);
+    const { code, stdout, stderr } = await run(['manifest', '--no-standing']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const found = JSON.parse(stdout) as Manifest;
     expectSchema(found);
@@ -95,23 +95,25 @@ describe('with a database', () => {
     const url = new URL(database.url);
     expect(found.database).toBe(`postgresql://${url.username}@${url.host}${url.pathname}`);
     expect(found.fixtures.map(({ standing }) => standing)).toMatchObject([
-      { schema: 'public', present: 10_000, anchors: [{ at: anchors[0], rows: 10_000 }] },
-      {
-        present: 5_000,
-        anchors: [
-          { at: anchors[0], rows: 4_000 },
-          { at: anchors[1], rows: 1_000 },
-        ],
-      },
-      { present: 0, anchors: [], ageMs: null },
+      [{ schema: 'public', present: 10_000, anchors: [{ at: anchors[0], rows: 10_000 }] }],
+      [
+        {
+          present: 5_000,
+          anchors: [
+            { at: anchors[0], rows: 4_000 },
+            { at: anchors[1], rows: 1_000 },
+          ],
+        },
+      ],
+      [{ present: 0, anchors: [], ageMs: null }],
     ]);
-    expect(found.fixtures[0]?.standing?.ageMs).toBeGreaterThan(0);
+    expect(found.fixtures[0]?.standing?.[0]?.ageMs).toBeGreaterThan(0);
   });
 
   it('follows a reset', async () => {
     const { anchor } = await reset({ databaseUrl: database.url, fixtures: [agents] });
     const found = await manifest({ databaseUrl: database.url, fixtures: [agents] });
-    expect(found.fixtures[0]?.standing?.anchors).toEqual([{ at: anchor, rows: 5_000 }]);
+    expect(found.fixtures[0]?.standing?.[0]?.anchors).toEqual([{ at: anchor, rows: 5_000 }]);
   });
 
   it('does not look where it is told not to', async () => {
