@@ -3,7 +3,7 @@ import { Session } from '../postgres/session.js';
 import type { RunContext } from '../run/context.js';
 import { ScaleSeedError } from '../errors.js';
 import { estimateMedian } from './median-interval.js';
-import { ratiosOf, takeRounds } from './ratio-rounds.js';
+import { ratiosOf, takeRounds, type Wanted } from './ratio-rounds.js';
 import type { RatioMeasurement, RatioRound } from '../report/result.js';
 import { stopwatch } from '../run/stopwatch.js';
 import { loadOurs, loadReference, type TimedLoad } from './loads.js';
@@ -13,11 +13,7 @@ import { furnish, type ScratchTables, type RealLoad } from './scratch-tables.js'
  * Measures our load of the fixtures against the reference load of the same rows: both into empty copies of the tables in
  * a scratch schema, turn by turn, so that whatever slows the machine down slows both.
  */
-export function measureRatio(
-  context: RunContext,
-  load: RealLoad,
-  limits: readonly number[],
-): Promise<RatioMeasurement> {
+export function measureRatio(context: RunContext, load: RealLoad, wanted: Wanted): Promise<RatioMeasurement> {
   const total = stopwatch();
   return withScratchSchema(context, async (schema) => {
     const session = await Session.open(context.target, context.signal);
@@ -25,7 +21,7 @@ export function measureRatio(
       context.onNotice(`measuring against the reference load in schema ${schema}`);
       const tables = await furnish(session, load, schema);
       const rounds = await takeRounds(
-        limits,
+        wanted,
         (round) => {
           context.onEvent({ type: 'measure', round });
           return takeRound(context, tables, round % 2 === 1);

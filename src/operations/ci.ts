@@ -4,7 +4,9 @@ import { SETS } from '../fixtures/registry.js';
 import { asBaseline, refuseIncomparable, type Baseline, type ThisRun } from '../judge/baseline.js';
 import { measureRatio } from '../judge/measure-ratio.js';
 import { sweepScratchSchemas } from '../judge/scratch-schema.js';
-import { judge, ratioLimits, type Criteria } from '../judge/verdict.js';
+import type { Wanted } from '../judge/ratio-rounds.js';
+import { judge, wantedOf, type Criteria } from '../judge/verdict.js';
+import type { RealLoad } from '../judge/scratch-tables.js';
 import { translateError } from '../postgres/translate-error.js';
 import type { CiReport, LoadReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
@@ -71,12 +73,27 @@ async function judgeLoad(
   // What was waited for is there.
   const verified = await verifyOn(context, { ...options, waitMs: 0 });
   const failures = [...report.failures, ...verified.failures];
-  const measurable = criteria.budgetRatio !== undefined && verified.intact && failures.length === 0;
-  const reference = measurable
-    ? await measureRatio(context, { fixtures, citus, report }, ratioLimits(criteria))
-    : undefined;
-  const judged = { ...report, failures, verified, ...(reference === undefined ? {} : { reference }) };
-  return { ...judged, command: 'ci', verdict: judge(judged, criteria) };
+  const wanted = failures.length === 0 && verified.intact ? wantedOf(criteria) : undefined;
+  const measured = wanted && (await measure(context, { fixtures, citus, report }, wanted, criteria));
+  const judged = { ...report, failures, verified, ...measured?.found };
+  const verdict = judge({ ...judged, unmeasured: measured?.unmeasured }, criteria);
+  return { ...judged, command: 'ci', verdict };
+}
+
+/** Where a budget asks for the measurement it must be had; a comparison that lacks it is inconclusive, and told. */
+async function measure(
+  context: RunContext,
+  load: RealLoad,
+  wanted: Wanted,
+  { budgetRatio }: Criteria,
+): Promise<{ found?: Pick<CiReport, 'reference'>; unmeasured?: string }> {
+  try {
+    return { found: { reference: await measureRatio(context, load, wanted) } };
+  } catch (error) {
+    const mayBeMissing = error instanceof ScaleSeedError && error.code === 'privilege';
+    if (budgetRatio !== undefined || !mayBeMissing) throw error;
+    return { unmeasured: `${error.message}: ${error.hint ?? ''}` };
+  }
 }
 
 function noRows(): ScaleSeedError {
@@ -91,6 +108,6 @@ function identify({ name, count, frozenFingerprint }: Fixture): ThisRun['fixture
   return { name, rows: count, fingerprint: frozenFingerprint };
 }
 
-function refuseBaseline({ baseline, budgetRatio }: Criteria, run: Omit<ThisRun, 'measured'>): void {
-  if (baseline !== undefined) refuseIncomparable(baseline, { ...run, measured: budgetRatio !== undefined });
+function refuseBaseline({ baseline }: Criteria, run: ThisRun): void {
+  if (baseline !== undefined) refuseIncomparable(baseline, run);
 }
