@@ -2,17 +2,16 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { messageOf, ScaleSeedError } from '../errors.js';
 import type { Baseline } from '../judge/baseline.js';
-import type { CiOutputFlags } from './ci-outputs.js';
 import { conclude } from './conclude.js';
 import { execute } from './execute.js';
 import { withHelp } from './help.js';
 import { loadOptionsOf, withLoadFlags, withModeFlags, type LoadFlags } from './load.js';
 import { skipWhenOptedOut } from './opt-in.js';
+import type { FileFlags } from './outputs.js';
 import { parseDuration, parsePercent, parseRatio } from './parse.js';
 import { fixturesOf, withDatabaseFlags, withFixtureFlags, withOutputFlags } from './shared-options.js';
-import { refuseUnwritable } from './write-result.js';
 
-interface CiFlags extends LoadFlags, CiOutputFlags {
+interface CiFlags extends LoadFlags, FileFlags {
   budget?: number;
   budgetRatio?: number;
   baseline?: string;
@@ -63,8 +62,6 @@ async function runCi(names: readonly string[], flags: CiFlags): Promise<number> 
   ]);
   try {
     const { budget: budgetMs, budgetRatio, maxRegression: maxRegressionPercent } = flags;
-    for (const option of ['junit', 'benchmark', 'summary'] as const)
-      await refuseUnwritable(flags[option], `--${option}`);
     const baseline = await baselineOf(flags);
     const chosen = await fixturesOf(names, flags);
     const report = await execute('ci', flags, (control) =>

@@ -7,7 +7,7 @@ import { renderText } from '../show/text.js';
 import { asScaleSeedError } from './failure.js';
 import { onInterrupt } from './interrupt.js';
 import type { OutputFlags, ProgressFlags } from './shared-options.js';
-import { refuseUnwritable, writeResult } from './write-result.js';
+import { refuseUnwritable, STDOUT, writeResult } from './outputs.js';
 
 type Run<R> = (control: { signal: AbortSignal; onEvent: OnEvent }) => Promise<R>;
 
@@ -17,7 +17,7 @@ export async function execute<R extends Report>(
   flags: OutputFlags,
   run: Run<R>,
 ): Promise<R> {
-  await refuseUnwritable(flags.output, '--output');
+  await refuseUnwritable(flags);
   const startedAt = new Date().toISOString();
   try {
     const report = await underControl(flags, run);
@@ -60,17 +60,19 @@ function keepHeapSmall(): void {
 const jsonOf = (report: Report | FailureReport): string => `${JSON.stringify(report, null, 2)}\n`;
 
 async function publish(report: Report, { format, output }: OutputFlags): Promise<void> {
+  if (output !== undefined) await writeResult('output', output, jsonOf(report));
+  // Standard output holds one report.
+  if (output === STDOUT) return;
   const text = {
     json: () => jsonOf(report),
     markdown: () => renderMarkdown(report),
     text: () => renderText(report, process.stdout.columns),
   }[format]();
   process.stdout.write(text);
-  if (output !== undefined) await writeResult(output, jsonOf(report), '--output');
 }
 
 /** For programs alone: people read the message. Where it cannot be written, the failure itself counts. */
 async function publishFailure(report: FailureReport, { format, output }: OutputFlags): Promise<void> {
-  if (format === 'json') process.stdout.write(jsonOf(report));
-  if (output !== undefined) await writeResult(output, jsonOf(report), '--output').catch(() => undefined);
+  if (format === 'json' && output !== STDOUT) process.stdout.write(jsonOf(report));
+  if (output !== undefined) await writeResult('output', output, jsonOf(report)).catch(() => undefined);
 }

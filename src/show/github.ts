@@ -1,5 +1,5 @@
 import type { CiReport } from '../report/result.js';
-import { showAmount } from './summarize-ci.js';
+import { describeCheck } from './describe-check.js';
 import { driftRemarks } from './drift-remarks.js';
 
 /**
@@ -9,10 +9,13 @@ import { driftRemarks } from './drift-remarks.js';
 export function renderAnnotations({ verdict, verified }: CiReport): string {
   return verdict.checks
     .filter(({ outcome }) => outcome === 'fail' || outcome === 'inconclusive')
-    .map(({ name, outcome, reason, measured, limit, unit }) => {
-      const amount = measured === null ? '' : `${showAmount(measured, unit)} of ${showAmount(limit, unit)}: `;
-      const message = name === 'verify' ? verified.fixtures.flatMap(driftRemarks).join('\n') : '';
-      return annotate(outcome === 'fail' ? 'error' : 'warning', name, message || amount + reason);
+    .map((check) => {
+      const drift = check.name === 'verify' ? verified.fixtures.flatMap(driftRemarks).join('\n') : '';
+      return annotate(
+        check.outcome === 'fail' ? 'error' : 'warning',
+        check.name,
+        drift || describeCheck(check),
+      );
     })
     .join('');
 }

@@ -1,5 +1,5 @@
 import type { Check, CiReport } from '../report/result.js';
-import { showAmount } from './summarize-ci.js';
+import { describeCheck } from './describe-check.js';
 import { driftRemarks } from './drift-remarks.js';
 
 /** A test case of the report. */
@@ -43,9 +43,9 @@ export function renderJunitError(message: string): string {
   return layOut([{ suite: 'load', name: 'ci', seconds: 0, result: { kind: 'error', message } }]);
 }
 
-function caseOfCheck({ name, outcome, reason, measured, limit, unit }: Check, seconds: number): Case {
-  const amount = measured === null ? '' : `${showAmount(measured, unit)} of ${showAmount(limit, unit)}: `;
-  const message = amount + reason;
+function caseOfCheck(check: Check, seconds: number): Case {
+  const { name, outcome } = check;
+  const message = describeCheck(check);
   const kind = outcome === 'fail' ? 'failure' : 'skipped';
   return {
     suite: 'verdict',
@@ -71,10 +71,17 @@ function totalsOf(cases: readonly Case[]): string {
 
 function elementOf({ suite, name, seconds, result, output }: Case): string {
   const parts = [
-    ...(result === undefined ? [] : [`<${result.kind} message="${escape(result.message)}"/>`]),
+    ...(result === undefined ? [] : [resultOf(result, `scale-seed.${suite}`)]),
     ...(output === undefined ? [] : [`<system-out>${escape(output)}</system-out>`]),
   ];
   return `    <testcase classname="scale-seed.${suite}" name="${escape(name)}" time="${seconds.toFixed(3)}">${parts.join('')}</testcase>\n`;
+}
+
+/** Said twice, as readers of JUnit show one or the other; a skipped case has neither type nor body. */
+function resultOf({ kind, message }: NonNullable<Case['result']>, type: string): string {
+  const text = escape(message);
+  if (kind === 'skipped') return `<skipped message="${text}"/>`;
+  return `<${kind} type="${type}" message="${text}">${text}</${kind}>`;
 }
 
 /** Text for XML 1.0, which has no way at all to write some control characters; white space would be lost in an attribute. */

@@ -1,6 +1,7 @@
-import type { Check, CiReport, RatioMeasurement } from '../report/result.js';
+import type { CiReport, RatioMeasurement } from '../report/result.js';
+import { formatMs } from '../report/units.js';
+import { showAmount } from './describe-check.js';
 import type { Summary } from './summary.js';
-import { formatCount, formatMs, formatRatio } from '../report/units.js';
 
 const VERDICTS: Readonly<Record<CiReport['verdict']['outcome'], string>> = {
   pass: 'Passed',
@@ -39,20 +40,6 @@ function namesOf(
 ): string[] {
   const about = outcome === 'drift' ? verified.fixtures.filter(({ intact }) => !intact) : fixtures;
   return about.map(({ name }) => name);
-}
-
-/** An amount of a check in its unit. */
-export function showAmount(amount: number, unit: Check['unit']): string {
-  switch (unit) {
-    case 'ms':
-      return formatMs(amount);
-    case 'ratio':
-      return formatRatio(amount);
-    case 'percent':
-      return `${amount < 0 ? '' : '+'}${Math.round(amount)} %`;
-    case 'rows':
-      return formatCount(amount);
-  }
 }
 
 function referenceRemarks(measurement: RatioMeasurement): string[] {

@@ -11,10 +11,14 @@ import type {
 import { formatCount, formatMs, shortFingerprint } from '../report/units.js';
 import { blockedRemark, driftRemarks } from './drift-remarks.js';
 import { summarizeCi } from './summarize-ci.js';
-import { baseRemarks, counted, sum, tableOf, type Column, type Summary } from './summary.js';
+import { counted, failureRemark, sum, tableOf, withMachine, type Column, type Summary } from './summary.js';
 
 /** What a report says, in the words of its command. */
 export function summarize(report: Report): Summary {
+  return withMachine(summarizeCommand(report), report);
+}
+
+function summarizeCommand(report: Report): Summary {
   switch (report.command) {
     case 'load':
       return summarizeLoad(report);
@@ -63,7 +67,7 @@ function summarizeLoad(report: LoadReport): Summary {
       ...blockedRemarks(fixtures),
       `${sent ? `anchor ${anchor}` : 'no row was sent'}; ${timesOf(timings)}`,
       ...(sent ? [`foreign keys checked by ${foreignKeys.check}: ${foreignKeys.reason}`] : []),
-      ...baseRemarks(report),
+      ...report.failures.map(failureRemark),
     ],
     ...(verified === undefined ? {} : { next: summarizeVerify(verified) }),
   };
@@ -108,7 +112,7 @@ function summarizeVerify(report: VerifyReport): Summary {
       },
       FINGERPRINT,
     ]),
-    remarks: [...fixtures.flatMap(driftRemarks), ...baseRemarks(report)],
+    remarks: [...fixtures.flatMap(driftRemarks), ...report.failures.map(failureRemark)],
   };
 }
 
@@ -125,7 +129,7 @@ function summarizeReset(report: ResetReport): Summary {
       TIME,
       FINGERPRINT,
     ]),
-    remarks: [...blockedRemarks(fixtures), ...baseRemarks(report)],
+    remarks: [...blockedRemarks(fixtures), ...report.failures.map(failureRemark)],
   };
 }
 
@@ -140,6 +144,6 @@ function summarizeClean(report: CleanReport): Summary {
   return {
     title: `Deleted ${formatCount(sum(fixtures, ({ deleted }) => deleted))} rows in ${formatMs(timings.workMs)}`,
     ...tableOf(fixtures, [TABLE, counted('deleted', ({ deleted }) => deleted), TIME]),
-    remarks: [...dependents, ...baseRemarks(report)],
+    remarks: [...dependents, ...report.failures.map(failureRemark)],
   };
 }

@@ -43,15 +43,17 @@ export function counted<Row>(name: string, of: (row: Row) => number): Column<Row
   return { name, of: (row) => formatCount(of(row)), number: true };
 }
 
-/** What is said under every report: what failed in one schema or another, and the machine. */
-export function baseRemarks({ failures, server, database, peakRssBytes }: ReportBase): string[] {
-  return [
-    ...failures.map(failureRemark),
-    `PostgreSQL ${server.version} at ${database}; peak memory ${formatMib(peakRssBytes)}`,
-  ];
+/** The same summary with a last remark under the last of its parts: where all of it was, and what it took. */
+export function withMachine(summary: Summary, report: ReportBase): Summary {
+  const { next, remarks } = summary;
+  if (next !== undefined) return { ...summary, next: withMachine(next, report) };
+  const { server, database, peakRssBytes } = report;
+  const machine = `PostgreSQL ${server.version} at ${database}; peak memory ${formatMib(peakRssBytes)}`;
+  return { ...summary, remarks: [...remarks, machine] };
 }
 
-function failureRemark({ schema, message, state, hint }: Failure): string {
+/** What failed in one schema or another. */
+export function failureRemark({ schema, message, state, hint }: Failure): string {
   const parts = [message, ...(state ? [`now: ${state}`] : []), ...(hint ? [`try: ${hint}`] : [])];
   return `${schema === null ? '' : `${schema}: `}${parts.join('; ')}`;
 }

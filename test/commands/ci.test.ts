@@ -190,7 +190,7 @@ describe('a run that does not pass', () => {
     [
       'a place that cannot be written',
       ['--junit', '/nowhere/junit.xml'],
-      /could not be written: .*[^]*now: nothing was changed[^]*check --junit/,
+      /cannot be written: .*[^]*now: nothing was changed[^]*check --junit/,
     ],
     ['no rows at all', ['--certs', '0', '--agents', '0'], /there are no rows to load/],
   ])('exits 2 for %s', async (_, args, message) => {
