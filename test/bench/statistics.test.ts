@@ -1,4 +1,3 @@
-import * as simpleStatistics from 'simple-statistics';
 import { describe, expect, it } from 'vitest';
 import { compareResults } from '../../bench/compare.js';
 import type { BenchResult } from '../../bench/result.js';
@@ -9,7 +8,7 @@ function resultOf(shares: number[], publishedMs = 500): BenchResult {
   const path = (name: string, samplesMs: number[]) => ({
     name,
     about: '',
-    floor: false,
+    kind: 'rival' as const,
     samplesMs,
     phases: [],
     time: estimateMedian(samplesMs),
@@ -40,8 +39,8 @@ describe('comparisons', () => {
   it('leave out what was measured without its reference, then or now', () => {
     const alone = resultOf([0.4, 0.41, 0.39]);
     alone.sizes[0]!.paths = alone.sizes[0]!.paths.filter(({ name }) => name === 'online');
-    expect(compareResults(before, alone, 10, simpleStatistics)).toEqual([]);
-    expect(compareResults(alone, before, 10, simpleStatistics)).toEqual([]);
+    expect(compareResults(before, alone, 10)).toEqual([]);
+    expect(compareResults(alone, before, 10)).toEqual([]);
   });
 
   it.each<[string, BenchResult, string, boolean]>([
@@ -66,7 +65,7 @@ describe('comparisons', () => {
       false,
     ],
   ])('see through the noise: %s', (_, after, verdict, regressed) => {
-    const [comparison] = compareResults(before, after, 10, simpleStatistics);
+    const [comparison] = compareResults(before, after, 10);
     expect(comparison).toMatchObject({ size: '100k', path: 'online', verdict, regressed });
   });
 });
