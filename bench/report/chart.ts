@@ -8,7 +8,7 @@ export interface Chart {
   rows: readonly ChartRow[];
 }
 
-export interface ChartRow {
+interface ChartRow {
   name: string;
   about: string;
   /** Left out where the numbers stand alone. */
@@ -44,7 +44,7 @@ function renderRow(
   const barCell = bars ? html`<td class="bar" aria-hidden="true">${bar}</td>` : '';
   const numbers = cells.map(
     (cell, i) =>
-      html`<td class="number"><span class="head" aria-hidden="true">${columns[i] ?? ''} </span>${cell}</td>`,
+      html`<td class="number"><span class="head" aria-hidden="true">${columns[i] ?? ''}</span>${cell}</td>`,
   );
   const small = about === '' ? '' : html`<small>${about}</small>`;
   return html`<tr>

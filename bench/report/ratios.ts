@@ -44,8 +44,8 @@ function against(reference: string, paths: readonly Compared[]): Html {
   const scale = Math.max(1, ...paths.map(({ ratio }) => ratio.interval[1])) / 100;
   const percent = (ratio: number): string => `${(ratio / scale).toFixed(2)}%`;
   return renderChart({
-    caption: html`Time as a ratio to <b>${reference}</b> in the same round: a shorter bar is quicker. The thin
-      line is the interval of the median; the dashed one marks ${reference}, 1.00.`,
+    caption: html`Time as a ratio to <b>${reference}</b> in the same round; shorter is quicker. Thin line:
+      interval of the median. Dashed line: ${reference}.`,
     columns: ['ratio', 'interval', 'time', 'rows/s'],
     rows: [...paths]
       .sort((a, b) => a.ratio.median - b.ratio.median)
