@@ -33,6 +33,6 @@ td.bar { width: 42%; }
   tr { display: flex; flex-wrap: wrap; gap: 0.3rem 0.5rem; padding: 0.7rem 0; border-top: 1px solid var(--line); }
   th, td { padding: 0; border: 0; text-align: left; }
   th[scope=row], td.bar { flex: 0 0 100%; } td.bar { padding: 0.2rem 0; } small { max-width: none; }
-  .number { min-width: 5.3rem; } .head { display: block; color: var(--muted); font-size: 0.85rem; }
+  .number { min-width: 4.6rem; } .head { display: block; color: var(--muted); font-size: 0.85rem; }
 }
 `;
