@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { registerBench } from './commands/bench.js';
 import { registerCi } from './commands/ci.js';
 import { registerClean } from './commands/clean.js';
 import { registerDb } from './commands/db.js';
@@ -43,7 +42,6 @@ for (const register of [
   registerList,
   registerManifest,
   registerGenerate,
-  registerBench,
   registerDb,
 ]) {
   register(program);
