@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { registerCi } from './commands/ci.js';
 import { registerClean } from './commands/clean.js';
 import { registerDb } from './commands/db.js';
+import { registerCompletion } from './commands/completion.js';
 import { EXIT } from './commands/exit-codes.js';
 import { reportFailure } from './commands/failure.js';
 import { registerGenerate } from './commands/generate.js';
@@ -46,6 +47,7 @@ for (const register of [
 ]) {
   register(program);
 }
+await registerCompletion(program, process.argv.slice(2));
 withProgramHelp(program);
 
 try {
