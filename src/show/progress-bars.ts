@@ -28,7 +28,7 @@ export function showBars(stream: WriteStream, { terminal, keep }: { terminal: bo
     format(options, params, { name, phase }: Task) {
       const widest = Math.max(...[...bars.values()].map((task) => task.name.length));
       const width = Math.min(widest, Math.max(8, params.maxWidth - 16));
-      return lineOf(options, params, { name: name.slice(0, width).padEnd(width), phase: phase.padEnd(6) });
+      return lineOf(options, params, { name: name.slice(0, width).padEnd(width), phase });
     },
     formatTime: (seconds) => formatClock(1000 * seconds),
     formatValue: (value) => formatCount(value).padStart(3),
