@@ -41,6 +41,7 @@ export function showBars(stream: WriteStream, { terminal, keep }: { terminal: bo
     notTTYSchedule: 5000,
   });
 
+  /** A bar for a task, whose phase it keeps from then on; none where there is no room. */
   function begin(task: Task, totalRows: number): SingleBar | undefined {
     const full = bars.size >= (terminal ? Math.max(1, (stream.rows || 24) - 2) : MAX_IN_LOG);
     const done = [...bars.keys()].find((bar) => !bar.isActive && (full || task.schema !== undefined));
@@ -60,18 +61,17 @@ export function showBars(stream: WriteStream, { terminal, keep }: { terminal: bo
     for (const [bar, task] of working)
       if (type === 'end' || (bar.getTotal() === 0 && task.name !== name)) bar.stop();
     const known = working.find(([, task]) => task.name === name)?.[0];
+    if (type === 'end') return;
     if (type === 'done') {
       known?.update(known.getTotal(), { phase: type });
-      known?.stop();
-    } else if (type !== 'end') {
-      const phase =
-        type === 'settle' ? event.table : type === 'measure' ? `round ${event.round}` : event.phase;
-      const bar = known ?? begin({ name, schema, phase }, 'totalRows' in event ? event.totalRows : 0);
-      // Copy and merge take turns, batch after batch: from the first merge on, what counts is the rows that stand.
-      if (bar === undefined || (phase === 'copy' && bars.get(bar)?.phase !== phase)) return;
-      if (type === 'progress') bar.update(event.rows, { phase });
-      else bar.update({ phase });
+      return known?.stop();
     }
+    const phase = type === 'settle' ? event.table : type === 'measure' ? `round ${event.round}` : event.phase;
+    const bar = known ?? begin({ name, schema, phase }, 'totalRows' in event ? event.totalRows : 0);
+    // Copy and merge take turns, batch after batch: from the first merge on, what counts is the rows that stand.
+    if (bar === undefined || (phase === 'copy' && bars.get(bar)?.phase !== phase)) return;
+    if (type === 'progress') bar.update(event.rows, { phase });
+    else bar.update({ phase });
   }
 
   function stop(): void {

@@ -11,7 +11,6 @@ export async function showProgress(
   { progress, notices, keep }: { progress: boolean; notices: boolean; keep: boolean },
 ): Promise<{ onEvent: OnEvent; stop: () => void }> {
   const terminal = stream.isTTY && process.env.TERM !== 'dumb';
-  // Loaded where it is wanted.
   const bars = progress
     ? (await import('./progress-bars.js')).showBars(stream, { terminal, keep })
     : undefined;
