@@ -17,7 +17,7 @@ const MAX_IN_LOG = 4;
 
 /**
  * A bar for each task: redrawn on a terminal, written every five seconds to a log. One that is done leaves its bar to the
- * next, where schemas are many or lines are short. `keep` leaves the last picture on the terminal.
+ * next step of its fixture, or to any where schemas are many or lines few. `keep` leaves the last picture on the terminal.
  */
 export function showBars(stream: WriteStream, { terminal, keep }: { terminal: boolean; keep: boolean }) {
   const bars = new Map<SingleBar, Task>();
@@ -44,7 +44,8 @@ export function showBars(stream: WriteStream, { terminal, keep }: { terminal: bo
   /** A bar for a task, whose phase it keeps from then on; none where there is no room. */
   function begin(task: Task, totalRows: number): SingleBar | undefined {
     const full = bars.size >= (terminal ? Math.max(1, (stream.rows || 24) - 2) : MAX_IN_LOG);
-    const done = [...bars.keys()].find((bar) => !bar.isActive && (full || task.schema !== undefined));
+    const anyone = full || task.schema !== undefined;
+    const done = [...bars].find(([bar, { name }]) => !bar.isActive && (anyone || name === task.name))?.[0];
     if (full && done === undefined) return undefined;
     const bar = done ?? multi.create(totalRows, 0, task);
     bar.start(totalRows, 0, task);

@@ -144,6 +144,14 @@ describe('a bar', () => {
     },
   );
 
+  it('is the same for a fixture that is loaded and then verified', async () => {
+    const { tell, frame, stop } = await shownOn(TERMINAL);
+    for (const name of ['a', 'b']) tell(enter(name, 'copy'), { type: 'done', fixture: name });
+    tell(enter('b', 'copy'));
+    expect(frame()).toEqual([expect.stringMatching(/^a done +100%/), expect.stringMatching(/^b copy +0%/)]);
+    stop();
+  });
+
   it('is there for what follows the fixtures, until the next step', async () => {
     const { tell, frame, stop } = await shownOn(TERMINAL);
     tell({ type: 'settle', table: 'agents' }, { type: 'settle', table: 'managed_certificates' });
