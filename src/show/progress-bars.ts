@@ -21,10 +21,15 @@ const MAX_IN_LOG = 4;
  */
 export function showBars(stream: WriteStream, { terminal, keep }: { terminal: boolean; keep: boolean }) {
   const bars = new Map<SingleBar, Task>();
+  // No terminal to the library, even where the stream is a dumb one.
+  const plain = new Writable({
+    write(text: Buffer, _, next) {
+      stream.write(text);
+      next();
+    },
+  });
   const multi = new MultiBar({
-    stream: terminal
-      ? stream
-      : new Writable({ write: (text: Buffer, _, written) => void stream.write(text, written) }),
+    stream: terminal ? stream : plain,
     format(options, params, { name, phase }: Task) {
       const widest = Math.max(...[...bars.values()].map((task) => task.name.length));
       const width = Math.min(widest, Math.max(8, params.maxWidth - 16));

@@ -229,9 +229,11 @@ describe('bars', () => {
       const schema = `fleet_${i}`;
       tell(enter('a', 'copy', 10, schema));
       if (i % 2 === 0) tell({ schema, type: 'done', fixture: 'a' }, enter('b', 'merge', 10, schema));
-      expect(frame()).toEqual([
-        expect.stringMatching(i % 2 === 0 ? `^${schema}.b merge` : `^${schema}.a copy`),
-      ]);
+      const lines = frame();
+      expect(lines).toContainEqual(
+        expect.stringMatching(`^${schema}.${i % 2 === 0 ? 'b +merge' : 'a +copy'} `),
+      );
+      expect(lines.length).toBeLessThanOrEqual(2);
       tell({ schema, type: 'settle', table: 'agents' }, { type: 'end', schema });
     }
     stop();
