@@ -28,7 +28,7 @@ async function shownOn(properties: object, options: Partial<typeof SHOWN> = {}) 
     },
     stop: progress.stop,
     written: () => written,
-    frame: (ms = 110): string[] => {
+    frame: (ms = 100): string[] => {
       const before = written.length;
       vi.advanceTimersByTime(ms);
       return linesOf(written.slice(before));
@@ -261,7 +261,7 @@ describe('bars', () => {
     expect(frame(4_000)).toEqual([]);
     tell(count('scale_certs', 'merge', 101_000), { type: 'notice', message: 'a notice' });
     for (const name of ['a', 'b', 'c', 'd']) tell(enter(name, 'copy', 10));
-    expect(frame(1_100)).toEqual([
+    expect(frame(1_000)).toEqual([
       expect.stringMatching(/^scale_certs merge +25% .*101,000\/400,000 rows 0:12 left$/),
       ...['a', 'b', 'c'].map((name) => expect.stringMatching(`^${name} +copy +0%`) as string),
     ]);
