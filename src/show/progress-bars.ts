@@ -22,7 +22,7 @@ const MAX_IN_LOG = 4;
 export function showBars(stream: WriteStream, { terminal, keep }: { terminal: boolean; keep: boolean }) {
   const bars = new Map<SingleBar, Task>();
   // No terminal to the library, even where the stream is a dumb one.
-  const plain = new Writable({ write: (text: Buffer, _, next) => void next(void stream.write(text)) });
+  const plain = Object.assign(new Writable(), { write: (text: string) => stream.write(text) });
   const multi = new MultiBar({
     stream: terminal ? stream : plain,
     format(options, params, { name, phase }: Task) {
