@@ -23,9 +23,15 @@ describe('scale-seed completion', () => {
 
   it.each([
     [['l'], ['load', 'list']],
-    [['db', 'st'], ['start', 'stop', 'status']],
+    [
+      ['db', 'st'],
+      ['start', 'stop', 'status'],
+    ],
     [['load', '--mo'], ['--mode']],
-    [['load', '--mode', ''], ['online', 'exclusive']],
+    [
+      ['load', '--mode', ''],
+      ['online', 'exclusive'],
+    ],
     [['verify', '--form'], ['--format']],
     [['ci', '--budget-'], ['--budget-ratio']],
   ])('is asked for %j', async (typed, expected) => {
