@@ -62,7 +62,7 @@ export function withDatabaseFlags(command: Command): Command {
     .optionsGroup('Which database:')
     .option(
       '--database-url <url>',
-      'postgresql://user@host/database (default: DATABASE_URL, PG*, or embedded)',
+      "postgresql://user@host/database, or psql's host=... dbname=... (default: DATABASE_URL, then PG*)",
     )
     .option('--embedded', 'the embedded PostgreSQL, even where the environment names another')
     .option('--data-directory <dir>', "the embedded server's directory")

@@ -1,6 +1,5 @@
 import { stage } from '../copy/staging.js';
 import { countPresent } from '../table/marks.js';
-import { resolveTarget } from '../postgres/target.js';
 import { withDatabase, type Database } from '../run/with-database.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { numberedValue, type Fixture, type NumberedKey } from '../fixtures/fixture.js';
@@ -17,7 +16,7 @@ import {
 import { runOnFixtures, type Step } from '../run/run.js';
 
 export interface ManifestOptions extends FixtureOptions {
-  /** Look at what stands in the database: by default where one is named, by the options or by the environment. */
+  /** Look at what stands in the database (default: true). */
   standing?: boolean | undefined;
 }
 
@@ -31,7 +30,7 @@ export async function manifest(options: ManifestOptions = {}): Promise<Manifest>
   for (const { table, count } of fixtures) rows[table] = (rows[table] ?? 0) + count;
   const base = { version: MANIFEST_VERSION, generatedAt: new Date().toISOString(), rows } as const;
   const described = await Promise.all(fixtures.map(describe));
-  if (!(options.standing ?? isNamed(options))) return { ...base, fixtures: described };
+  if (options.standing === false) return { ...base, fixtures: described };
   return withDatabase(options, async (database) => {
     const { base: run, results } = await lookAt(database, options);
     return {
@@ -41,10 +40,6 @@ export async function manifest(options: ManifestOptions = {}): Promise<Manifest>
       fixtures: described.map((fixture, index) => ({ ...fixture, standing: results[index]! })),
     };
   });
-}
-
-function isNamed({ embedded = false, databaseUrl }: ManifestOptions): boolean {
-  return embedded !== false || resolveTarget(databaseUrl) !== undefined;
 }
 
 async function describe(fixture: Fixture): Promise<ManifestFixture> {

@@ -4,9 +4,9 @@ import type { EmbeddedOptions } from '../embedded/index.js';
 
 /** Where a command works, and how long it may take; every command of the library takes these. */
 export interface DatabaseOptions {
-  /** A PostgreSQL URL; else DATABASE_URL, else PG* variables, else the embedded server. */
+  /** A PostgreSQL URL, or libpq's `host=... dbname=...`; else DATABASE_URL, else PG* variables. */
   databaseUrl?: string | undefined;
-  /** The embedded server even where the environment names another; its options where it needs some. */
+  /** A server of scale-seed's own in place of all these; its options where it needs some. */
   embedded?: boolean | EmbeddedOptions | undefined;
   /** Schema of the tables; by default they are looked up on the connection's search_path. */
   schema?: string | undefined;

@@ -30,8 +30,10 @@ export async function withDatabase<T>(
   const { signal, abort, release } = cancellation(options);
   const on = (target: Target): Promise<T> => work({ target, signal, abort, onEvent, onNotice });
   try {
-    const named = options.embedded ? undefined : resolveTarget(options.databaseUrl);
-    return await (named === undefined ? onOwnServer(options, signal, onNotice, on) : on(named));
+    if (options.embedded) return await onOwnServer(options, signal, onNotice, on);
+    const target = resolveTarget(options.databaseUrl);
+    target.warnings.forEach(onNotice);
+    return await on(target);
   } catch (error) {
     // An abort that came while nothing but waiting was done: Node's own timers hide its reason.
     const abortedWait = signal.aborted && error instanceof Error && error.name === 'AbortError';
@@ -54,7 +56,7 @@ async function onOwnServer<T>(
   const server = await startEmbedded({ seed: seedParents, onNotice, signal, ...own });
   try {
     onNotice(`embedded PostgreSQL ${server.version} at ${server.url}`);
-    return await work({ ...resolveTarget(server.url)!, scramOnly: true });
+    return await work(resolveTarget(`${server.url}&require_auth=scram-sha-256`, {}));
   } finally {
     await server.stop();
   }
