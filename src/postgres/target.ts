@@ -7,7 +7,7 @@ import { parseRequireAuth, type Login } from './insist-on-scram.js';
 import { readParameters, type Environment, type Parameters } from './parameters.js';
 import { findPassword } from './passfile.js';
 import { refuse } from './refuse.js';
-import { chooseTls, forHost, type Ssl } from './tls.js';
+import { chooseTls, forPlace, type Ssl } from './tls.js';
 
 /** A server, and how to log in there. */
 export interface Server {
@@ -119,10 +119,6 @@ function configOf(parameters: Parameters, place: Place, ssl: Ssl): Omit<Server['
     keepAlive: Number(keepalives ?? 1) !== 0,
     keepAliveInitialDelayMillis: Number(keepalives_idle ?? KEEPALIVES_IDLE_S) * 1000,
   };
-}
-
-function forPlace(ssl: Ssl, { host, address }: Place): Ssl {
-  return address === undefined ? ssl : forHost(ssl, host);
 }
 
 function displayOf(place: Place, user: string, database: string): string {

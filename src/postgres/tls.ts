@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
 import { messageOf } from '../errors.js';
+import type { Place } from './hosts.js';
 import type { Environment, Parameters } from './parameters.js';
 import { refuse } from './refuse.js';
 
@@ -115,8 +116,9 @@ function checkUsable(ssl: ConnectionOptions): void {
 }
 
 /** The same for a server at an address of its own, whose certificate is for the host all the same. */
-export function forHost(ssl: Ssl, host: string): Ssl {
-  return ssl && { ...ssl, host, ...(isIP(host) === 0 ? { servername: host } : {}) };
+export function forPlace(ssl: Ssl, { host, address }: Place): Ssl {
+  if (ssl === false || address === undefined) return ssl;
+  return { ...ssl, host, ...(isIP(host) === 0 ? { servername: host } : {}) };
 }
 
 /** Whether the server's certificate is none that we may trust: it won't be by waiting. */
