@@ -372,9 +372,9 @@ async function byUs({ text, env }: Row): Promise<string | undefined> {
 }
 
 describe.skipIf(!canCompare)('a connection is what psql makes of it', () => {
-  it.each(ROWS.map((row) => ({ ...row, title: `${row.text ?? ''} ${JSON.stringify(row.env ?? {})}` })))(
-    '$title',
-    async (row) => {
+  it.each(ROWS.map((row): [string, Row] => [`${row.text ?? ''} ${JSON.stringify(row.env ?? {})}`, row]))(
+    '%s',
+    async (_, row) => {
       said = [];
       const psql = row.since === undefined ? byPsql(row) : row.reached;
       const psql18 = has18 ? byPsql(row, LIBPQ_18) : row.reached;
