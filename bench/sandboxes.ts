@@ -71,7 +71,7 @@ export async function scratchSchemas(databaseUrl: string): Promise<Sandboxes> {
 
 /** A URL that holds its password: other programs and libraries do not look into the file that it names. */
 export function withPassword(databaseUrl: string): string {
-  const { password } = resolveTarget(databaseUrl)!.config;
+  const password = resolveTarget(databaseUrl).servers[0]?.config.password;
   const url = new URL(databaseUrl);
   url.searchParams.delete('passfile');
   if (typeof password === 'string') url.password = encodeURIComponent(password);

@@ -31,7 +31,7 @@ export function registerManifest(program: Command): void {
     .description(
       'what load-test scripts need to know of a fleet: sizes, ids, fingerprints, and what is loaded',
     )
-    .option('--no-standing', 'do not look at the database (default: look, where one is named)')
+    .option('--no-standing', 'without what stands in a database')
     .addOption(
       choiceOption('--format <format>', 'JSON, or NAME=value lines', ['json', 'env']).default('json'),
     )
@@ -40,9 +40,8 @@ export function registerManifest(program: Command): void {
     .action(async (names: string[], flags: ManifestFlags) => {
       const { fixtures } = await fixturesOf(names, flags);
       await refuseUnwritable(flags);
-      const standing = flags.standing ? undefined : false;
       const found = await underControl(flags, (control) =>
-        manifest({ ...databaseOf(flags), ...control, fixtures, standing }),
+        manifest({ ...databaseOf(flags), ...control, fixtures, standing: flags.standing }),
       );
       const text =
         flags.format === 'env' ? renderEnv(found, flags.prefix) : `${JSON.stringify(found, null, 2)}\n`;

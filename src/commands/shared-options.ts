@@ -61,7 +61,10 @@ export function withFixtureFlags(command: Command): Command {
 export function withDatabaseFlags(command: Command): Command {
   return command
     .optionsGroup('Which database:')
-    .option('--database-url <url>', 'postgresql://user@host/database (default: DATABASE_URL, or PG*)')
+    .option(
+      '--database-url <url>',
+      "postgresql://user@host/database, or psql's host=... dbname=... (default: DATABASE_URL, then PG*)",
+    )
     .option('--embedded', 'a PostgreSQL of our own, started for the command where it does not run')
     .option('--data-directory <dir>', "the embedded server's directory")
     .option('--migrations <dir>', "migrate the embedded database with a certctl checkout's own files")

@@ -1,8 +1,10 @@
 import type { Duplex } from 'node:stream';
 import pg from 'pg';
-import { insistOnScram } from './insist-on-scram.js';
-import type { Target } from './target.js';
-import { refusesEncryption } from './tls.js';
+import { messageOf, ScaleSeedError } from '../errors.js';
+import { restrictLogin } from './insist-on-scram.js';
+import { refuse } from './refuse.js';
+import type { Server, Target } from './target.js';
+import { refusesEncryption, type Ssl } from './tls.js';
 import { translateError } from './translate-error.js';
 
 /** What pg's types leave out of a connection. */
@@ -19,60 +21,85 @@ interface ClientInternals {
   connection: Connection;
   processID: number;
   secretKey: number;
+  connectionParameters: object;
 }
 
 /**
- * Connects, with or without TLS as the target has it.
+ * Connects to the first of the target's servers that answers and is what it has to be. That one, with or without TLS as
+ * it was let in, is the target from then on: all sessions of a run are on one server.
  *
- * @throws ScaleSeedError `connect`, or what the signal was aborted with.
+ * @throws ScaleSeedError `connect` or `configuration`, or what the signal was aborted with.
  */
 export async function connect(target: Target, signal: AbortSignal): Promise<pg.Client> {
-  try {
-    return await connectEitherWay(target, signal);
-  } catch (error) {
-    signal.throwIfAborted();
-    const during = `cannot connect to ${target.display}`;
-    throw translateError(error, { phase: 'connect', during, state: 'nothing was changed' });
+  let earlier = '';
+  for (const [i, server] of target.servers.entries()) {
+    try {
+      const { client, ssl } = await connectEitherWay(target, server, signal);
+      target.servers = [{ ...server, config: { ...server.config, ssl }, otherSsl: undefined }];
+      target.display = server.display;
+      return client;
+    } catch (error) {
+      signal.throwIfAborted();
+      const during = `${earlier}cannot connect to ${server.display}`;
+      const failure = meansOptions(error)
+        ? refuse(`${during}: ${messageOf(error)}`, 'check options in the URL, or PGOPTIONS', error)
+        : translateError(error, { phase: 'connect', during, state: 'nothing was changed' });
+      if (i === target.servers.length - 1 || !leavesOthers(error)) throw failure;
+      earlier = `${failure.message}; `;
+    }
   }
+  throw new RangeError('a target without servers');
 }
 
-/** With or without TLS first, as the mode wants it; the way that worked is remembered for the next session. */
-async function connectEitherWay(target: Target, signal: AbortSignal): Promise<pg.Client> {
-  const { config, otherSsl } = target;
+/** Nothing but `options` can make a server speak of an unknown setting or value before it lets anybody in. */
+function meansOptions(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && /^(22|42704|42601)/.test(error.code ?? '');
+}
+
+/** Whether another server of the list may do: not where this one has answered and lets nobody in. */
+function leavesOthers(error: unknown): boolean {
+  if (error instanceof pg.DatabaseError) return error.code === '57P03';
+  if (error instanceof ScaleSeedError) return error.code === 'connect';
+  return /ECONN|ENOENT|ENOTFOUND|EAI_|EHOST|ENET|ETIMEDOUT|timeout/.test(messageOf(error));
+}
+
+/** With or without TLS first, as the mode wants it. */
+async function connectEitherWay(
+  target: Target,
+  { config, otherSsl }: Server,
+  signal: AbortSignal,
+): Promise<{ client: pg.Client; ssl: Ssl }> {
   try {
-    return await connectOnce(target, config, signal);
+    return { client: await connectOnce(target, config, signal), ssl: config.ssl };
   } catch (error) {
     if (signal.aborted || otherSsl === undefined || !refusesEncryption(error)) throw error;
-    const other = { ...config, ssl: otherSsl };
-    const client = await connectOnce(target, other, signal).catch((second: unknown) => {
-      // Whichever got further says what is wrong.
-      throw refusesEncryption(second) ? error : second;
-    });
-    target.config = other;
-    target.otherSsl = undefined;
-    return client;
+    const client = await connectOnce(target, { ...config, ssl: otherSsl }, signal).catch(
+      (second: unknown) => {
+        // Whichever got further says what is wrong.
+        throw refusesEncryption(second) ? error : second;
+      },
+    );
+    return { client, ssl: otherSsl };
   }
 }
 
 async function connectOnce(
-  { scramOnly }: Target,
-  config: pg.ClientConfig,
+  { login, attributes }: Target,
+  config: Server['config'],
   signal: AbortSignal,
 ): Promise<pg.Client> {
-  const client = new pg.Client({
-    ...config,
-    application_name: 'scale-seed',
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
-  });
+  const client = new pg.Client(config);
+  // What it has found in the environment by itself.
+  Object.assign(internals(client).connectionParameters, { options: config.options, replication: undefined });
   client.on('error', () => undefined);
-  if (scramOnly) insistOnScram(client);
+  restrictLogin(client, login);
   const onAbort = (): void => {
     cut(client);
   };
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     await client.connect();
+    if (attributes !== 'any') await checkAttributes(client, attributes);
     return client;
   } catch (error) {
     cut(client);
@@ -80,6 +107,21 @@ async function connectOnce(
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+async function checkAttributes(client: pg.Client, wanted: string): Promise<void> {
+  const { rows } = await client.query<{ standby: boolean; readOnly: boolean }>(
+    `select pg_is_in_recovery() as standby, current_setting('default_transaction_read_only')::bool as "readOnly"`,
+  );
+  const { standby, readOnly } = rows[0]!;
+  if (!standby && (wanted === 'primary' || !readOnly)) return;
+  const what = standby ? 'a standby' : 'read-only';
+  throw new ScaleSeedError(`the server at ${client.host}:${client.port} is ${what}`, {
+    code: 'connect',
+    phase: 'connect',
+    state: 'nothing was changed',
+    hint: `target_session_attrs=${wanted} takes none such: name the primary`,
+  });
 }
 
 /** Ends a client's connection at once, without a word to the server. */
@@ -93,19 +135,20 @@ export function cut(client: pg.Client): void {
  */
 export async function requestCancel(
   client: pg.Client,
-  { config }: Target,
+  { servers: [server] }: Target,
   withinMs: number,
 ): Promise<boolean> {
   const { processID, secretKey } = internals(client);
-  const connection = new pg.Connection({ ssl: config.ssl }) as Connection;
+  const { ssl = false, sslnegotiation } = server?.config ?? {};
+  const connection = new pg.Connection({ ssl, sslNegotiation: sslnegotiation } as object) as Connection;
   let sent = false;
   const send = (): void => {
     connection.cancel(processID, secretKey);
     sent = true;
   };
   connection.once('connect', () => {
-    if (config.ssl) connection.requestSsl();
-    else send();
+    if (ssl === false) send();
+    else if (sslnegotiation !== 'direct') connection.requestSsl();
   });
   connection.once('sslconnect', send);
   const tooLate = setTimeout(() => {

@@ -1,25 +1,71 @@
 import type { Duplex } from 'node:stream';
 import type pg from 'pg';
+import { refuse } from './refuse.js';
+
+/** Ways to log in that a caller may demand or forbid; those that are not spoken here never come to pass. */
+const METHODS = ['password', 'md5', 'scram-sha-256', 'none', 'gss', 'sspi', 'oauth'];
+
+/** What a server may ask for before it lets a client in. */
+export interface Login {
+  allowed: readonly string[];
+  /** The password has to be bound to the server's certificate, so that nobody in between can pass it on. */
+  bound: boolean;
+}
 
 /**
- * Makes a client that has not connected yet log in by SCRAM or not at all. Whoever has taken the server's port in its
- * place could ask for the password in clear text, and would get it; by SCRAM it learns nothing, and cannot pass for the
- * server.
+ * What libpq's require_auth allows: a list of methods, or of methods with a `!` that it forbids.
+ *
+ * @throws ScaleSeedError `configuration` for a list that libpq would refuse.
  */
-export function insistOnScram(client: pg.Client): void {
+export function parseRequireAuth(text = ''): readonly string[] {
+  if (text === '') return METHODS;
+  const forbids = text.startsWith('!');
+  // Where one is forbidden all have to be.
+  const words = text
+    .split(',')
+    .map((word) => (forbids ? word.replace(/^!?/, (mark) => (mark ? '' : '!')) : word));
+  if (new Set(words).size < words.length || !words.every((word) => METHODS.includes(word))) {
+    throw refuse('require_auth cannot be used as it is given', `give one or more of ${METHODS.join(', ')}`);
+  }
+  return METHODS.filter((method) => words.includes(method) !== forbids);
+}
+
+/**
+ * Makes a client that has not connected yet log in as it is told or not at all: it refuses before it has answered, so a
+ * server that is not the right one learns nothing of the password.
+ */
+export function restrictLogin(client: pg.Client, { allowed, bound }: Login): void {
   const { connection } = client as unknown as { connection: pg.Connection & { stream: Duplex } };
+  const refusal = bound
+    ? 'the server does not bind the login to its certificate, which channel_binding=require demands'
+    : `the server does not prove by ${allowed.join(' or ')} that it knows the password`;
+  let method = 'none';
   let proven = false;
-  const refuse = (): void => {
+  const check = (asked: string, fits: boolean): void => {
+    method = asked;
+    if (fits && allowed.includes(asked)) return;
     connection.stream.destroy();
-    connection.emit(
-      'error',
-      new Error('the server does not prove by scram-sha-256 that it knows the password'),
-    );
+    connection.emit('error', new Error(refusal));
   };
-  connection.once('authenticationCleartextPassword', refuse);
-  connection.once('authenticationMD5Password', refuse);
+  connection.once('authenticationCleartextPassword', () => {
+    check('password', !bound);
+  });
+  connection.once('authenticationMD5Password', () => {
+    check('md5', !bound);
+  });
+  connection.once('authenticationSASL', ({ mechanisms }: { mechanisms: string[] }) => {
+    check('scram-sha-256', !bound || mechanisms.includes('SCRAM-SHA-256-PLUS'));
+  });
   connection.once('authenticationSASLFinal', () => (proven = true));
   connection.once('authenticationOk', () => {
-    if (!proven) refuse();
+    check(method, method === 'scram-sha-256' ? proven : !bound);
   });
+}
+
+/**
+ * Logs a client in by SCRAM or not at all. Whoever has taken the server's port in its place could ask for the password
+ * in clear text, and would get it; by SCRAM it learns nothing, and cannot pass for the server.
+ */
+export function insistOnScram(client: pg.Client): void {
+  restrictLogin(client, { allowed: ['scram-sha-256'], bound: false });
 }

@@ -1,112 +1,145 @@
+import { homedir, userInfo } from 'node:os';
+import { join } from 'node:path';
 import type pg from 'pg';
-import { parse } from 'pg-connection-string';
-import { messageOf, ScaleSeedError } from '../errors.js';
-import { numberFrom, parseUrl } from './parse-url.js';
+import { ScaleSeedError } from '../errors.js';
+import { defaultHost, isSocket, listPlaces, type Place } from './hosts.js';
+import { parseRequireAuth, type Login } from './insist-on-scram.js';
+import { readParameters, type Environment, type Parameters } from './parameters.js';
 import { findPassword } from './passfile.js';
-import { checkCertificates, tlsChoices, tlsParameters } from './tls.js';
+import { refuse } from './refuse.js';
+import { chooseTls, forPlace, type Ssl } from './tls.js';
 
-/** Where to connect. */
-export interface Target {
-  config: pg.ClientConfig;
-  /** What to try when the server refuses `config.ssl`: libpq's `prefer`, the default, and `allow` have another way. */
-  otherSsl: pg.ClientConfig['ssl'] | undefined;
-  /** Log in by SCRAM or not at all. */
-  scramOnly: boolean;
-  /** The URL without its password or options, for messages and reports. */
+/** A server, and how to log in there. */
+export interface Server {
+  config: pg.ClientConfig & { host: string; port: number; ssl: Ssl };
+  /** What to try when the server refuses `config.ssl`. */
+  otherSsl: Ssl | undefined;
+  /** Its URL without password or options, for messages and reports. */
   display: string;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
-const LOCATION_VARIABLES = ['PGHOST', 'PGPORT', 'PGDATABASE', 'PGUSER'] as const;
-
-/**
- * The database that the caller names: `databaseUrl`, else DATABASE_URL, else libpq's PG* variables; undefined when
- * there is none of them.
- *
- * @throws ScaleSeedError `configuration` for PGSERVICE, whose file is not read, and for a URL or a certificate that cannot be used; the URL is never repeated.
- */
-export function resolveTarget(
-  databaseUrl: string | undefined,
-  env: Environment = process.env,
-): Target | undefined {
-  const given = databaseUrl ?? (env.DATABASE_URL || undefined);
-  if (given === undefined && env.PGSERVICE) throw noServiceFile();
-  if (given === undefined && !LOCATION_VARIABLES.some((variable) => env[variable])) return undefined;
-  return targetOf(parseUrl(given ?? 'postgresql://'), env);
+/** Where to connect. */
+export interface Target {
+  /** Servers to try in this order; as soon as one lets us in it is the only one. */
+  servers: Server[];
+  login: Login;
+  /** What libpq's target_session_attrs wants of a server. */
+  attributes: string;
+  /** The URL without password or options, for messages and reports. */
+  display: string;
+  /** What was passed over, as psql would have warned. */
+  warnings: string[];
 }
 
-function noServiceFile(): ScaleSeedError {
-  return new ScaleSeedError('PGSERVICE is set, but service files are not read', {
-    code: 'configuration',
+/** Variables that say where: each of them alone leads psql to a server. */
+const LOCATIONS = ['PGHOST', 'PGHOSTADDR', 'PGPORT', 'PGDATABASE', 'PGUSER', 'PGSERVICE'] as const;
+
+/** Tuning for which Node has no setting. */
+const UNTUNABLE = ['keepalives_interval', 'keepalives_count', 'tcp_user_timeout'] as const;
+
+/** How long a server may take to answer where nobody says; libpq would wait for ever. */
+const CONNECT_TIMEOUT_S = 10;
+/** A watch on the connection from a time when a router may still know it. */
+const KEEPALIVES_IDLE_S = 10;
+
+/**
+ * The database that the caller names, as psql would understand it: `databaseUrl`, else DATABASE_URL, else libpq's PG*
+ * variables, which also stand in for what a URL leaves out.
+ *
+ * @throws ScaleSeedError `usage` where none is named; `configuration` for a parameter that is unknown or cannot be
+ *   honoured, or a certificate that cannot be used. No value is repeated.
+ */
+export function resolveTarget(databaseUrl: string | undefined, env: Environment = process.env): Target {
+  const given = databaseUrl ?? env.DATABASE_URL;
+  if (given === '' || (given === undefined && !LOCATIONS.some((variable) => env[variable])))
+    throw nothingNamed(databaseUrl, env);
+  return targetOf(readParameters(given, env), env);
+}
+
+function nothingNamed(databaseUrl: string | undefined, { DATABASE_URL }: Environment): ScaleSeedError {
+  const empty = databaseUrl === '' ? '--database-url is empty' : 'DATABASE_URL is set, but empty';
+  const why = databaseUrl === undefined && DATABASE_URL === undefined ? '' : `: ${empty}`;
+  return new ScaleSeedError(`no database is named${why}`, {
+    code: 'usage',
     phase: 'configure',
-    hint: 'name the database by --database-url, DATABASE_URL or PGHOST and its companions, and unset PGSERVICE',
+    hint: "give --database-url or DATABASE_URL, psql's PGHOST, PGDATABASE and so on, or --embedded for a server of scale-seed's own",
   });
 }
 
-function targetOf(url: URL, env: Environment): Target {
-  const { mode, parameters } = tlsParameters(url, env);
-  const passfile = url.searchParams.get('passfile');
-  const requireAuth = url.searchParams.get('require_auth') ?? (env.PGREQUIREAUTH || undefined);
-  const connectTimeout = url.searchParams.get('connect_timeout') ?? (env.PGCONNECT_TIMEOUT || '10');
-  const config = parseConfig(url, parameters);
-  checkCertificates(config.ssl);
-  const host = config.host ?? env.PGHOST ?? 'localhost';
-  const port = numberFrom(portOf(url) ?? (env.PGPORT || '5432'), 'the port', 1, 65_535);
-  const user = config.user ?? env.PGUSER;
-  const database = config.database ?? env.PGDATABASE ?? user;
-  const password = config.password ?? findPassword(passfile, env, { host, port, database, user });
-  const { ssl, otherSsl } = tlsChoices(mode, config.ssl, host);
+function targetOf(parameters: Parameters, env: Environment): Target {
+  const warnings = UNTUNABLE.filter((name) => parameters[name]).map((name) => `${name} has no effect here`);
+  const warn = (message: string): unknown => warnings.push(message);
+  const home = env.HOME || ifKnown(homedir);
+  const user = parameters.user || ifKnown(() => userInfo().username);
+  if (user === undefined)
+    throw refuse('no user is named, and the system has no name for this one', 'set PGUSER');
+  const database = parameters.dbname || user;
+  const places = listPlaces(parameters);
+  const tls = places.every(isSocket) ? { ssl: false as const } : chooseTls(parameters, env, home, warn);
+  const passfile = parameters.passfile || (home && join(home, '.pgpass'));
+  const servers = places.map((place): Server => {
+    const login = [
+      place.host === defaultHost() ? 'localhost' : place.host,
+      String(place.port),
+      database,
+      user,
+    ];
+    const password = parameters.password || (passfile && findPassword(passfile, login, warn)) || noPassword;
+    const { ssl, otherSsl } = isSocket(place) ? { ssl: false as const } : tls;
+    return {
+      config: { ...configOf(parameters, place, ssl), user, database, password },
+      otherSsl: otherSsl && forPlace(otherSsl, place),
+      display: displayOf(place, user, database),
+    };
+  });
   return {
-    config: {
-      ...config,
-      ssl,
-      ...(password === undefined ? {} : { password }),
-      port,
-      connectionTimeoutMillis: numberFrom(connectTimeout, 'connect_timeout', 0, 86_400) * 1000,
+    servers,
+    login: {
+      allowed: parseRequireAuth(parameters.require_auth),
+      bound: parameters.channel_binding === 'require',
     },
-    otherSsl,
-    scramOnly: mustBeScram(requireAuth),
-    display: `postgresql://${user === undefined ? '' : `${user}@`}${host.startsWith('/') ? '' : `${host}:${port}`}/${database ?? ''}`,
+    attributes: parameters.target_session_attrs ?? 'any',
+    display: servers.map(({ display }) => display).join(' or '),
+    warnings: [...new Set(warnings)],
   };
 }
 
-function portOf({ port, searchParams }: URL): string | undefined {
-  return searchParams.get('port') ?? (port || undefined);
+function configOf(parameters: Parameters, place: Place, ssl: Ssl): Omit<Server['config'], 'password'> {
+  const { connect_timeout, application_name, fallback_application_name, keepalives, keepalives_idle } =
+    parameters;
+  return {
+    host: place.address ?? place.host,
+    port: place.port,
+    ssl: forPlace(ssl, place),
+    sslnegotiation: ssl !== false && parameters.sslnegotiation === 'direct' ? 'direct' : 'postgres',
+    enableChannelBinding: ssl !== false && parameters.channel_binding !== 'disable',
+    options: parameters.options,
+    application_name: application_name || fallback_application_name || 'scale-seed',
+    connectionTimeoutMillis: Math.max(0, Number(connect_timeout ?? CONNECT_TIMEOUT_S)) * 1000,
+    keepAlive: Number(keepalives ?? 1) !== 0,
+    keepAliveInitialDelayMillis: Number(keepalives_idle ?? KEEPALIVES_IDLE_S) * 1000,
+  };
 }
 
-/** Of libpq's choices this one alone keeps the password from a server that is not the right one. */
-function mustBeScram(requireAuth: string | undefined): boolean {
-  if (requireAuth === undefined || requireAuth === 'scram-sha-256') return requireAuth !== undefined;
-  throw new ScaleSeedError('require_auth can be nothing but scram-sha-256', {
-    code: 'configuration',
-    phase: 'configure',
-    hint: 'check the database URL, or PGREQUIREAUTH',
-  });
+function displayOf(place: Place, user: string, database: string): string {
+  const { host, port } = place;
+  if (isSocket(place)) return `postgresql://${user}@/${database}?host=${host}&port=${port}`;
+  return `postgresql://${user}@${host.includes(':') ? `[${host}]` : host}:${port}/${database}`;
 }
 
-/** The parts that node-postgres takes, with sslmode meaning what it means to libpq. */
-function parseConfig(url: URL, parameters: URLSearchParams): pg.ClientConfig & { host?: string } {
-  const text = `${url.protocol}//${url.username}${url.password === '' ? '' : `:${url.password}`}${url.username === '' ? '' : '@'}${url.host}${url.pathname}?${parameters.toString()}`;
+/** What node-postgres calls for a password where there is none: else it would look for one in places of its own. */
+function noPassword(): never {
+  throw refuse(
+    'the server asks for a password, and none is given',
+    'set PGPASSWORD, or give it in the URL or in a password file such as ~/.pgpass',
+  );
+}
+
+/** What the system says, if it knows: a user id need not have an entry among its accounts. */
+function ifKnown(ask: () => string): string | undefined {
   try {
-    const { host, user, password, ssl, options, ...rest } = parse(text, { useLibpqCompat: true });
-    const database = rest.database ?? parameters.get('dbname');
-    return {
-      ...(host ? { host } : {}),
-      ...(user ? { user } : {}),
-      ...(password ? { password } : {}),
-      ...(database ? { database } : {}),
-      ...(options ? { options } : {}),
-      ssl: ssl as pg.ClientConfig['ssl'],
-    };
-  } catch (error) {
-    // Whoever pastes the key itself in place of its file's name is not to see it again.
-    const key = parameters.get('sslkey');
-    const text = key ? messageOf(error).replaceAll(key, 'the file of sslkey') : messageOf(error);
-    throw new ScaleSeedError(`the database URL cannot be used: ${text}`, {
-      code: 'configuration',
-      phase: 'configure',
-      hint: 'check sslmode, sslrootcert, sslcert and sslkey in the URL or in PGSSLMODE and its companions',
-    });
+    return ask();
+  } catch {
+    return undefined;
   }
 }

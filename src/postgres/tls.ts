@@ -1,84 +1,124 @@
-import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
+import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
-import { messageOf, ScaleSeedError } from '../errors.js';
+import { messageOf } from '../errors.js';
+import type { Place } from './hosts.js';
+import type { Environment, Parameters } from './parameters.js';
+import { refuse } from './refuse.js';
 
-type Environment = Readonly<Record<string, string | undefined>>;
-type Ssl = pg.ClientConfig['ssl'];
+/** How a connection is encrypted; false for plain text. */
+export type Ssl = ConnectionOptions | false;
 
-const MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'];
+/** What a server is asked first, and what next where it refuses that: libpq's `prefer` and `allow` have another way. */
+export interface TlsChoice {
+  ssl: Ssl;
+  otherSsl?: Ssl;
+}
 
-/** Parameters of a URL, with the variable and the file in ~/.postgresql that libpq takes in their place. */
-const PARAMETERS = [
-  { name: 'sslmode', variable: 'PGSSLMODE' },
-  { name: 'sslrootcert', variable: 'PGSSLROOTCERT', file: 'root.crt' },
-  { name: 'sslcert', variable: 'PGSSLCERT', file: 'postgresql.crt' },
-  { name: 'sslkey', variable: 'PGSSLKEY', file: 'postgresql.key' },
-] as const;
+/** Where Debian, Red Hat, and Alpine and macOS keep the roots that their OpenSSL trusts. */
+const SYSTEM_ROOTS = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/cert.pem',
+];
 
 /**
- * A URL's parameters for TLS, each of them as libpq finds it, and in the words of node-postgres.
+ * How a connection over TCP is to be encrypted. As in libpq, every mode verifies the server's certificate where there is
+ * a root certificate, and files in ~/.postgresql stand in for those that no parameter names.
  *
- * @throws ScaleSeedError `configuration` for a mode that libpq does not know, or that lacks a certificate.
+ * @throws ScaleSeedError `configuration` for a mode that lacks a certificate, or a file that cannot be used.
  */
-export function tlsParameters(url: URL, env: Environment): { mode: string; parameters: URLSearchParams } {
-  const parameters = new URLSearchParams(url.searchParams);
-  parameters.delete('uselibpqcompat');
-  for (const { name, variable } of PARAMETERS) {
-    if (!parameters.has(name) && env[variable]) parameters.set(name, env[variable]);
-  }
-  const mode = parameters.get('sslmode') ?? 'prefer';
-  if (!MODES.includes(mode)) throw badTls(`sslmode=${mode} is not one of ${MODES.join(', ')}`);
-  if (mode !== 'disable') addDefaultFiles(parameters, env);
-  if (mode === 'verify-ca' && !parameters.has('sslrootcert'))
-    throw badTls('sslmode=verify-ca needs sslrootcert');
-  if (parameters.has('sslcert') && !parameters.has('sslkey')) throw badTls('sslcert needs sslkey');
-  if (parameters.get('sslrootcert') === 'system') {
-    parameters.delete('sslrootcert');
-    parameters.set('sslmode', 'verify-full');
-  } else {
-    parameters.set('sslmode', mode === 'allow' ? 'prefer' : mode);
-  }
-  return { mode, parameters };
-}
-
-function addDefaultFiles(parameters: URLSearchParams, env: Environment): void {
-  const folder = join(env.HOME ?? homedir(), '.postgresql');
-  for (const parameter of PARAMETERS) {
-    if (!('file' in parameter) || parameters.has(parameter.name)) continue;
-    const file = join(folder, parameter.file);
-    if (existsSync(file)) parameters.set(parameter.name, file);
+export function chooseTls(
+  parameters: Parameters,
+  env: Environment,
+  home: string | undefined,
+  warn: (message: string) => void,
+): TlsChoice {
+  const { sslmode = 'prefer', sslnegotiation, sslrootcert, sslcert, sslkey, sslcrl } = parameters;
+  const optional = sslmode === 'allow' || sslmode === 'prefer';
+  if (sslrootcert === 'system' && sslmode !== 'verify-full')
+    throw refuse('sslrootcert=system needs sslmode=verify-full', 'leave out sslmode');
+  if (sslnegotiation === 'direct' && (optional || sslmode === 'disable'))
+    throw refuse('sslnegotiation=direct needs sslmode=require or more', 'give sslmode=verify-full');
+  if (sslmode === 'disable') return { ssl: false };
+  try {
+    const ssl = tlsOptions(sslmode, parameters, env, home);
+    if (sslmode === 'allow') return { ssl: false, otherSsl: ssl };
+    return optional ? { ssl, otherSsl: false } : { ssl };
+  } catch (error) {
+    if (!optional || [sslrootcert, sslcert, sslkey, sslcrl].some(Boolean)) throw error;
+    warn(`${messageOf(error)}: nothing is encrypted`);
+    return { ssl: false };
   }
 }
 
-/**
- * What a mode tries first, and what it tries when that is refused: libpq's `allow` prefers plain text, `prefer` TLS. On a
- * socket of this machine's there is no TLS.
- */
-export function tlsChoices(mode: string, tls: Ssl, host: string): { ssl: Ssl; otherSsl: Ssl | undefined } {
-  if (host.startsWith('/')) return { ssl: false, otherSsl: undefined };
-  if (mode === 'allow') return { ssl: false, otherSsl: tls };
-  return { ssl: tls, otherSsl: mode === 'prefer' ? false : undefined };
+function tlsOptions(
+  mode: string,
+  parameters: Parameters,
+  env: Environment,
+  home: string | undefined,
+): ConnectionOptions {
+  const fileOf = (name: string, usual: string): string | undefined => {
+    const file = home === undefined ? '' : join(home, '.postgresql', usual);
+    return parameters[name] || (existsSync(file) ? file : undefined);
+  };
+  const named = fileOf('sslrootcert', 'root.crt');
+  const [root, crl] = [named === 'system' ? systemRoots(env) : named, fileOf('sslcrl', 'root.crl')];
+  const [cert, key] = [fileOf('sslcert', 'postgresql.crt'), fileOf('sslkey', 'postgresql.key')];
+  if (mode.startsWith('verify') && root === undefined)
+    throw refuse(`sslmode=${mode} needs a root certificate`, 'give sslrootcert, or sslrootcert=system');
+  try {
+    const ssl: ConnectionOptions = { rejectUnauthorized: root !== undefined, ...versions(parameters) };
+    if (root !== undefined) ssl.ca = readFileSync(root);
+    if (root !== undefined && crl !== undefined) ssl.crl = readFileSync(crl);
+    if (cert !== undefined && parameters.sslcertmode !== 'disable')
+      Object.assign(ssl, { cert: readFileSync(cert), key: readKey(key), passphrase: parameters.sslpassword });
+    if (mode !== 'verify-full') ssl.checkServerIdentity = () => undefined;
+    checkUsable(ssl);
+    return ssl;
+  } catch (error) {
+    // Whoever pastes a key in place of its file's name is not to see it again.
+    const text = messageOf(error).replaceAll(parameters.sslkey || '-----', 'the file of sslkey');
+    const hint =
+      'check sslrootcert, sslcert, sslkey and sslcrl, PGSSLROOTCERT and its companions, or ~/.postgresql';
+    throw refuse(`a certificate or key cannot be used: ${text}`, hint, error);
+  }
 }
 
-/**
- * Loads certificates and key, which node-postgres would only do once it is connected.
- *
- * @throws ScaleSeedError `configuration`.
- */
-export function checkCertificates(ssl: Ssl): void {
-  if (typeof ssl !== 'object' || (ssl.ca ?? ssl.cert ?? ssl.key) === undefined) return;
+function systemRoots({ SSL_CERT_FILE }: Environment): string {
+  const file = SSL_CERT_FILE || SYSTEM_ROOTS.find((known) => existsSync(known));
+  if (file !== undefined) return file;
+  throw refuse("the system's root certificates are not found", 'name their file by SSL_CERT_FILE');
+}
+
+/** libpq takes no key that others may read; one of root's may be read by a group. */
+function readKey(file: string | undefined): Buffer {
+  if (file === undefined) throw new Error('sslcert needs sslkey');
+  const { mode, uid } = statSync(file);
+  if (process.getuid !== undefined && (mode & (uid === 0 ? 0o037 : 0o077)) !== 0)
+    throw new Error(`others may read ${file}: chmod 600 it`);
+  return readFileSync(file);
+}
+
+function versions({ ssl_min_protocol_version: min, ssl_max_protocol_version: max }: Parameters): object {
+  return { ...(min ? { minVersion: min } : {}), ...(max ? { maxVersion: max } : {}) };
+}
+
+/** node-postgres would load certificates and key only once it is connected. */
+function checkUsable(ssl: ConnectionOptions): void {
   // Asked for here and not before: whoever brings no certificate need not wait for these modules.
   const { X509Certificate } = process.getBuiltinModule('node:crypto');
-  const { createSecureContext } = process.getBuiltinModule('node:tls');
-  try {
-    // A secure context takes any text for a CA.
-    if (typeof ssl.ca === 'string') new X509Certificate(ssl.ca);
-    createSecureContext(ssl);
-  } catch (error) {
-    throw badTls(`a certificate or key cannot be used: ${messageOf(error)}`, error);
-  }
+  // A secure context takes any text for a CA.
+  if (ssl.ca instanceof Buffer) new X509Certificate(ssl.ca);
+  if (ssl.ca ?? ssl.cert) process.getBuiltinModule('node:tls').createSecureContext(ssl);
+}
+
+/** The same for a server at an address of its own, whose certificate is for the host all the same. */
+export function forPlace(ssl: Ssl, { host, address }: Place): Ssl {
+  if (ssl === false || address === undefined) return ssl;
+  return { ...ssl, host, ...(isIP(host) === 0 ? { servername: host } : {}) };
 }
 
 /** Whether the server's certificate is none that we may trust: it won't be by waiting. */
@@ -89,7 +129,7 @@ export function isCertificateError(error: unknown): boolean {
 /** Whether the other way, with or without TLS, could be let in. */
 export function refusesEncryption(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) return error.code === '28000';
-  return lacksEncryption(error) || hasCode(error, /^ERR_SSL_/);
+  return lacksEncryption(error) || isCertificateError(error) || hasCode(error, /^ERR_SSL_/);
 }
 
 export function lacksEncryption(error: unknown): boolean {
@@ -98,13 +138,4 @@ export function lacksEncryption(error: unknown): boolean {
 
 function hasCode(error: unknown, pattern: RegExp): boolean {
   return error instanceof Error && 'code' in error && pattern.test(String(error.code));
-}
-
-function badTls(what: string, cause?: unknown): ScaleSeedError {
-  return new ScaleSeedError(`the database URL cannot be used: ${what}`, {
-    code: 'configuration',
-    phase: 'configure',
-    hint: 'check sslmode, sslrootcert, sslcert and sslkey in the URL, PGSSLMODE and its companions, or ~/.postgresql',
-    cause,
-  });
 }

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { messageOf, ScaleSeedError } from '../errors.js';
+import { messageOf } from '../errors.js';
 import { ALL_PARENTS } from '../fixtures/parents.js';
 import { resolveTarget, type Target } from '../postgres/target.js';
 import { translateError } from '../postgres/translate-error.js';
@@ -29,9 +29,10 @@ export async function withDatabase<T>(
   const on = (target: Target): Promise<T> => work({ target, signal, abort, onEvent, onNotice });
   try {
     const { embedded = false } = options;
-    return await (embedded === false
-      ? on(namedTarget(options.databaseUrl))
-      : onOwnServer(embedded === true ? {} : embedded, signal, onNotice, on));
+    if (embedded !== false) return await onOwnServer(embedded === true ? {} : embedded, signal, onNotice, on);
+    const target = resolveTarget(options.databaseUrl);
+    target.warnings.forEach(onNotice);
+    return await on(target);
   } catch (error) {
     // What the caller's listener threw is the caller's.
     if (listener.failed()) throw listener.error();
@@ -74,7 +75,7 @@ async function onOwnServer<T>(
   const server = await startEmbedded({ seed: seedParents, onNotice, signal, ...options });
   try {
     onNotice(`embedded PostgreSQL ${server.version} at ${server.url}`);
-    return await work({ ...namedTarget(server.url), scramOnly: true });
+    return await work(resolveTarget(`${server.url}&require_auth=scram-sha-256`, {}));
   } finally {
     await server.stop();
   }
@@ -115,14 +116,4 @@ function cancellation({ signal: given, timeoutMs }: Pick<DatabaseOptions, 'signa
     given?.removeEventListener('abort', onAbort);
   };
   return { signal: controller.signal, abort, release };
-}
-
-function namedTarget(databaseUrl: string | undefined): Target {
-  const target = resolveTarget(databaseUrl);
-  if (target !== undefined) return target;
-  throw new ScaleSeedError('no database is named', {
-    code: 'usage',
-    phase: 'configure',
-    hint: 'name one by --database-url, DATABASE_URL or PGHOST and its companions; --embedded takes a PostgreSQL of our own',
-  });
 }

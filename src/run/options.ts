@@ -4,9 +4,9 @@ import type { OnEvent } from '../report/events.js';
 
 /** Where an operation works, and how long it may take; every operation takes these. */
 export interface DatabaseOptions {
-  /** A PostgreSQL URL; else DATABASE_URL, else PG* variables. */
+  /** A PostgreSQL URL, or libpq's `host=... dbname=...`; else DATABASE_URL, else PG* variables. */
   databaseUrl?: string | undefined;
-  /** The embedded server in place of a database that is named; its options where it needs some. */
+  /** A server of scale-seed's own in place of all these; its options where it needs some. */
   embedded?: boolean | EmbeddedOptions | undefined;
   /** How long to wait for the server, the tables and the parent rows, in milliseconds; 0 by default. */
   waitMs?: number | undefined;

@@ -1,33 +1,63 @@
 import { describe, expect, it } from 'vitest';
 import { resolveTarget } from '../../src/postgres/target.js';
+import { run } from '../support/command-line.js';
+
+const resolve = (text: string | undefined, env: Record<string, string> = {}) =>
+  resolveTarget(text, { HOME: '/nowhere', ...env });
 
 describe('resolveTarget', () => {
-  it('takes the URL, else DATABASE_URL, else PG*, else nothing', () => {
+  it('takes the URL, else DATABASE_URL, else PG*', () => {
     const env = { DATABASE_URL: 'postgresql://env@two/b', PGHOST: 'three', PGDATABASE: 'c', PGUSER: 'u' };
-    expect(resolveTarget('postgres://given@one:1/a', env)?.display).toBe('postgresql://given@one:1/a');
-    expect(resolveTarget(undefined, env)?.display).toBe('postgresql://env@two:5432/b');
-    expect(resolveTarget(undefined, { ...env, DATABASE_URL: '' })?.display).toBe(
-      'postgresql://u@three:5432/c',
-    );
-    expect(resolveTarget(undefined, { PGSSLMODE: 'require' })).toBeUndefined();
+    const { DATABASE_URL: _, ...variables } = env;
+    expect(resolve('postgres://given@one:1/a', env).display).toBe('postgresql://given@one:1/a');
+    expect(resolve(undefined, env).display).toBe('postgresql://env@two:5432/b');
+    expect(resolve(undefined, variables).display).toBe('postgresql://u@three:5432/c');
   });
 
-  it('does not pass over PGSERVICE, whose file it cannot read, unless a URL is given', () => {
-    const env = { PGSERVICE: 'fleet' };
-    expect(() => resolveTarget(undefined, env)).toThrow(
-      expect.objectContaining({
-        code: 'configuration',
-        message: expect.stringContaining('PGSERVICE') as string,
-      }),
+  it.each([['PGHOST'], ['PGPORT'], ['PGUSER'], ['PGDATABASE'], ['PGHOSTADDR']])(
+    'finds a database named by %s alone',
+    (variable) => {
+      const value = { PGPORT: '5433', PGHOSTADDR: '127.0.0.1' }[variable] ?? 'x';
+      expect(resolve(undefined, { [variable]: value }).servers).toHaveLength(1);
+    },
+  );
+
+  it.each<[string, string | undefined, Record<string, string>, RegExp]>([
+    ['nothing', undefined, {}, /^no database is named$/],
+    ['how to log in alone', undefined, { PGPASSWORD: 'pw', PGSSLMODE: 'require' }, /^no database is named$/],
+    ['variables that are empty', undefined, { PGHOST: '', PGUSER: '' }, /^no database is named$/],
+    ['an empty DATABASE_URL', undefined, { DATABASE_URL: '' }, /DATABASE_URL is set, but empty/],
+    [
+      'an empty DATABASE_URL beside PG*',
+      undefined,
+      { DATABASE_URL: '', PGHOST: 'h' },
+      /DATABASE_URL is set, but empty/,
+    ],
+    ['an empty URL', '', { DATABASE_URL: 'postgresql://u@h/d' }, /--database-url is empty/],
+  ])('is told of %s', (_, text, env, message) => {
+    const told = { code: 'usage', hint: expect.stringMatching(/DATABASE_URL.*PGHOST.*--embedded/) as string };
+    expect(() => resolve(text, env)).toThrow(
+      expect.objectContaining({ ...told, message: expect.stringMatching(message) as string }),
     );
-    expect(resolveTarget('postgresql://u@h/d', env)?.display).toBe('postgresql://u@h:5432/d');
   });
 
   it('never shows a password', () => {
-    const target = resolveTarget('postgresql://u:s3cret@h/d?sslmode=disable&password=s3cret', {});
-    expect(target?.display).toBe('postgresql://u@h:5432/d');
-    for (const bad of ['mysql://u:s3cret@h/d', 's3cret', 'postgresql://u:s3cret@h:notaport/d']) {
-      expect(() => resolveTarget(bad, {})).toThrow(
+    const target = resolve('postgresql://u:s3cret@h/d?sslmode=disable&password=s3cret');
+    expect(target.display).toBe('postgresql://u@h:5432/d');
+    for (const bad of [
+      'mysql://u:s3cret@h/d',
+      's3cret',
+      'postgresql://u:s3cret@h:notaport/d',
+      'postgresql://u:12/s3cret@h/d',
+      'postgresql://u:p@s3cret@h/d',
+      'postgresql://u:s3cret%@h/d',
+      'postgresql://u@h/d?password=p&s3cret=1',
+      'host=h password=p s3cret=1',
+      "host=h password='s3cret",
+      'postgres:/u:s3cret@h/d?sslmode=require',
+      'postgresql://u@h/d?sslcert=CERT&sslkey=s3cret&sslmode=require'.replace('CERT', import.meta.filename),
+    ]) {
+      expect(() => resolve(bad), bad).toThrow(
         expect.objectContaining({
           code: 'configuration',
           message: expect.not.stringContaining('s3cret') as string,
@@ -36,51 +66,57 @@ describe('resolveTarget', () => {
     }
   });
 
-  it.each<[string, unknown]>([
-    ['disable', false],
-    ['prefer', { rejectUnauthorized: false }],
-    ['require', { rejectUnauthorized: false }],
-    ['verify-full', {}],
-  ])('understands sslmode=%s as libpq does', (mode, ssl) => {
-    expect(resolveTarget(`postgresql://u@h/d?sslmode=${mode}`, {})?.config.ssl).toEqual(ssl);
-    expect(resolveTarget('postgresql://u@h/d', { PGSSLMODE: mode })?.config.ssl).toEqual(ssl);
-  });
-
   it('has another way only where libpq has one', () => {
     const choices = (query: string): unknown[] => {
-      const target = resolveTarget(`postgresql://u@h/d${query}`, {});
-      return [target?.config.ssl, target?.otherSsl];
+      const [server] = resolve(`postgresql://u@h/d${query}`).servers;
+      return [server?.config.ssl, server?.otherSsl];
     };
-    const tls = { rejectUnauthorized: false };
+    const tls = expect.objectContaining({ rejectUnauthorized: false }) as object;
     expect(choices('')).toEqual([tls, false]);
+    expect(choices('?sslmode=disable')).toEqual([false, undefined]);
     expect(choices('?sslmode=prefer')).toEqual([tls, false]);
     expect(choices('?sslmode=allow')).toEqual([false, tls]);
     expect(choices('?sslmode=require')).toEqual([tls, undefined]);
     expect(choices('?sslmode=require&host=/var/run/postgresql')).toEqual([false, undefined]);
   });
 
-  it.each(['?sslmode=vreify-full', '?sslmode=verify-ca', '?sslcert=/nowhere/me.crt'])(
-    'refuses %s',
-    (query) => {
-      expect(() => resolveTarget(`postgresql://u@h/d${query}`, { HOME: '/nowhere' })).toThrow(
-        expect.objectContaining({ code: 'configuration' }),
-      );
-    },
-  );
-
-  it('says what is wrong with a certificate that is not there', () => {
-    expect(() =>
-      resolveTarget('postgresql://u@h/d?sslmode=verify-ca&sslrootcert=/nowhere/ca.pem', {}),
-    ).toThrow(
+  it.each([
+    ['?sslmode=verify-ca&sslrootcert=/nowhere/ca.pem', '/nowhere/ca.pem'],
+    ['?sslmode=require&sslcert=/nowhere/me.crt', '/nowhere/me.crt'],
+    ['?sslcert=/nowhere/me.crt', '/nowhere/me.crt'],
+    [`?sslcert=${import.meta.filename}`, 'sslcert needs sslkey'],
+  ])('says which file of %s cannot be used', (query, file) => {
+    expect(() => resolve(`postgresql://u@h/d${query}`)).toThrow(
       expect.objectContaining({
         code: 'configuration',
-        message: expect.stringContaining('/nowhere/ca.pem') as string,
+        message: expect.stringContaining(file) as string,
       }),
     );
   });
 
-  it('reads a socket directory', () => {
-    const target = resolveTarget('postgresql:///d?host=/var/run/postgresql', {});
-    expect(target?.config).toMatchObject({ host: '/var/run/postgresql', database: 'd' });
+  it('tells what it passes over', () => {
+    const url = 'postgresql://u@h/d?keepalives_count=3&tcp_user_timeout=900';
+    expect(resolve(url).warnings).toEqual([
+      'keepalives_count has no effect here',
+      'tcp_user_timeout has no effect here',
+    ]);
+    expect(resolve('postgresql://u@h/d?passfile=/dev/null').warnings).toEqual([
+      'the password file /dev/null is passed over: it is no plain file',
+    ]);
   });
+});
+
+describe('a command that nobody names a database for', () => {
+  it.each(['load', 'verify', 'reset', 'clean', 'ci', 'manifest'])(
+    '%s says how to name one',
+    async (command) => {
+      for (const env of [{}, { DATABASE_URL: '' }]) {
+        const outcome = await run([command], env);
+        expect(outcome).toMatchObject({ code: 2, stdout: '' });
+        expect(outcome.stderr).toMatch(
+          /no database is named.*\n {2}try: .*--database-url.*PGHOST.*--embedded/,
+        );
+      }
+    },
+  );
 });

@@ -130,6 +130,15 @@ describe.skipIf(!hasOpenssl)('a server with TLS', () => {
     });
   });
 
+  it('starts with TLS where it is told to, and says so where the server cannot', async () => {
+    const version = Number(
+      (await admin.query<{ v: string }>(`select current_setting('server_version_num') as v`)).rows[0]?.v,
+    );
+    const outcome = await loadOn(urlOf('encrypted', 'sslmode=require&sslnegotiation=direct'));
+    if (version >= 170_000) expect(outcome).toBe('let in');
+    else expect(outcome).toMatchObject({ code: 'connect' });
+  });
+
   it('encrypts where nothing is asked for', async () => {
     const encrypted: unknown[] = [];
     await load({

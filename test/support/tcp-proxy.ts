@@ -14,8 +14,11 @@ export interface TcpProxy {
   close: () => Promise<void>;
 }
 
-/** Listens on a port of its own on 127.0.0.1 and passes bytes on to `serverPort` there. */
-export async function startTcpProxy(serverPort: number): Promise<TcpProxy> {
+/** Listens on a port of its own on 127.0.0.1 and passes bytes on to `serverPort` there; `watch` sees what passes. */
+export async function startTcpProxy(
+  serverPort: number,
+  watch: (bytes: Buffer) => void = () => undefined,
+): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   const stalled = new Set<Socket>();
   let newOnesPass = true;
@@ -28,6 +31,7 @@ export async function startTcpProxy(serverPort: number): Promise<TcpProxy> {
 
   function pass(from: Socket, to: Socket): void {
     from.on('data', (bytes) => {
+      watch(bytes);
       const room = limit - passed;
       passed += Math.min(bytes.length, room);
       if (bytes.length > room) {

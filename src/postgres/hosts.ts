@@ -1,0 +1,54 @@
+import { existsSync } from 'node:fs';
+import { isIP } from 'node:net';
+import type { Parameters } from './parameters.js';
+import { refuse } from './refuse.js';
+
+/** Where a server listens: a folder of sockets, or a host and perhaps the address at which it is to be found. */
+export interface Place {
+  host: string;
+  address: string | undefined;
+  port: number;
+}
+
+/** libpq's compiled default: that of Linux distributions where it is there, else that of PostgreSQL itself. */
+export function defaultHost(): string {
+  if (process.platform === 'win32') return 'localhost';
+  return existsSync('/var/run/postgresql') ? '/var/run/postgresql' : '/tmp';
+}
+
+export function isSocket({ host, address }: Place): boolean {
+  return address === undefined && host.startsWith('/');
+}
+
+/**
+ * The servers that host, hostaddr and port name, each a list; one port is for all.
+ *
+ * @throws ScaleSeedError `configuration` for lists of different lengths, or a port or address that is none.
+ */
+export function listPlaces({ host, hostaddr, port, load_balance_hosts }: Parameters): Place[] {
+  const count = (hostaddr || host || '').split(',').length;
+  const [hosts, addresses, ports] = [host, hostaddr, port].map((list) => list?.split(',') ?? []);
+  const lists = [hosts!, addresses!, ports!.length === 1 ? [] : ports!].filter(
+    (list) => list.join('') !== '',
+  );
+  if (lists.some(({ length }) => length !== count))
+    throw refuse(
+      'host, hostaddr and port are lists of different lengths',
+      'give one of each for every server',
+    );
+  const places = Array.from({ length: count }, (_, i) => {
+    const address = addresses![i] || undefined;
+    if (address !== undefined && isIP(address) === 0)
+      throw refuse('hostaddr is no IP address', 'give host instead');
+    return { host: hosts![i] || address || defaultHost(), address, port: portFrom(ports![i] ?? ports![0]) };
+  });
+  if (load_balance_hosts !== 'random') return places;
+  const lots = new Map(places.map((place) => [place, Math.random()]));
+  return places.sort((one, other) => lots.get(one)! - lots.get(other)!);
+}
+
+function portFrom(text = ''): number {
+  const port = Number(text.trim() || '5432');
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
+  throw refuse('the port is not a whole number from 1 to 65535', 'check the port in the URL, or PGPORT');
+}

@@ -1,0 +1,108 @@
+import { parseConnection } from './parse-connection.js';
+import { refuse } from './refuse.js';
+
+/** Parameters of which any value is taken; those for GSSAPI change nothing where nothing speaks it. */
+const ANY =
+  'host hostaddr port dbname user password passfile options application_name fallback_application_name ' +
+  'sslrootcert sslcert sslkey sslpassword sslcrl sslcompression require_auth gsslib krbsrvname';
+const NUMBERS =
+  'connect_timeout keepalives keepalives_idle keepalives_interval keepalives_count tcp_user_timeout';
+
+/** What may be chosen, of libpq's choices those that are honoured; `-` is the empty word. */
+const CHOICES: Readonly<Record<string, string>> = {
+  sslmode: 'disable allow prefer require verify-ca verify-full',
+  sslnegotiation: 'postgres direct',
+  sslcertmode: 'allow disable',
+  sslsni: '1',
+  ssl_min_protocol_version: '- TLSv1 TLSv1.1 TLSv1.2 TLSv1.3',
+  ssl_max_protocol_version: '- TLSv1 TLSv1.1 TLSv1.2 TLSv1.3',
+  min_protocol_version: '3.0',
+  max_protocol_version: '3.0 3.2 latest',
+  channel_binding: 'disable prefer require',
+  gssencmode: 'disable prefer',
+  gssdelegation: '- 0',
+  // Every command needs temporary tables, which no standby has.
+  target_session_attrs: 'any read-write primary',
+  load_balance_hosts: 'disable random',
+  // Rows are sent in UTF8.
+  client_encoding: '- auto UTF8 UTF-8 utf8 utf-8 unicode',
+  replication: '- 0 false off no',
+};
+
+/** What to do instead of what is not to be had. */
+const REFUSED: Readonly<Record<string, string>> = {
+  service: 'give what the service holds: service files are not read',
+  requirepeer: 'give require_auth=scram-sha-256, by which the server proves that it is the right one',
+  sslcrldir: 'give the one file that counts, as sslcrl',
+  sslkeylogfile: 'leave it out: no keys are written',
+  scram_client_key: 'give the password',
+  scram_server_key: 'give the password',
+  oauth_issuer: 'log in by password or certificate',
+  oauth_client_id: 'log in by password or certificate',
+  oauth_client_secret: 'log in by password or certificate',
+  oauth_scope: 'log in by password or certificate',
+};
+
+/** Every parameter of libpq's in PostgreSQL 18. */
+export const NAMES: readonly string[] = [
+  ...[...ANY.split(' '), ...NUMBERS.split(' ')],
+  ...[...Object.keys(CHOICES), ...Object.keys(REFUSED)],
+];
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+/** Parameters by name; one that nobody gives is not there. */
+export type Parameters = Readonly<Record<string, string | undefined>>;
+
+/** Variables that are not named as their parameters are. */
+const IRREGULAR = new Map([
+  ['dbname', 'PGDATABASE'],
+  ['application_name', 'PGAPPNAME'],
+  ['connect_timeout', 'PGCONNECT_TIMEOUT'],
+]);
+const WITHOUT_VARIABLE = /^(fallback_|keepalives|tcp_|sslpassword|sslkeylogfile|replication|scram_|oauth_)/;
+
+/** The variable that stands in for a parameter, where there is one. */
+export function variableOf(name: string): string | undefined {
+  if (WITHOUT_VARIABLE.test(name)) return undefined;
+  return IRREGULAR.get(name) ?? `PG${name.toUpperCase().replaceAll('_', '')}`;
+}
+
+/**
+ * The parameters of a connection string, each of those that it leaves out from its variable. PGREQUIRESSL is what
+ * sslmode=require is; PGTZ, PGDATESTYLE and PGGEQO are the session's own matter.
+ *
+ * @throws ScaleSeedError `configuration` for one that is unknown or cannot be honoured; no value is repeated.
+ */
+export function readParameters(text: string | undefined, env: Environment): Parameters {
+  const given = new Map(text === undefined ? [] : parseConnection(text));
+  const unknown = [...given.keys()].find((name) => !NAMES.includes(name));
+  if (unknown !== undefined) {
+    // What follows an unescaped & or space in a password looks like a name.
+    const shown = /^\w{1,40}$/.test(unknown) && !given.has('password') ? `: ${unknown}` : '';
+    throw refuse(`the database URL has a parameter that is not understood${shown}`, 'leave it out');
+  }
+  const parameters: Record<string, string | undefined> = {};
+  for (const name of NAMES) {
+    const variable = variableOf(name);
+    const value = given.get(name) ?? (variable && env[variable]);
+    if (value === undefined) continue;
+    check(name, value, given.has(name) ? name : variable!);
+    parameters[name] = value;
+  }
+  const strict = parameters.sslrootcert === 'system' ? 'verify-full' : 'prefer';
+  parameters.sslmode ??= env.PGREQUIRESSL?.startsWith('1') ? 'require' : strict;
+  return parameters;
+}
+
+function check(name: string, value: string, shown: string): void {
+  const choices = CHOICES[name]?.split(' ');
+  const refused = REFUSED[name];
+  if (refused !== undefined && value !== '') throw refuse(`${shown} is not supported`, refused);
+  if (choices !== undefined && !choices.includes(value || '-'))
+    throw refuse(
+      `${shown} is not one of ${choices.filter((choice) => choice !== '-').join(', ')}`,
+      `check ${shown}`,
+    );
+  if (NUMBERS.split(' ').includes(name) && !/^\s*[+-]?\d+\s*$/.test(value))
+    throw refuse(`${shown} is not a whole number`, `check ${shown}`);
+}

@@ -1,0 +1,77 @@
+import type { ScaleSeedError } from '../errors.js';
+import { refuse } from './refuse.js';
+
+type Pairs = [name: string, value: string][];
+
+const URI =
+  /^postgres(?:ql)?:\/\/(?:(?<user>[^@/:]*)(?::(?<password>[^@/]*))?@)?(?<hosts>[^/?]*)(?:\/(?<dbname>[^?]*))?(?:\?(?<query>.*))?$/s;
+const HOST = /^(?:\[([^\]]+)\]|([^:[@]*))(?::(.*))?$/;
+const PAIR = /\s*([^\s=]+)\s*=\s*(?:'((?:\\.|[^'\\])*)'|((?!')(?:\\.|[^\s\\])*))\s*/gsy;
+
+/**
+ * The parameters of a connection string in either of libpq's forms, `postgresql://...` or `host=... dbname=...`. One
+ * that was misread could show a part of its password as its host or database in a message, and is refused.
+ *
+ * @throws ScaleSeedError `configuration`; the string is never repeated.
+ */
+export function parseConnection(text: string): Pairs {
+  const parts = URI.exec(text)?.groups;
+  if (parts !== undefined) return pairsOfUri(parts);
+  if (/^\w+\s*=/.test(text.trimStart())) return pairsOfWords(text);
+  throw malformed();
+}
+
+function pairsOfUri(parts: Record<string, string | undefined>): Pairs {
+  const { user, password, hosts = '', dbname, query } = parts;
+  // A slash in a password ends what libpq takes for hosts; the at sign before the real ones is left over.
+  if (user === undefined && `${dbname ?? ''}?${query ?? ''}`.replace(/=[^&]*/g, '').includes('@'))
+    throw malformed();
+  const servers = hosts.split(',').map((host) => HOST.exec(host) ?? []);
+  if (servers.some(({ length }) => length === 0)) throw malformed();
+  const listed = {
+    user,
+    password,
+    host: servers.map(([, address, name]) => address ?? name ?? '').join(','),
+    port: servers.map(([, , , port]) => port ?? '').join(','),
+    dbname,
+  };
+  const pairs = Object.entries(listed).flatMap(([name, value]): Pairs =>
+    value ? [[name, decode(value)]] : [],
+  );
+  return [...pairs, ...(query ? query.split('&').map(pairOfQuery) : [])];
+}
+
+function pairOfQuery(text: string): [string, string] {
+  const [, name, value] = /^([^=]*)=([^=]*)$/s.exec(text) ?? [];
+  if (name === undefined || value === undefined) throw malformed();
+  return name === 'ssl' && value === 'true' ? ['sslmode', 'require'] : rename(decode(name), decode(value));
+}
+
+function pairsOfWords(text: string): Pairs {
+  const found = [...text.matchAll(PAIR)];
+  if (found.map(([whole]) => whole).join('') !== text) throw malformed();
+  const unescape = (value: string): string => value.replace(/\\(.)/gs, '$1');
+  return found.map(([, name = '', quoted, plain]) => rename(name, unescape(quoted ?? plain ?? '')));
+}
+
+/** A name of old. */
+function rename(name: string, value: string): [string, string] {
+  return name === 'requiressl' ? ['sslmode', value.startsWith('1') ? 'require' : 'prefer'] : [name, value];
+}
+
+function decode(text: string): string {
+  try {
+    const decoded = decodeURIComponent(text);
+    if (!decoded.includes('\0')) return decoded;
+  } catch {
+    // A % that stands for itself.
+  }
+  throw malformed();
+}
+
+function malformed(): ScaleSeedError {
+  return refuse(
+    'the database URL is not a PostgreSQL connection string',
+    'write it as postgresql://USER@HOST:5432/DATABASE, special characters in it percent-encoded',
+  );
+}

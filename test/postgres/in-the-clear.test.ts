@@ -1,0 +1,149 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Session } from '../../src/postgres/session.js';
+import { resolveTarget } from '../../src/postgres/target.js';
+import { hasOpenssl } from '../support/certificates.js';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+import { hasServer, startTwoServers, type TwoServers } from '../support/two-servers.js';
+
+const QUERY = `select 'top secret'`;
+
+/** Connects, asks, and says how far it came. */
+async function ask(text: string, env: Record<string, string> = {}): Promise<string> {
+  try {
+    const session = await Session.open(
+      resolveTarget(text, { HOME: '/nowhere', ...env }),
+      new AbortController().signal,
+    );
+    await session.query(QUERY).finally(() => session.close());
+    return 'asked';
+  } catch (error) {
+    return String(error);
+  }
+}
+
+const message = (type: string, ...numbers: number[]): Buffer => {
+  const bytes = Buffer.alloc(5 + numbers.length * 4);
+  bytes.write(type);
+  bytes.writeInt32BE(bytes.length - 1, 1);
+  numbers.forEach((number, i) => bytes.writeInt32BE(number, 5 + i * 4));
+  return bytes;
+};
+const LET_IN = Buffer.concat([message('R', 0), Buffer.from('Z\0\0\0\u0005I')]);
+
+/** What a server that is not the right one may ask for to learn a password or a query. */
+const GREED = {
+  password: message('R', 3),
+  'md5 of the password': message('R', 5, 0x01020304),
+  nothing: LET_IN,
+};
+
+/** A server without TLS that asks for such a thing, lets everybody in, and keeps what it is sent. */
+async function startGreedy(first: Buffer): Promise<{ port: number; heard: () => string; server: Server }> {
+  let heard = '';
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.on('data', (bytes) => {
+      heard += bytes.toString('latin1');
+      const isRequestForTls = bytes.length === 8 && bytes.readInt32BE(4) === 80_877_103;
+      if (isRequestForTls) socket.write('N');
+      else if (bytes.readInt32BE(0) === bytes.length) socket.write(first);
+      else if (bytes.toString('latin1', 0, 1) === 'p') socket.write(LET_IN);
+      else socket.end();
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return { port: (server.address() as AddressInfo).port, heard: () => heard, server };
+}
+
+const SAFETY: [query: string, env?: Record<string, string>][] = [
+  ['sslmode=require'],
+  ['sslmode=verify-ca'],
+  ['sslmode=verify-full&sslrootcert=system'],
+  ['sslrootcert=system'],
+  ['sslrootcert=system&sslmode=prefer'],
+  ['ssl=true'],
+  ['requiressl=1'],
+  ['sslnegotiation=direct'],
+  ['sslnegotiation=direct&sslmode=require'],
+  ['sslcertmode=require'],
+  ['sslcrldir=/etc'],
+  ['channel_binding=require'],
+  ['channel_binding=require&sslmode=disable'],
+  ['require_auth=scram-sha-256'],
+  ['require_auth=!password,!md5,!none'],
+  ['require_auth=gss'],
+  ['gssencmode=require'],
+  ['requirepeer=postgres'],
+  ['min_protocol_version=3.2'],
+  ['scram_client_key=x'],
+  ['oauth_issuer=x'],
+  ['', { PGSSLMODE: 'require' }],
+  ['', { PGSSLMODE: 'verify-full' }],
+  ['', { PGSSLROOTCERT: 'system' }],
+  ['', { PGREQUIRESSL: '1' }],
+  ['', { PGSSLNEGOTIATION: 'direct' }],
+  ['', { PGSSLCERTMODE: 'require' }],
+  ['', { PGCHANNELBINDING: 'require' }],
+  ['', { PGREQUIREAUTH: 'scram-sha-256' }],
+  ['', { PGGSSENCMODE: 'require' }],
+  ['', { PGREQUIREPEER: 'postgres' }],
+];
+
+describe.each(Object.entries(GREED))('a server in place of the right one that asks for %s', (_, first) => {
+  it.each(SAFETY)('learns nothing by %s %j', async (query, env) => {
+    const greedy = await startGreedy(first);
+    const url = `postgresql://either:pass-word@127.0.0.1:${greedy.port}/fleet?${query}`;
+    const outcome = await ask(url, env);
+    greedy.server.close();
+    expect(outcome).toMatch(/^ScaleSeedError: /);
+    expect(greedy.heard()).not.toMatch(/pass-word|select|md5/);
+  });
+
+  it('learns it where nothing is asked for', async () => {
+    const greedy = await startGreedy(first);
+    await ask(`postgresql://either:pass-word@127.0.0.1:${greedy.port}/fleet`);
+    greedy.server.close();
+    expect(greedy.heard()).toMatch(/pass-word|select|md5/);
+  });
+});
+
+describe.skipIf(!hasServer || !hasOpenssl)('on the way to a server with TLS', () => {
+  let servers: TwoServers;
+  let proxy: TcpProxy;
+  let passed = '';
+
+  beforeAll(async () => {
+    servers = await startTwoServers();
+    proxy = await startTcpProxy(servers.primary, (bytes) => {
+      passed += bytes.toString('latin1');
+    });
+  });
+
+  afterAll(async () => {
+    await proxy.close();
+    await servers.stop();
+  });
+
+  it.each<[user: string, query: string, isClear: boolean]>([
+    ['cleartext', '', false],
+    ['cleartext', 'sslmode=disable', true],
+    ['cleartext', 'sslmode=require', false],
+    ['cleartext', 'sslmode=verify-full&sslrootcert=CA', false],
+    ['cleartext', 'sslrootcert=system', false],
+    ['cleartext', 'require_auth=password', false],
+    ['either', 'channel_binding=require', false],
+    ['either', 'channel_binding=require&sslmode=verify-ca&sslrootcert=CA', false],
+    ['either', 'require_auth=scram-sha-256&sslmode=require', false],
+    ['encrypted', 'sslmode=allow', false],
+    ['either', 'sslmode=allow', true],
+  ])('%s with %s', async (user, query, isClear) => {
+    passed = '';
+    const ca = join(servers.folder, 'ca.crt');
+    const url = `postgresql://${user}:pw@localhost:${proxy.port}/fleet?${query.replace('CA', ca)}`;
+    expect(await ask(url, { SSL_CERT_FILE: ca })).toBe('asked');
+    expect(/top secret|pw\0/.test(passed)).toBe(isClear);
+  });
+});
