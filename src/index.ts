@@ -36,5 +36,5 @@ export type { DatabaseOptions, FixtureOptions } from './run/options.js';
 export { reset, type ResetOptions } from './operations/reset.js';
 export type { Baseline } from './judge/baseline.js';
 export type { Manifest, ManifestFixture, ManifestKey, ManifestStanding } from './report/manifest.js';
-export type * from './report/result.js';
+export * from './report/result.js';
 export { verify, type VerifyOptions } from './operations/verify.js';

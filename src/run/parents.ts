@@ -38,9 +38,14 @@ export function refuseMissing(missing: readonly ParentRow[]): void {
   });
 }
 
+/** A session of ours or a client of the caller's: the driver's types stay out of the public ones. */
+export interface Queries {
+  query(sql: string, values: unknown[]): Promise<unknown>;
+}
+
 /** Inserts parents, leaving alone what already stands under the same key. */
 export async function createParents(
-  session: { query(sql: string, values: unknown[]): Promise<unknown> },
+  session: Queries,
   parents: readonly ParentRow[],
   schema: string,
 ): Promise<void> {

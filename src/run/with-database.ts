@@ -1,10 +1,9 @@
 import { setMaxListeners } from 'node:events';
-import type pg from 'pg';
 import { messageOf } from '../errors.js';
 import type { OnEvent } from '../report/events.js';
 import { ALL_PARENTS } from '../fixtures/parents.js';
 import type { DatabaseOptions } from './options.js';
-import { createParents } from './parents.js';
+import { createParents, type Queries } from './parents.js';
 import { resolveTarget, type Target } from '../postgres/target.js';
 import { translateError } from '../postgres/translate-error.js';
 
@@ -61,8 +60,8 @@ async function onOwnServer<T>(
 }
 
 /** Gives a fresh embedded database the parents that the shipped fixtures name. */
-export function seedParents(client: pg.ClientBase, schema = 'public'): Promise<void> {
-  return createParents({ query: (sql, values) => client.query(sql, values) }, ALL_PARENTS, schema);
+export function seedParents(client: Queries, schema = 'public'): Promise<void> {
+  return createParents(client, ALL_PARENTS, schema);
 }
 
 /**
