@@ -19,7 +19,8 @@ async function declare() {
   const bundle = await rollup({ input: 'src/index.ts', plugins: [dts({ tsconfig: TSCONFIG })] });
   const { output } = await bundle.write({ file: 'dist/index.d.ts' });
   const imports = output.flatMap((file) => file.imports ?? []);
-  if (imports.length > 0) throw new Error(`the public types must import nothing, but do: ${imports.join(', ')}`);
+  if (imports.length > 0)
+    throw new Error(`the public types must import nothing, but do: ${imports.join(', ')}`);
 }
 
 /** Fields without a doc comment get the schema of their type; `@asType`, `@minimum`, `@pattern` and so on say more than a type can. */

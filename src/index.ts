@@ -37,4 +37,5 @@ export { reset, type ResetOptions } from './operations/reset.js';
 export type { Baseline } from './judge/baseline.js';
 export type { Manifest, ManifestFixture, ManifestKey, ManifestStanding } from './report/manifest.js';
 export * from './report/result.js';
+export type * from './report/values.js';
 export { verify, type VerifyOptions } from './operations/verify.js';

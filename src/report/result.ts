@@ -1,4 +1,5 @@
 import type { ScaleSeedError } from '../errors.js';
+import type { Count, Fingerprint, Milliseconds, Timestamp } from './values.js';
 
 /** Version of the report's shape; it grows when a field changes its meaning or goes. */
 export const REPORT_VERSION = 1;
@@ -18,7 +19,7 @@ export interface ReportBase {
   database: string;
   server: { version: string };
   /** Largest resident set of this process so far, in bytes. */
-  peakRssBytes: number;
+  peakRssBytes: Count;
 }
 
 /**
@@ -32,34 +33,34 @@ export interface LoadedFixture {
   table: string;
   schema: string;
   /** Rows of the fixture; each was either inserted or skipped since its key stands. */
-  rows: number;
-  inserted: number;
-  skipped: number;
+  rows: Count;
+  inserted: Count;
+  skipped: Count;
   /** Rows of the fixture's mark that stand after the load. */
-  present: number;
-  fingerprint: string;
-  copiedBytes: number;
+  present: Count;
+  fingerprint: Fingerprint;
+  copiedBytes: Count;
   merge: MergeStrategy;
   foreignKeys: ForeignKeyCheck;
   /** Plain indexes that were dropped and made again in the load's own transaction. */
   rebuiltIndexes: string[];
   /** More than one: the fixture was loaded in parts that committed one by one. */
-  transactions: number;
-  timings: { copyMs: number; mergeMs: number; totalMs: number };
+  transactions: Count;
+  timings: { copyMs: Milliseconds; mergeMs: Milliseconds; totalMs: Milliseconds };
   /** Rows inserted in a second of `totalMs`. */
-  rowsPerSecond: number;
+  rowsPerSecond: Count;
   confirmation: string;
 }
 
 export interface LoadReport extends ReportBase {
   command: 'load';
   mode: 'online' | 'exclusive';
-  jobs: number;
+  jobs: Count;
   /** The time on which all times of the fixtures hang: the server's now() at the start, ISO 8601 to the microsecond. */
-  anchor: string;
+  anchor: Timestamp;
   foreignKeys: ForeignKeyCheck;
   fixtures: LoadedFixture[];
-  timings: { connectMs: number; loadMs: number; settleMs: number; totalMs: number };
+  timings: { connectMs: Milliseconds; loadMs: Milliseconds; settleMs: Milliseconds; totalMs: Milliseconds };
   /** Present where the load was verified in the same run. */
   verified?: VerifyReport;
 }
@@ -67,7 +68,7 @@ export interface LoadReport extends ReportBase {
 /** Rows of one column that differ from the fixture. */
 export interface ColumnDrift {
   column: string;
-  rows: number;
+  rows: Count;
   /** The first few of them in key order. */
   examples: { key: string; expected: string | null; found: string | null }[];
 }
@@ -76,64 +77,64 @@ export interface VerifiedFixture {
   name: string;
   table: string;
   schema: string;
-  rows: number;
-  present: number;
-  fingerprint: string;
+  rows: Count;
+  present: Count;
+  fingerprint: Fingerprint;
   intact: boolean;
   /** Rows of the fixture that are not there. */
-  missing: { rows: number; examples: string[] };
+  missing: { rows: Count; examples: string[] };
   /** Rows of the fixture's mark that it does not have; a sized fleet may stand in a larger one. */
-  unexpected: { rows: number; examples: string[] };
+  unexpected: { rows: Count; examples: string[] };
   /** Rows with at least one column that differs. */
-  driftedRows: number;
+  driftedRows: Count;
   drift: ColumnDrift[];
   /** Columns outside the fixture whose default is computed and so cannot be compared. */
   notCompared: string[];
   missingParents: string[];
   /** When the standing rows were loaded or reset, the oldest first, with the number of rows of each. */
-  anchors: { at: string; rows: number }[];
+  anchors: { at: Timestamp; rows: Count }[];
   /** Age of the oldest anchor by the server's clock, in milliseconds. */
   ageMs: number | null;
   /** That age is over the limit that was given. */
   tooOld: boolean;
   /** Certificates whose time is over, so that no renewal window holds them any more. */
-  expired: number | null;
-  timings: { totalMs: number };
+  expired: Count | null;
+  timings: { totalMs: Milliseconds };
 }
 
 export interface VerifyReport extends ReportBase {
   command: 'verify';
   intact: boolean;
   fixtures: VerifiedFixture[];
-  timings: { connectMs: number; verifyMs: number; totalMs: number };
+  timings: { connectMs: Milliseconds; verifyMs: Milliseconds; totalMs: Milliseconds };
 }
 
 export interface ResetFixture {
   name: string;
   table: string;
   schema: string;
-  rows: number;
+  rows: Count;
   /** Rows put back to the fixture's values, on the new anchor. */
-  restored: number;
+  restored: Count;
   /** Rows that were missing. */
-  inserted: number;
+  inserted: Count;
   /** Rows that could not be added, since another row holds one of their keys. */
-  blocked: number;
-  fingerprint: string;
-  timings: { totalMs: number };
+  blocked: Count;
+  fingerprint: Fingerprint;
+  timings: { totalMs: Milliseconds };
 }
 
 export interface ResetReport extends ReportBase {
   command: 'reset';
-  anchor: string;
+  anchor: Timestamp;
   fixtures: ResetFixture[];
-  timings: { connectMs: number; resetMs: number; settleMs: number; totalMs: number };
+  timings: { connectMs: Milliseconds; resetMs: Milliseconds; settleMs: Milliseconds; totalMs: Milliseconds };
 }
 
 /** Rows of another table that a deletion took with it or changed. */
 export interface Dependents {
   table: string;
-  rows: number;
+  rows: Count;
   effect: 'deleted' | 'set null' | 'set default';
 }
 
@@ -141,21 +142,21 @@ export interface CleanedFixture {
   name: string;
   table: string;
   schema: string;
-  deleted: number;
+  deleted: Count;
   dependents: Dependents[];
-  timings: { totalMs: number };
+  timings: { totalMs: Milliseconds };
 }
 
 export interface CleanReport extends ReportBase {
   command: 'clean';
   fixtures: CleanedFixture[];
-  timings: { connectMs: number; cleanMs: number; settleMs: number; totalMs: number };
+  timings: { connectMs: Milliseconds; cleanMs: Milliseconds; settleMs: Milliseconds; totalMs: Milliseconds };
 }
 
 /** One load of the fixtures and one reference load of the same rows, taken one after the other. */
 export interface RatioRound {
-  oursMs: number;
-  referenceMs: number;
+  oursMs: Milliseconds;
+  referenceMs: Milliseconds;
   /** Taken after the rounds before it had all but condemned the load. */
   confirming: boolean;
 }
@@ -166,6 +167,7 @@ export interface RatioMeasurement {
   median: number;
   /** What the rounds allow the median to be, with the probability `confidence`. */
   interval: [number, number];
+  /** @minimum 0 @maximum 1 */
   confidence: number;
   rounds: RatioRound[];
   /** What each fixture's reference inserted its rows out of. */
@@ -195,7 +197,7 @@ export interface Verdict {
 
 export interface CiReport extends Omit<LoadReport, 'command' | 'timings' | 'verified'> {
   command: 'ci';
-  timings: LoadReport['timings'] & { verifyMs: number; measureMs: number };
+  timings: LoadReport['timings'] & { verifyMs: Milliseconds; measureMs: Milliseconds };
   verified: VerifyReport;
   /** Present where the load was measured against the reference. */
   reference?: RatioMeasurement;
@@ -213,9 +215,10 @@ export type Fleet<Own extends OneFleetReport> =
 export interface FleetsReport<Own extends OneFleetReport = OneFleetReport> extends ReportBase {
   command: Own['command'];
   /** Schemas at work at once. */
-  jobs: number;
+  jobs: Count;
   fleets: Fleet<Own>[];
-  timings: { connectMs: number; totalMs: number };
+  timings: { connectMs: Milliseconds; totalMs: Milliseconds };
 }
 
+/** What load, verify, reset, clean and ci write with --format json and --output. Times are milliseconds. */
 export type Report = OneFleetReport | CiReport | FleetsReport;
