@@ -1,10 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
 const UNIT = 'test/**/*.unit.test.ts';
+const PACKAGE = 'test/package/*.test.ts';
 
 /**
- * `*.unit.test.ts` needs no server, and is all that `npm run test:unit` runs; every other `*.test.ts` may take a clone of
- * the database that the global set-up makes; `*.test-d.ts` is never run, only type-checked against the built package.
+ * `*.unit.test.ts` needs no server, and is all that `npm run test:unit` runs. Every other `*.test.ts` may take a clone of
+ * the database that the global set-up makes. What is in test/package concerns the built package alone; its `*.test-d.ts`
+ * are type-checked and not run.
  */
 export default defineConfig({
   test: {
@@ -19,20 +21,19 @@ export default defineConfig({
         test: {
           name: 'server',
           include: ['test/**/*.test.ts'],
-          exclude: [UNIT],
+          exclude: [UNIT, PACKAGE],
           globalSetup: ['test/support/global-setup.ts'],
         },
       },
       {
         extends: true,
         test: {
-          name: 'types',
-          include: [],
+          name: 'package',
+          include: [PACKAGE],
           typecheck: {
             enabled: true,
-            only: true,
-            include: ['test/types/*.test-d.ts'],
-            tsconfig: 'test/types/tsconfig.json',
+            include: ['test/package/*.test-d.ts'],
+            tsconfig: 'test/package/tsconfig.json',
           },
         },
       },
