@@ -3,14 +3,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
-import {
-  createFormatter,
-  createParser,
-  createProgram,
-  DEFAULT_CONFIG,
-  SchemaGenerator,
-} from 'ts-json-schema-generator';
-import ts from 'typescript';
+import { createGenerator } from 'ts-json-schema-generator';
 
 const TSCONFIG = 'tsconfig.json';
 
@@ -25,39 +18,15 @@ async function declare() {
 
 /** Fields without a doc comment get the schema of their type; `@asType`, `@minimum`, `@pattern` and so on say more than a type can. */
 function schemaOf(name, type, path) {
-  const config = { ...DEFAULT_CONFIG, path, type, tsconfig: TSCONFIG, sortProps: false, topRef: false };
-  const program = createProgram({ ...config, skipTypeCheck: true });
-  const parser = createParser(program, config, (parsers) => {
-    parsers.addNodeParser(new WhatToJsonReturns(parsers));
-  });
-  const generator = new SchemaGenerator(program, parser, createFormatter(config), config);
-  const { $schema, ...schema } = generator.createSchema(type);
+  const config = { path, type, tsconfig: TSCONFIG, sortProps: false, topRef: false, skipTypeCheck: true };
+  const { $schema, ...schema } = createGenerator(config).createSchema(type);
   return { $schema, $id: `scale-seed/${name}`, ...schema };
-}
-
-/** An object with a method toJSON is written as what that returns. */
-class WhatToJsonReturns {
-  constructor(parsers) {
-    this.parsers = parsers;
-  }
-
-  supportsNode(node) {
-    return ts.isClassDeclaration(node) && returnTypeOfToJson(node) !== undefined;
-  }
-
-  createType(node, context) {
-    return this.parsers.createType(returnTypeOfToJson(node), context);
-  }
-}
-
-function returnTypeOfToJson(node) {
-  return node.members.find((member) => member.name?.getText() === 'toJSON')?.type;
 }
 
 await mkdir('dist', { recursive: true });
 await declare();
 for (const [name, type, path] of [
-  ['report.schema.json', 'Report', 'src/report/result.ts'],
+  ['report.schema.json', 'ReportJson', 'src/report/result.ts'],
   ['manifest.schema.json', 'Manifest', 'src/report/manifest.ts'],
 ]) {
   await writeFile(`dist/${name}`, `${JSON.stringify(schemaOf(name, type, path), null, 2)}\n`);

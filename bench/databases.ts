@@ -2,7 +2,7 @@ import pg from 'pg';
 import { SCHEMA_SQL } from '../src/embedded/schema.js';
 import { quote } from '../src/postgres/quote.js';
 import { resolveTarget } from '../src/postgres/target.js';
-import { seedParents } from '../src/run/with-database.js';
+import { seedParents } from '../src/run/context.js';
 
 /** Where a run takes place: made fresh for it, gone afterwards. */
 interface Place {

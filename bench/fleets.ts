@@ -12,7 +12,7 @@ import pg from 'pg';
 import { startEmbedded } from '../src/embedded/index.js';
 import { SCHEMA_SQL } from '../src/embedded/schema.js';
 import { quote } from '../src/postgres/quote.js';
-import { seedParents } from '../src/run/with-database.js';
+import { seedParents } from '../src/run/context.js';
 import { alignColumns } from '../src/show/align-columns.js';
 import { estimateMedian } from '../src/judge/median-interval.js';
 import { withPassword } from './databases.js';

@@ -12,7 +12,7 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { startEmbedded } from '../src/embedded/index.js';
-import { seedParents } from '../src/run/with-database.js';
+import { seedParents } from '../src/run/context.js';
 import { SETS } from '../src/fixtures/registry.js';
 import { estimateMedian } from '../src/judge/median-interval.js';
 import type { CiReport } from '../src/report/result.js';
@@ -80,7 +80,7 @@ async function loadTimes(count: number): Promise<number[]> {
   while (times.length < count) {
     const { report, message } = await runCi();
     if (report === undefined) throw new Error(message);
-    times.push(report.timings.loadMs);
+    times.push(report.timings.workMs);
   }
   return times;
 }
@@ -100,11 +100,11 @@ async function tryMany(title: string, expected: number, trial: () => Promise<Tri
   return right;
 }
 
-function describe({ reference, verdict, timings: { loadMs } }: CiReport): string[] {
+function describe({ reference, verdict, timings: { workMs } }: CiReport): string[] {
   const { median, interval, rounds } = reference!;
   return [
     verdict.checks.find(({ name }) => name === 'budget-ratio')!.outcome,
-    `${Math.round(loadMs)} ms`,
+    `${Math.round(workMs)} ms`,
     median.toFixed(2),
     interval.map((end) => end.toFixed(2)).join(' to '),
     String(rounds.length),

@@ -13,7 +13,8 @@ export type ErrorCode =
   | 'server' // any other answer of the server's, or its loss
   | 'embedded' // the embedded server cannot be installed, started or stopped
   | 'timeout' // --timeout, or a statement's own limit, ran out
-  | 'interrupted'; // the caller's AbortSignal, or Ctrl-C
+  | 'interrupted' // the caller's AbortSignal, or Ctrl-C
+  | 'unexpected'; // nothing that is known here: its own message says what
 
 /** The step of a run in which it went wrong. */
 export type Phase =
@@ -40,10 +41,12 @@ export interface ErrorContext {
   state?: string | undefined;
   /** What to do about it. */
   hint?: string | undefined;
+  /** The server's SQLSTATE, where it was the server that refused. */
+  sqlState?: string | undefined;
   cause?: unknown;
 }
 
-/** The one error type that scale-seed throws on purpose; anything else is a bug in it. */
+/** The one error type that scale-seed throws. */
 export class ScaleSeedError extends Error {
   readonly code: ErrorCode;
   readonly phase: Phase;
@@ -51,22 +54,31 @@ export class ScaleSeedError extends Error {
   readonly fixture: string | undefined;
   readonly state: string | undefined;
   readonly hint: string | undefined;
+  readonly sqlState: string | undefined;
 
-  constructor(message: string, { code, phase, table, fixture, state, hint, cause }: ErrorContext) {
-    super(message, cause === undefined ? undefined : { cause });
+  constructor(message: string, context: ErrorContext) {
+    super(message, context.cause === undefined ? undefined : { cause: context.cause });
     this.name = 'ScaleSeedError';
-    this.code = code;
-    this.phase = phase;
-    this.table = table;
-    this.fixture = fixture;
-    this.state = state;
-    this.hint = hint;
+    this.code = context.code;
+    this.phase = context.phase;
+    this.table = context.table;
+    this.fixture = context.fixture;
+    this.state = context.state;
+    this.hint = context.hint;
+    this.sqlState = context.sqlState;
+  }
+
+  /** The same error with more said of it. */
+  with(more: Partial<ErrorContext> & { message?: string }): ScaleSeedError {
+    const { message, code, phase, table, fixture, state, hint, sqlState, cause } = this;
+    const context = { code, phase, table, fixture, state, hint, sqlState, cause, ...more };
+    return new ScaleSeedError(more.message ?? message, context);
   }
 
   /** As reports hold it: without its cause, which is for programs. */
   toJSON(): Omit<ErrorContext, 'cause'> & { message: string } {
-    const { code, phase, message, table, fixture, state, hint } = this;
-    return { code, phase, message, table, fixture, state, hint };
+    const { code, phase, message, table, fixture, state, hint, sqlState } = this;
+    return { code, phase, message, table, fixture, state, hint, sqlState };
   }
 }
 
@@ -78,8 +90,9 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The same error with what stands in the database now. */
-export function withState(error: ScaleSeedError, state: string): ScaleSeedError {
-  const { message, code, phase, table, fixture, hint, cause } = error;
-  return new ScaleSeedError(message, { code, phase, table, fixture, state, hint, cause });
+/** An error of ours with what was being done in front of its message; any other as it is. */
+export function during(error: unknown, what: string, more: Partial<ErrorContext> = {}): unknown {
+  return error instanceof ScaleSeedError
+    ? error.with({ ...more, message: `${what}: ${error.message}` })
+    : error;
 }

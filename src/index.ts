@@ -1,5 +1,3 @@
-export { ci, type CiOptions } from './operations/ci.js';
-export { clean, type CleanOptions, type CleanPlan } from './operations/clean.js';
 export {
   destroyEmbedded,
   embeddedStatus,
@@ -9,13 +7,9 @@ export {
   type EmbeddedServer,
   type EmbeddedStatus,
 } from './embedded/index.js';
-export { seedParents } from './run/with-database.js';
-export { ScaleSeedError, type ErrorCode, type Phase } from './errors.js';
-export type { OnEvent, RunEvent } from './report/events.js';
-export { expandSchemas } from './commands/expand-schemas.js';
-export { cleanFleets, loadFleets, resetFleets, verifyFleets } from './operations/fleets.js';
-export { defineFixture, type FixtureDefinition } from './fixtures/define-fixture.js';
 export { fingerprintOf } from './encode/fingerprint.js';
+export { ScaleSeedError, type ErrorCode, type Phase } from './errors.js';
+export { defineFixture, type FixtureDefinition } from './fixtures/define-fixture.js';
 export type {
   ColumnType,
   Constant,
@@ -29,13 +23,16 @@ export { loadFixtureFile } from './fixtures/load-fixture-file.js';
 export { after, type Offset } from './fixtures/offset.js';
 export { chooseFixtures, SETS, SHIPPED, type FixtureChoice, type SetName } from './fixtures/registry.js';
 export { sizedAgents, sizedCertificates } from './fixtures/sized.js';
+export type { Baseline } from './judge/baseline.js';
+export { ci, type CiOptions } from './operations/ci.js';
+export { clean, type CleanOptions, type CleanPlan } from './operations/clean.js';
 export { load, type LoadOptions } from './operations/load.js';
 export { manifest, type ManifestOptions } from './operations/manifest.js';
-export type { OnSchemas } from './run/on-schemas.js';
-export type { DatabaseOptions, FixtureOptions } from './run/options.js';
 export { reset, type ResetOptions } from './operations/reset.js';
-export type { Baseline } from './judge/baseline.js';
+export { verify, type VerifyOptions } from './operations/verify.js';
+export type { OnEvent, RunEvent } from './report/events.js';
 export type { Manifest, ManifestFixture, ManifestKey, ManifestStanding } from './report/manifest.js';
 export * from './report/result.js';
 export type * from './report/values.js';
-export { verify, type VerifyOptions } from './operations/verify.js';
+export { seedParents } from './run/context.js';
+export type { DatabaseOptions, FixtureOptions } from './run/options.js';

@@ -116,7 +116,7 @@ describe.skipIf(process.platform !== 'linux')('a command line that holds a passw
       '--database-url',
       url,
     ]);
-    await loading.saw('waiting: there is no table agents');
+    await loading.saw('waiting: there is no schema nowhere');
     const seen = await Promise.all(
       (await readdir('/proc'))
         .filter((name) => /^\d+$/.test(name))

@@ -6,10 +6,10 @@ import { runProcess } from '../run-process.js';
 /** A whole call of the library's: connect, check, load, and count; settling is left out, as for all other paths. */
 async function loadWith({ url, fixtures }: Run, options: LoadOptions): Promise<Phases> {
   const report = await load({ databaseUrl: url, fixtures, settle: false, ...options });
-  const { connectMs, loadMs } = report.timings;
+  const { connectMs, workMs } = report.timings;
   const copyMs = Math.max(...report.fixtures.map(({ timings }) => timings.copyMs));
   const mergeMs = Math.max(...report.fixtures.map(({ timings }) => timings.mergeMs));
-  return { connect: connectMs, copy: copyMs, merge: mergeMs, other: Math.max(0, loadMs - copyMs - mergeMs) };
+  return { connect: connectMs, copy: copyMs, merge: mergeMs, other: Math.max(0, workMs - copyMs - mergeMs) };
 }
 
 export const online: LoadPath = {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { seedParents } from '../run/with-database.js';
+import { seedParents } from '../run/context.js';
 import { EXIT } from './exit-codes.js';
 import { withHelp } from './help.js';
 import { onInterrupt } from './interrupt.js';

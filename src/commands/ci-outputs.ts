@@ -4,26 +4,19 @@ import { annotate, renderAnnotations } from '../show/github.js';
 import { renderJunit, renderJunitError } from '../show/junit.js';
 import { renderMarkdown } from '../show/markdown.js';
 import type { CiReport } from '../report/result.js';
-import { writeResult } from './write-result.js';
-
-/** Options that say what CI systems are given, as commander parses them. */
-export interface CiOutputFlags {
-  summary?: string;
-  junit?: string;
-  benchmark?: string;
-}
+import { writeResult, type FileFlags } from './outputs.js';
 
 /** Gives CI systems a report in the forms that the options and the environment ask for. */
 export async function publishCi(
   report: CiReport,
-  { summary, junit, benchmark }: CiOutputFlags,
+  { summary, junit, benchmark }: FileFlags,
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
   if (env.GITHUB_ACTIONS === 'true') process.stderr.write(renderAnnotations(report));
   const entries = (): string => `${JSON.stringify(benchmarkEntries(report), null, 2)}\n`;
   const written = await Promise.allSettled([
-    junit === undefined ? undefined : writeResult(junit, renderJunit(report), '--junit'),
-    benchmark === undefined ? undefined : writeResult(benchmark, entries(), '--benchmark'),
+    junit === undefined ? undefined : writeResult('junit', junit, renderJunit(report)),
+    benchmark === undefined ? undefined : writeResult('benchmark', benchmark, entries()),
     appendSummary(renderMarkdown(report), summary, env),
   ]);
   // One that cannot be written keeps no other from being there.
@@ -34,7 +27,7 @@ export async function publishCi(
 /** The same for what kept ci from a report; where that cannot be written either, the failure itself says enough. */
 export async function publishFailure(
   error: unknown,
-  { summary, junit }: CiOutputFlags,
+  { summary, junit }: FileFlags,
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
   const { state, hint } = error instanceof ScaleSeedError ? error : {};
@@ -42,7 +35,7 @@ export async function publishFailure(
   const text = lines.join('\n');
   if (env.GITHUB_ACTIONS === 'true') process.stderr.write(annotate('error', 'failed', text));
   try {
-    if (junit !== undefined) await writeResult(junit, renderJunitError(text), '--junit');
+    if (junit !== undefined) await writeResult('junit', junit, renderJunitError(text));
     const code = text.replace(/^/gm, '    ');
     await appendSummary(`### Failed: scale-seed ci\n\n${code}\n`, summary, env);
   } catch {
@@ -50,11 +43,18 @@ export async function publishFailure(
   }
 }
 
+/** To the file that was named, else to GitHub's, which nobody named: where that cannot be written, it is a warning. */
 async function appendSummary(
   markdown: string,
   file: string | undefined,
-  env: NodeJS.ProcessEnv,
+  { GITHUB_STEP_SUMMARY: githubs }: NodeJS.ProcessEnv,
 ): Promise<void> {
-  const target = file ?? (env.GITHUB_STEP_SUMMARY || undefined);
-  if (target !== undefined) await writeResult(target, `${markdown}\n`, '--summary', 'a');
+  const target = file ?? (githubs || undefined);
+  if (target === undefined) return;
+  const writing = writeResult('summary', target, `${markdown}\n`, 'a');
+  await (file === undefined ? writing.catch(warn) : writing);
+}
+
+function warn(error: unknown): void {
+  process.stderr.write(annotate('warning', 'no summary', messageOf(error)));
 }

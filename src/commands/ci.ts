@@ -2,36 +2,21 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { messageOf, ScaleSeedError } from '../errors.js';
 import type { Baseline } from '../judge/baseline.js';
-import type { Verdict } from '../report/result.js';
-import type { CiOutputFlags } from './ci-outputs.js';
+import { conclude } from './conclude.js';
 import { execute } from './execute.js';
-import { EXIT } from './exit-codes.js';
 import { withHelp } from './help.js';
 import { loadOptionsOf, withLoadFlags, withModeFlags, type LoadFlags } from './load.js';
 import { skipWhenOptedOut } from './opt-in.js';
+import type { FileFlags } from './outputs.js';
 import { parseDuration, parsePercent, parseRatio } from './parse.js';
-import {
-  databaseOf,
-  fixturesOf,
-  withDatabaseFlags,
-  withFixtureFlags,
-  withOutputFlags,
-} from './shared-options.js';
-import { refuseUnwritable } from './write-result.js';
+import { fixturesOf, withDatabaseFlags, withFixtureFlags, withOutputFlags } from './shared-options.js';
 
-interface CiFlags extends LoadFlags, CiOutputFlags {
+interface CiFlags extends LoadFlags, FileFlags {
   budget?: number;
   budgetRatio?: number;
   baseline?: string;
   maxRegression?: number;
 }
-
-const EXIT_CODES: Readonly<Record<Verdict['outcome'], number>> = {
-  pass: EXIT.done,
-  drift: EXIT.drift,
-  'over budget': EXIT.overBudget,
-  regressed: EXIT.overBudget,
-};
 
 /** `scale-seed ci`. */
 export function registerCi(program: Command): void {
@@ -52,7 +37,7 @@ export function registerCi(program: Command): void {
     )
     .action(async (names: string[], flags: CiFlags) => {
       if (skipWhenOptedOut(process.env)) return;
-      process.exitCode = EXIT_CODES[await runCi(names, flags)];
+      process.exitCode = await runCi(names, flags);
     });
   withOutputFlags(withLoadFlags(withDatabaseFlags(withFixtureFlags(withModeFlags(command)))))
     .option('--summary <file>', 'append the report as Markdown to a file (default: $GITHUB_STEP_SUMMARY)')
@@ -69,7 +54,7 @@ export function registerCi(program: Command): void {
   );
 }
 
-async function runCi(names: readonly string[], flags: CiFlags): Promise<Verdict['outcome']> {
+async function runCi(names: readonly string[], flags: CiFlags): Promise<number> {
   // Loaded here and not before, as all that follows from it: the other commands need none of it.
   const [{ ci }, { publishCi, publishFailure }] = await Promise.all([
     import('../operations/ci.js'),
@@ -77,13 +62,10 @@ async function runCi(names: readonly string[], flags: CiFlags): Promise<Verdict[
   ]);
   try {
     const { budget: budgetMs, budgetRatio, maxRegression: maxRegressionPercent } = flags;
-    for (const option of ['junit', 'benchmark', 'summary'] as const)
-      await refuseUnwritable(flags[option], `--${option}`);
     const baseline = await baselineOf(flags);
     const chosen = await fixturesOf(names, flags);
-    const report = await execute(flags, (control) =>
+    const report = await execute('ci', flags, (control) =>
       ci({
-        ...databaseOf(flags),
         ...loadOptionsOf(flags),
         ...control,
         ...chosen,
@@ -94,7 +76,7 @@ async function runCi(names: readonly string[], flags: CiFlags): Promise<Verdict[
       }),
     );
     await publishCi(report, flags, process.env);
-    return report.verdict.outcome;
+    return conclude(report);
   } catch (error) {
     await publishFailure(error, flags, process.env);
     throw error;

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { clean, type CleanPlan } from '../operations/clean.js';
-import { cleanFleets } from '../operations/fleets.js';
+import { conclude } from './conclude.js';
 import { confirmOnTerminal } from './confirm.js';
 import { execute } from './execute.js';
 import { withHelp } from './help.js';
-import { conclude, inSchemas, withJobsFlag } from './schemas.js';
 import {
+  databaseOf,
   fixturesOf,
   withDatabaseFlags,
   withFixtureFlags,
@@ -18,7 +18,6 @@ import {
 interface CleanFlags extends DatabaseFlags, FixtureFlags, OutputFlags {
   yes?: true;
   settle: boolean;
-  jobs?: number;
 }
 
 /** `scale-seed clean`. */
@@ -31,26 +30,17 @@ export function registerClean(program: Command): void {
     .action(async (names: string[], flags: CleanFlags) => {
       const { fixtures } = await fixturesOf(names, flags);
       const asks = flags.yes !== true;
+      const confirm = asks
+        ? (plan: CleanPlan, signal: AbortSignal) => confirmOnTerminal(questionFor(plan), signal)
+        : undefined;
       // A question and bars do not share a terminal.
-      const report = await execute({ ...flags, progress: flags.progress && !asks }, (control) =>
-        inSchemas(
-          flags,
-          {
-            ...control,
-            fixtures,
-            settle: flags.settle,
-            jobs: flags.jobs,
-            confirm: asks
-              ? (plan: CleanPlan, signal: AbortSignal) => confirmOnTerminal(questionFor(plan), signal)
-              : undefined,
-          },
-          clean,
-          cleanFleets,
-        ),
+      const quiet = { ...flags, progress: flags.progress && !asks };
+      const report = await execute('clean', quiet, (control) =>
+        clean({ ...databaseOf(flags), ...control, fixtures, settle: flags.settle, confirm }),
       );
       process.exitCode = conclude(report);
     });
-  withOutputFlags(withDatabaseFlags(withFixtureFlags(withJobsFlag(command))));
+  withOutputFlags(withDatabaseFlags(withFixtureFlags(command)));
   withHelp(command, [
     ['scale-seed clean', 'the fleet; asks first'],
     ['scale-seed clean --set all --yes', 'in a script'],

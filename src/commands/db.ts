@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { EmbeddedStatus } from '../embedded/index.js';
-import { seedParents } from '../run/with-database.js';
+import { seedParents } from '../run/context.js';
 import { ScaleSeedError } from '../errors.js';
 import { confirmOnTerminal } from './confirm.js';
 import { EXIT } from './exit-codes.js';

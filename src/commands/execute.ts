@@ -1,24 +1,36 @@
 import v8 from 'node:v8';
 import type { OnEvent } from '../report/events.js';
+import { REPORT_VERSION, type FailureReport, type Report, type ReportJson } from '../report/result.js';
 import { renderMarkdown } from '../show/markdown.js';
 import { showProgress } from '../show/progress.js';
-import type { Report } from '../report/result.js';
 import { renderText } from '../show/text.js';
+import { asScaleSeedError } from './failure.js';
 import { onInterrupt } from './interrupt.js';
 import type { OutputFlags, ProgressFlags } from './shared-options.js';
-import { refuseUnwritable, writeResult } from './write-result.js';
+import { refuseUnwritable, STDOUT, writeResult } from './outputs.js';
 
 type Run<R> = (control: { signal: AbortSignal; onEvent: OnEvent }) => Promise<R>;
 
-/** Runs a command of the library's, and prints its report, which alone goes to standard output. */
-export async function execute<R extends Report>(flags: OutputFlags, run: Run<R>): Promise<R> {
-  await refuseUnwritable(flags.output, '--output');
-  const report = await underControl(flags, run);
-  await publish(report, flags);
-  return report;
+/** Runs an operation and prints its report, which alone goes to standard output; a failure is a report too. */
+export async function execute<R extends Report>(
+  command: R['command'],
+  flags: OutputFlags,
+  run: Run<R>,
+): Promise<R> {
+  await refuseUnwritable(flags);
+  const startedAt = new Date().toISOString();
+  try {
+    const report = await underControl(flags, run);
+    await publish(report, flags);
+    return report;
+  } catch (error) {
+    const failures = [{ schema: null, ...asScaleSeedError(error).toJSON() }];
+    await publishFailure({ version: REPORT_VERSION, command, startedAt, failures }, flags);
+    throw error;
+  }
 }
 
-/** Runs a command of the library's: progress and notices go to standard error, Ctrl-C and SIGTERM to its signal. */
+/** Runs an operation: progress and notices go to standard error, Ctrl-C and SIGTERM to its signal. */
 export async function underControl<R>(flags: ProgressFlags, run: Run<R>): Promise<R> {
   keepHeapSmall();
   const interruption = onInterrupt();
@@ -45,13 +57,22 @@ function keepHeapSmall(): void {
   v8.setFlagsFromString('--heap-growing-percent=30');
 }
 
+const jsonOf = (report: ReportJson): string => `${JSON.stringify(report, null, 2)}\n`;
+
 async function publish(report: Report, { format, output }: OutputFlags): Promise<void> {
-  const json = `${JSON.stringify(report, null, 2)}\n`;
+  if (output !== undefined) await writeResult('output', output, jsonOf(report));
+  // Standard output holds one report.
+  if (output === STDOUT) return;
   const text = {
-    json: () => json,
+    json: () => jsonOf(report),
     markdown: () => renderMarkdown(report),
     text: () => renderText(report, process.stdout.columns),
   }[format]();
   process.stdout.write(text);
-  if (output !== undefined) await writeResult(output, json, '--output');
+}
+
+/** For programs alone: people read the message. Where it cannot be written, the failure itself counts. */
+async function publishFailure(report: FailureReport, { format, output }: OutputFlags): Promise<void> {
+  if (format === 'json' && output !== STDOUT) process.stdout.write(jsonOf(report));
+  if (output !== undefined) await writeResult('output', output, jsonOf(report)).catch(() => undefined);
 }

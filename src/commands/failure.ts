@@ -1,41 +1,50 @@
 import { inspect } from 'node:util';
-import { ScaleSeedError } from '../errors.js';
+import { messageOf, ScaleSeedError } from '../errors.js';
+import type { Failure } from '../report/result.js';
 import { EXIT } from './exit-codes.js';
 
 /** Prints what went wrong on standard error and returns the exit code. */
 export function reportFailure(error: unknown, interruptedBy: typeof process.exitCode): number {
-  printFailure(error);
-  return exitCodeOf(error, interruptedBy);
+  const known = asScaleSeedError(error);
+  printFailure(known);
+  // What nobody foresaw is to be reported, with where it came from.
+  if (known.code === 'unexpected') process.stderr.write(`${inspect(known.cause ?? known)}\n`);
+  return exitCodeOf(known, interruptedBy);
 }
 
-/** Prints what went wrong, and `where`, on standard error; only a bug shows its stack. */
-export function printFailure(error: unknown, where = ''): void {
-  if (!(error instanceof ScaleSeedError)) {
-    if (isAbort(error)) return;
-    process.stderr.write(`scale-seed: this is a bug, please report it\n${inspect(error)}\n`);
-    return;
-  }
+/** Whatever was thrown as an error of ours. */
+export function asScaleSeedError(error: unknown): ScaleSeedError {
+  if (error instanceof ScaleSeedError) return error;
+  if (error instanceof DOMException && error.name === 'AbortError')
+    return new ScaleSeedError('interrupted', { code: 'interrupted', phase: 'configure' });
+  const message = `unexpected: ${messageOf(error)}`;
+  return new ScaleSeedError(message, { code: 'unexpected', phase: 'configure', cause: error });
+}
+
+/** Prints what went wrong, and `where`, on standard error. */
+export function printFailure(
+  { message, state, hint }: Pick<Failure, 'message' | 'state' | 'hint'>,
+  where = '',
+): void {
   const lines = [
-    `scale-seed: ${where}${error.message}`,
-    ...(error.state === undefined ? [] : [`  now: ${error.state}`]),
-    ...(error.hint === undefined ? [] : [`  try: ${error.hint}`]),
+    `scale-seed: ${where}${message}`,
+    ...(state === undefined ? [] : [`  now: ${state}`]),
+    ...(hint === undefined ? [] : [`  try: ${hint}`]),
   ];
   process.stderr.write(`${lines.join('\n')}\n`);
 }
 
-/** The exit code that an error asks for; `interruptedBy` is what a signal has set. */
-export function exitCodeOf(error: unknown, interruptedBy: typeof process.exitCode): number {
-  const interrupted = error instanceof ScaleSeedError ? error.code === 'interrupted' : isAbort(error);
-  if (interrupted) return Number(interruptedBy ?? EXIT.failed);
-  return error instanceof ScaleSeedError && callersFault(error) ? EXIT.usage : EXIT.failed;
-}
-
-function isAbort(error: unknown): boolean {
-  return error instanceof DOMException && error.name === 'AbortError';
+/** The exit code that a failure asks for; `interruptedBy` is what a signal has set. */
+export function exitCodeOf(
+  failure: Pick<Failure, 'code' | 'phase'>,
+  interruptedBy: typeof process.exitCode,
+): number {
+  if (failure.code === 'interrupted') return Number(interruptedBy ?? EXIT.failed);
+  return callersFault(failure) ? EXIT.usage : EXIT.failed;
 }
 
 /** Whether the command would have to be called differently: nothing about the server is wrong. */
-function callersFault({ code, phase }: ScaleSeedError): boolean {
+function callersFault({ code, phase }: Pick<Failure, 'code' | 'phase'>): boolean {
   if (code === 'fixture') return phase === 'configure';
   return code === 'usage' || code === 'configuration' || code === 'guard';
 }

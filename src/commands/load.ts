@@ -1,12 +1,14 @@
 import type { Command } from 'commander';
-import { loadFleets } from '../operations/fleets.js';
 import { load, type LoadOptions } from '../operations/load.js';
+import { MAX_STRANGERS } from '../run/guard.js';
+import { conclude } from './conclude.js';
 import { execute } from './execute.js';
 import { withHelp } from './help.js';
 import { skipWhenOptedOut } from './opt-in.js';
-import { choiceOption, parseDuration, parseJobs } from './parse.js';
-import { conclude, inSchemas } from './schemas.js';
+import { choiceOption, parseDuration } from './parse.js';
+
 import {
+  databaseOf,
   fixturesOf,
   withDatabaseFlags,
   withFixtureFlags,
@@ -20,7 +22,6 @@ import {
 export interface LoadFlags extends DatabaseFlags, FixtureFlags, OutputFlags {
   mode: 'online' | 'exclusive';
   lockTimeout?: number;
-  jobs?: number;
   createParents?: true;
   settle: boolean;
   force?: true;
@@ -34,7 +35,7 @@ export function withLoadFlags(command: Command): Command {
     .optionsGroup('Options:')
     .option('--create-parents', 'insert the parent rows that are missing')
     .option('--no-settle', 'skip the final VACUUM (ANALYZE)')
-    .option('--force', 'load into a database that looks like a real fleet');
+    .option('--force', `load where more than ${MAX_STRANGERS} rows of a table are of no known fixture`);
 }
 
 /** Adds the options that say how rows are loaded. */
@@ -48,11 +49,6 @@ export function withModeFlags(command: Command): Command {
       ).default('online'),
     )
     .option(
-      '--jobs <n>',
-      'sessions at work at once; more than fixtures: each is loaded in parts that commit one by one, no longer all or nothing; where --schema names several, schemas at once (default: one for each processor, at least 2)',
-      parseJobs,
-    )
-    .option(
       '--lock-timeout <duration>',
       'how long exclusive mode waits for a table (default: 10s)',
       parseDuration,
@@ -62,8 +58,8 @@ export function withModeFlags(command: Command): Command {
 
 /** The library's options for what the flags say of the load. */
 export function loadOptionsOf(flags: LoadFlags): LoadOptions {
-  const { mode, jobs, lockTimeout: lockTimeoutMs, createParents, settle, force, citus } = flags;
-  return { mode, jobs, lockTimeoutMs, createParents, settle, force, citus };
+  const { mode, lockTimeout: lockTimeoutMs, createParents, settle, force, citus } = flags;
+  return { ...databaseOf(flags), mode, lockTimeoutMs, createParents, settle, force, citus };
 }
 
 /** `scale-seed load`. */
@@ -75,13 +71,8 @@ export function registerLoad(program: Command): void {
     .action(async (names: string[], flags: LoadFlags) => {
       if (skipWhenOptedOut(process.env)) return;
       const chosen = await fixturesOf(names, flags);
-      const report = await execute(flags, (control) =>
-        inSchemas(
-          flags,
-          { ...loadOptionsOf(flags), ...control, ...chosen, verify: flags.verify },
-          load,
-          loadFleets,
-        ),
+      const report = await execute('load', flags, (control) =>
+        load({ ...loadOptionsOf(flags), ...control, ...chosen, verify: flags.verify }),
       );
       process.exitCode = conclude(report);
     });
@@ -95,7 +86,7 @@ export function registerLoad(program: Command): void {
       ['scale-seed load --certs 1000000 --agents 50000', 'a fleet of any size'],
       ['scale-seed load --wait 60s --timeout 5m', 'once the server is up'],
       ['scale-seed load --format json --output load.json', 'the report, twice'],
-      ["scale-seed load --schema 'fleet_{01..16}'", 'a fleet in each schema'],
+      ["scale-seed load --schema 'fleet_*' --jobs 4", 'a fleet in each schema'],
     ],
     ['drift'],
   );

@@ -15,7 +15,7 @@ import {
   type FixtureFlags,
   type ProgressFlags,
 } from './shared-options.js';
-import { writeResult } from './write-result.js';
+import { refuseUnwritable, writeResult } from './outputs.js';
 
 interface ManifestFlags extends DatabaseFlags, FixtureFlags, ProgressFlags {
   standing: boolean;
@@ -39,6 +39,7 @@ export function registerManifest(program: Command): void {
     .option('--output <file>', 'write to a file, not to standard output')
     .action(async (names: string[], flags: ManifestFlags) => {
       const { fixtures } = await fixturesOf(names, flags);
+      await refuseUnwritable(flags);
       const standing = flags.standing ? undefined : false;
       const found = await underControl(flags, (control) =>
         manifest({ ...databaseOf(flags), ...control, fixtures, standing }),
@@ -46,7 +47,7 @@ export function registerManifest(program: Command): void {
       const text =
         flags.format === 'env' ? renderEnv(found, flags.prefix) : `${JSON.stringify(found, null, 2)}\n`;
       if (flags.output === undefined) process.stdout.write(text);
-      else await writeResult(flags.output, text, '--output');
+      else await writeResult('output', flags.output, text);
       process.exitCode = EXIT.done;
     });
   withProgressFlags(withDatabaseFlags(withFixtureFlags(command)));

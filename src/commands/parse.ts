@@ -29,9 +29,11 @@ export function parseDuration(text: string): number {
   return durationMs;
 }
 
-/** A number of rows, with or without underscores: `50000`, `1_000_000`. */
+/** A number of rows: `50000`, `1_000_000`, `50k`, `1m`. */
 export function parseRows(text: string): number {
-  return wholeNumber(text.replaceAll('_', ''), 0, MAX_ROWS);
+  const zeros = { k: '000', m: '000000' }[text.slice(-1).toLowerCase()];
+  const digits = zeros === undefined ? text : text.slice(0, -1) + zeros;
+  return wholeNumber(digits.replaceAll('_', ''), 0, MAX_ROWS);
 }
 
 /** A ratio of times such as `0.9`. */

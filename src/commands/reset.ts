@@ -1,11 +1,16 @@
 import type { Command } from 'commander';
-import { resetFleets } from '../operations/fleets.js';
 import { reset } from '../operations/reset.js';
+import { conclude } from './conclude.js';
 import { execute } from './execute.js';
 import { withHelp } from './help.js';
 import { withLoadFlags, type LoadFlags } from './load.js';
-import { conclude, inSchemas, withJobsFlag } from './schemas.js';
-import { fixturesOf, withDatabaseFlags, withFixtureFlags, withOutputFlags } from './shared-options.js';
+import {
+  databaseOf,
+  fixturesOf,
+  withDatabaseFlags,
+  withFixtureFlags,
+  withOutputFlags,
+} from './shared-options.js';
 
 /** `scale-seed reset`. */
 export function registerReset(program: Command): void {
@@ -14,14 +19,13 @@ export function registerReset(program: Command): void {
     .description('put existing rows back to their pristine values on a fresh anchor, add missing ones')
     .action(async (names: string[], flags: LoadFlags) => {
       const chosen = await fixturesOf(names, flags);
-      const { createParents, settle, force, jobs } = flags;
-      const options = { ...chosen, createParents, settle, force, jobs };
-      const report = await execute(flags, (control) =>
-        inSchemas(flags, { ...options, ...control }, reset, resetFleets),
+      const { createParents, settle, force } = flags;
+      const report = await execute('reset', flags, (control) =>
+        reset({ ...databaseOf(flags), ...control, ...chosen, createParents, settle, force }),
       );
       process.exitCode = conclude(report);
     });
-  withOutputFlags(withLoadFlags(withDatabaseFlags(withFixtureFlags(withJobsFlag(command)))));
+  withOutputFlags(withLoadFlags(withDatabaseFlags(withFixtureFlags(command))));
   withHelp(
     command,
     [

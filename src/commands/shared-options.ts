@@ -1,11 +1,10 @@
 import { Option, type Command } from 'commander';
 import { ScaleSeedError } from '../errors.js';
-import { expandSchemas } from './expand-schemas.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import { loadFixtureFile } from '../fixtures/load-fixture-file.js';
 import { chooseFixtures, SETS, type SetName } from '../fixtures/registry.js';
-import type { DatabaseOptions } from '../run/options.js';
-import { choiceOption, parseDuration, parseRows } from './parse.js';
+import type { FixtureOptions } from '../run/options.js';
+import { choiceOption, parseDuration, parseJobs, parseRows } from './parse.js';
 
 /** Options that say which fixtures, as commander parses them. */
 export interface FixtureFlags {
@@ -22,6 +21,7 @@ export interface DatabaseFlags {
   dataDirectory?: string;
   migrations?: string;
   schema: string[];
+  jobs?: number;
   wait?: number;
   timeout?: number;
 }
@@ -60,21 +60,19 @@ export function withFixtureFlags(command: Command): Command {
 export function withDatabaseFlags(command: Command): Command {
   return command
     .optionsGroup('Which database:')
-    .option(
-      '--database-url <url>',
-      'postgresql://user@host/database (default: DATABASE_URL, PG*, or embedded)',
-    )
-    .option('--embedded', 'the embedded PostgreSQL, even where the environment names another')
+    .option('--database-url <url>', 'postgresql://user@host/database (default: DATABASE_URL, or PG*)')
+    .option('--embedded', 'a PostgreSQL of our own, started for the command where it does not run')
     .option('--data-directory <dir>', "the embedded server's directory")
     .option('--migrations <dir>', "migrate the embedded database with a certctl checkout's own files")
     .addOption(
       new Option(
-        '--schema <name>',
-        'schema of the tables; load, verify, reset and clean take several, each with a fleet of its own: a,b or fleet_{01..16}; may be repeated',
+        '--schema <pattern>',
+        "schema of the tables, or a pattern as pg_dump's -n takes it, fleet_*: each holds a fleet of its own; may be repeated",
       )
-        .argParser((list: string, schemas: string[]) => [...new Set([...schemas, ...expandSchemas(list)])])
+        .argParser((pattern: string, patterns: string[]) => [...new Set([...patterns, pattern])])
         .default([], 'looked up on the search_path'),
     )
+    .option('--jobs <n>', 'sessions at work at once (default: one for each processor, at least 2)', parseJobs)
     .option(
       '--wait <duration>',
       'wait for the server, the tables and the parent rows (default: no wait)',
@@ -119,35 +117,22 @@ export async function fixturesOf(
   return { fixtures: chooseFixtures({ names, own, set, certs, agents }), known: own };
 }
 
-/** The library's options for what the flags say of the database, where one schema is all that may be named. */
-export function databaseOf(flags: DatabaseFlags): DatabaseOptions {
-  const {
-    databaseUrl,
-    embedded,
-    dataDirectory,
-    migrations,
-    schema: [schema, ...others],
-    wait: waitMs,
-    timeout: timeoutMs,
-  } = flags;
-  if (others.length > 0) {
-    throw new ScaleSeedError('this command works in one schema at a time', {
-      code: 'usage',
-      phase: 'configure',
-      hint: 'name one with --schema',
-    });
-  }
+/** The library's options for what the flags say of the database. */
+export function databaseOf(flags: DatabaseFlags): FixtureOptions {
+  const { databaseUrl, dataDirectory, migrations, schema, jobs, wait: waitMs, timeout: timeoutMs } = flags;
   const own = {
     ...(dataDirectory === undefined ? {} : { dataDirectory }),
     ...(migrations === undefined ? {} : { migrations }),
   };
-  const useEmbedded = embedded === true || Object.keys(own).length > 0;
-  if (useEmbedded && databaseUrl !== undefined) {
-    throw new ScaleSeedError('--database-url and the embedded server exclude each other', {
-      code: 'usage',
-      phase: 'configure',
-      hint: 'leave out --database-url, or --embedded, --data-directory and --migrations',
-    });
-  }
-  return { databaseUrl, embedded: useEmbedded ? own : undefined, schema, waitMs, timeoutMs };
+  const embedded = flags.embedded === true ? own : undefined;
+  if (embedded === undefined && Object.keys(own).length > 0)
+    throw refused("--data-directory and --migrations are the embedded server's", 'add --embedded');
+  if (embedded !== undefined && databaseUrl !== undefined)
+    throw refused('--database-url and --embedded name two databases', 'leave one of them out');
+  const schemas = schema.length === 0 ? undefined : schema;
+  return { databaseUrl, embedded, schemas, jobs, waitMs, timeoutMs };
+}
+
+function refused(what: string, hint: string): ScaleSeedError {
+  return new ScaleSeedError(what, { code: 'usage', phase: 'configure', hint });
 }

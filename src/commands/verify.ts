@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { verifyFleets } from '../operations/fleets.js';
 import { verify } from '../operations/verify.js';
+import { conclude } from './conclude.js';
 import { execute } from './execute.js';
 import { withHelp } from './help.js';
 import { parseDuration } from './parse.js';
-import { conclude, inSchemas, withJobsFlag } from './schemas.js';
 import {
+  databaseOf,
   fixturesOf,
   withDatabaseFlags,
   withFixtureFlags,
@@ -17,7 +17,6 @@ import {
 
 interface VerifyFlags extends DatabaseFlags, FixtureFlags, OutputFlags {
   maxAge?: number;
-  jobs?: number;
 }
 
 /** `scale-seed verify`. */
@@ -32,17 +31,12 @@ export function registerVerify(program: Command): void {
     )
     .action(async (names: string[], flags: VerifyFlags) => {
       const { fixtures } = await fixturesOf(names, flags);
-      const report = await execute(flags, (control) =>
-        inSchemas(
-          flags,
-          { ...control, fixtures, jobs: flags.jobs, maxAgeMs: flags.maxAge },
-          verify,
-          verifyFleets,
-        ),
+      const report = await execute('verify', flags, (control) =>
+        verify({ ...databaseOf(flags), ...control, fixtures, maxAgeMs: flags.maxAge }),
       );
       process.exitCode = conclude(report);
     });
-  withOutputFlags(withDatabaseFlags(withFixtureFlags(withJobsFlag(command))));
+  withOutputFlags(withDatabaseFlags(withFixtureFlags(command)));
   withHelp(
     command,
     [

@@ -6,6 +6,7 @@ import { Fingerprint } from '../encode/fingerprint.js';
 import { stagingType } from '../fixtures/column-types.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { orAborted } from '../run/or-aborted.js';
+import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
 
 /** Rows of a fixture, both ends included. */
@@ -135,13 +136,12 @@ export class Staging {
   }
 }
 
-/** Opens a staging table, copies a whole fixture into it, and makes it ready to be joined. */
-export async function stage(
-  session: Session,
-  fixture: Fixture,
-  onCopied: (rows: number) => void,
-): Promise<Staging> {
-  const staging = await Staging.open(session, fixture, onCopied);
+/** Opens a staging table, copies a step's whole fixture into it, and makes it ready to be joined. */
+export async function stage({ session, fixture, enter, count }: Step): Promise<Staging> {
+  enter('copy');
+  const staging = await Staging.open(session, fixture, (rows) => {
+    count('copy', rows);
+  });
   try {
     await staging.copy();
     await staging.analyze();

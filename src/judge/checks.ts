@@ -1,11 +1,15 @@
 import { ratioOf, type Baseline } from './baseline.js';
 import { estimateMedian, type MedianEstimate } from './median-interval.js';
-import { judgeRounds, ratiosOf, regressionLimit } from './ratio-rounds.js';
-import type { Check, CiReport, RatioMeasurement } from '../report/result.js';
-import { formatCount, formatMs, formatRatio } from '../report/units.js';
+import { isTooWide, judgeRounds, ratiosOf, regressionLimit } from './ratio-rounds.js';
+import type { Check, CiReport, LoadedFixture, RatioMeasurement } from '../report/result.js';
+import { formatMs, formatRatio } from '../report/units.js';
 
 /** What of a run is judged. */
-export type Judged = Pick<CiReport, 'fixtures' | 'verified' | 'reference'> & { timings: { loadMs: number } };
+export interface Judged extends Pick<CiReport, 'fixtures' | 'verified' | 'reference'> {
+  timings: { workMs: number };
+  /** Why the load could not be measured against the reference. */
+  unmeasured?: string | undefined;
+}
 
 /** The rows stand as the fixtures have them. */
 export function verifyCheck({ verified: { intact, fixtures } }: Judged): Check {
@@ -25,38 +29,55 @@ export function verifyCheck({ verified: { intact, fixtures } }: Judged): Check {
 }
 
 /** The load took no longer than `limit` milliseconds. */
-export function budgetCheck({ fixtures, timings: { loadMs } }: Judged, limit: number): Check {
+export function budgetCheck({ fixtures, timings: { workMs } }: Judged, limit: number): Check {
   const noOp = fixtures.every(({ inserted }) => inserted === 0);
   return {
     name: 'budget',
-    outcome: loadMs <= limit ? 'pass' : 'fail',
+    outcome: workMs <= limit ? 'pass' : 'fail',
     reason: noOp
       ? 'every row stood already: this is the time that it took to see that'
-      : `the load took ${loadMs <= limit ? 'no longer' : 'longer'} than it may`,
+      : workMs <= limit
+        ? 'the load took no longer than it may'
+        : `the load took longer than it may: ${fixtures.map(timeOf).join('; ')}`,
     unit: 'ms',
-    measured: loadMs,
+    measured: workMs,
     limit,
     interval: null,
   };
 }
 
+/** Where a fixture's time went. */
+function timeOf({ name, timings: { copyMs, mergeMs, totalMs } }: LoadedFixture): string {
+  const rest = Math.max(0, totalMs - copyMs - mergeMs);
+  return `${name} ${formatMs(totalMs)} (copy ${formatMs(copyMs)}, merge ${formatMs(mergeMs)}, rest ${formatMs(rest)})`;
+}
+
 /** The load took no longer than `limit` reference loads. */
-export function ratioCheck({ reference }: Judged, limit: number): Check {
+export function ratioCheck(run: Judged, limit: number): Check {
+  const { reference } = run;
   const check = { name: 'budget-ratio', unit: 'ratio', limit } as const;
-  if (reference === undefined) return { ...check, ...NOT_MEASURED };
+  if (reference === undefined) return { ...check, ...notMeasured(run) };
   const { outcome, reason, estimate } = judgeRatio(reference, limit);
   return { ...check, outcome, reason, measured: estimate.median, interval: estimate.interval };
 }
 
 /**
- * The load is no more than `limit` percent slower than the baseline's: by their ratios to the reference load where both
- * have one, since only those can be compared from one machine or hour to another, else by their times.
+ * The load is no more than `limit` percent slower than the baseline's. Their ratios to the reference load are compared,
+ * since only those hold from one machine or hour to another; where there are none, nobody can tell.
  */
-export function regressionCheck(run: Judged, baseline: Baseline, limit: number, measured: boolean): Check {
+export function regressionCheck(run: Judged, baseline: Baseline, limit: number): Check {
   const check = { name: 'max-regression', unit: 'percent', limit } as const;
-  const before = measured ? ratioOf(baseline) : undefined;
-  if (before === undefined) return { ...check, ...compareTimes(run, baseline, limit) };
-  if (run.reference === undefined) return { ...check, ...NOT_MEASURED };
+  const before = ratioOf(baseline);
+  const unfit = before === undefined ? NO_RATIOS : isTooWide(before, limit) ? tooWide(before) : undefined;
+  if (run.reference === undefined) return { ...check, ...notMeasured(run) };
+  if (before === undefined || unfit !== undefined)
+    return {
+      ...check,
+      outcome: 'inconclusive',
+      reason: `${unfit ?? ''}; ${MAKE_ANEW}`,
+      measured: null,
+      interval: null,
+    };
   const { outcome, reason, estimate } = judgeRatio(run.reference, regressionLimit(before.median, limit));
   const [low, high] = estimate.interval;
   return {
@@ -68,12 +89,22 @@ export function regressionCheck(run: Judged, baseline: Baseline, limit: number, 
   };
 }
 
-const NOT_MEASURED = {
-  outcome: 'skipped',
-  reason: 'a fleet that drifted is not measured',
-  measured: null,
-  interval: null,
-} as const;
+const NO_RATIOS = 'the baseline has no ratio to a reference load';
+const MAKE_ANEW = "take this run's report as the new baseline";
+
+function tooWide({ interval: [low, high] }: RatioMeasurement): string {
+  return `the baseline's ratio is only known to be from ${formatRatio(low)} to ${formatRatio(high)}, which is wider than what is allowed`;
+}
+
+/** Why there is no ratio of this run's. */
+function notMeasured({ unmeasured }: Judged): Pick<Check, 'outcome' | 'reason' | 'measured' | 'interval'> {
+  return {
+    outcome: unmeasured === undefined ? 'skipped' : 'inconclusive',
+    reason: unmeasured ?? 'a fleet that drifted is not measured',
+    measured: null,
+    interval: null,
+  };
+}
 
 const NOISE = 'the difference is smaller than the noise';
 
@@ -111,25 +142,6 @@ function judgeRatio(
         estimate: all,
       };
   }
-}
-
-function compareTimes(
-  { fixtures, timings: { loadMs } }: Judged,
-  { timings: before }: Baseline,
-  limit: number,
-): Pick<Check, 'outcome' | 'reason' | 'measured' | 'interval'> {
-  const skipped = fixtures.reduce((sum, fixture) => sum + fixture.skipped, 0);
-  if (skipped > 0) {
-    const reason = `${formatCount(skipped)} rows stood already, so this run's time is not that of a load`;
-    return { outcome: 'skipped', reason, measured: null, interval: null };
-  }
-  const measured = percentOver(loadMs, before.loadMs);
-  return {
-    outcome: measured > limit ? 'fail' : 'pass',
-    reason: `absolute times of one load each were compared, ${formatMs(before.loadMs)} then, ${formatMs(loadMs)} now; with --budget-ratio in both runs it would be ratios, which hold on a busy machine`,
-    measured,
-    interval: null,
-  };
 }
 
 function percentOver(now: number, before: number): number {

@@ -1,9 +1,10 @@
+import { loadFixture } from '../merge/load-fixture.js';
 import { Session } from '../postgres/session.js';
-import type { Database } from '../run/with-database.js';
-import { loadFixture, type Loaded } from '../merge/load-fixture.js';
+import type { LoadedFixture } from '../report/result.js';
+import type { RunContext } from '../run/context.js';
+import { runOnFixtures } from '../run/run-on-fixtures.js';
 import { stopwatch } from '../run/stopwatch.js';
-import { runOnFixtures } from '../run/run.js';
-import type { Place } from './place.js';
+import type { ScratchTables } from './scratch-tables.js';
 
 /** How long a load took, and how many rows it inserted. */
 export interface TimedLoad {
@@ -12,42 +13,44 @@ export interface TimedLoad {
 }
 
 /** Loads the fixtures into the copied tables in just the way in which they were loaded into the real ones. */
-export async function loadOurs(database: Database, place: Place): Promise<TimedLoad> {
-  const { fixtures, schema, report, citus } = place;
-  const quiet = { ...database, onEvent: () => undefined };
-  const { results, workMs } = await runOnFixtures<Loaded>(
+export async function loadOurs(context: RunContext, tables: ScratchTables): Promise<TimedLoad> {
+  const { fixtures, schema, report, citus } = tables;
+  const { mode, jobs } = report;
+  const quiet = { ...context, onEvent: () => undefined };
+  const { base, done } = await runOnFixtures<LoadedFixture>(
     quiet,
-    { fixtures, schema },
+    { fixtures, schemas: [schema], jobs },
     {
-      jobs: report.jobs,
       parents: 'ignore',
       guard: false,
       survey: true,
       citus,
-      needs: ['select', 'insert'],
+      privileges: ['select', 'insert'],
+      inTurn: false,
       settle: false,
       changed: () => false,
       work: (step) => {
         const real = report.fixtures.find(({ name }) => name === step.fixture.name)!;
         // What kept the real table's foreign keys from being checked by set may be missing in its copy.
-        const mayReplicate = step.prepared.mayReplicate && real.foreignKeys.check === 'set';
-        const prepared = { ...step.prepared, mayReplicate };
+        const mayReplicate = step.server.mayReplicate && real.foreignKeys.check === 'set';
         // Nobody else knows the tables, so no lock is waited for.
-        const plan = { mode: report.mode, lockTimeoutMs: 0, parts: real.transactions > 1 };
-        return loadFixture({ ...step, prepared }, plan, real.transactions);
+        return loadFixture({ ...step, server: { ...step.server, mayReplicate } }, { mode, lockTimeoutMs: 0 });
       },
     },
   );
-  return { ms: workMs, rows: sum(results.map(({ inserted }) => inserted)) };
+  return { ms: base.timings.workMs, rows: sum(done.map(({ result }) => result.inserted)) };
 }
 
 /** Runs the reference load as a script would: one session, a transaction a fixture. */
-export async function loadReference({ target, signal }: Database, place: Place): Promise<TimedLoad> {
+export async function loadReference(
+  { target, signal }: RunContext,
+  tables: ScratchTables,
+): Promise<TimedLoad> {
   const session = await Session.open(target, signal);
   try {
     const loading = stopwatch();
     const rows: number[] = [];
-    for (const insert of place.inserts) {
+    for (const insert of tables.inserts) {
       const { rowCount } = await session.transaction(() => session.query(insert));
       rows.push(rowCount ?? 0);
     }

@@ -1,39 +1,47 @@
 import { withScratchSchema } from './scratch-schema.js';
 import { Session } from '../postgres/session.js';
-import type { Database } from '../run/with-database.js';
+import type { RunContext } from '../run/context.js';
 import { ScaleSeedError } from '../errors.js';
 import { estimateMedian } from './median-interval.js';
-import { ratiosOf, takeRounds } from './ratio-rounds.js';
+import { ratiosOf, takeRounds, type Wanted } from './ratio-rounds.js';
 import type { RatioMeasurement, RatioRound } from '../report/result.js';
+import { stopwatch } from '../run/stopwatch.js';
 import { loadOurs, loadReference, type TimedLoad } from './loads.js';
-import { furnish, type Place, type RealLoad } from './place.js';
+import { furnish, type ScratchTables, type RealLoad } from './scratch-tables.js';
 
 /**
  * Measures our load of the fixtures against the reference load of the same rows: both into empty copies of the tables in
  * a scratch schema, turn by turn, so that whatever slows the machine down slows both.
  */
-export function measureRatio(
-  database: Database,
-  load: RealLoad,
-  limits: readonly number[],
-): Promise<RatioMeasurement> {
-  return withScratchSchema(database, async (schema) => {
-    const session = await Session.open(database.target, database.signal);
+export function measureRatio(context: RunContext, load: RealLoad, wanted: Wanted): Promise<RatioMeasurement> {
+  const total = stopwatch();
+  return withScratchSchema(context, async (schema) => {
+    const session = await Session.open(context.target, context.signal);
     try {
-      database.onNotice(`measuring against the reference load in schema ${schema}`);
-      const place = await furnish(session, load, schema);
+      context.onNotice(`measuring against the reference load in schema ${schema}`);
+      const tables = await furnish(session, load, schema);
       const rounds = await takeRounds(
-        limits,
+        wanted,
         (round) => {
-          database.onEvent({ type: 'measure', round });
-          return takeRound(database, place, round % 2 === 1);
+          context.onEvent({ type: 'measure', round });
+          return takeRound(context, tables, round % 2 === 1);
         },
         (count) => {
-          database.onNotice(`${count} rounds were over the limit: fresh ones must confirm it`);
+          context.onNotice(`${count} rounds were over the limit: fresh ones must confirm it`);
         },
       );
-      const { references, leftOut } = place;
-      return { ...estimateMedian(ratiosOf(rounds)), rounds, references, leftOut };
+      const { references, leftOut } = tables;
+      const medianOf = (time: 'oursMs' | 'referenceMs'): number =>
+        estimateMedian(rounds.map((round) => round[time])).median;
+      return {
+        ...estimateMedian(ratiosOf(rounds)),
+        oursMs: medianOf('oursMs'),
+        referenceMs: medianOf('referenceMs'),
+        rounds,
+        references,
+        leftOut,
+        totalMs: total(),
+      };
     } finally {
       await session.close();
     }
@@ -42,13 +50,13 @@ export function measureRatio(
 
 /** One load of each kind; which comes first alternates, in case that matters. */
 async function takeRound(
-  database: Database,
-  place: Place,
+  context: RunContext,
+  tables: ScratchTables,
   oursFirst: boolean,
 ): Promise<Omit<RatioRound, 'confirming'>> {
   const afresh = async (load: typeof loadOurs): Promise<TimedLoad> => {
-    await place.empty();
-    return load(database, place);
+    await tables.empty();
+    return load(context, tables);
   };
   const early = await afresh(oursFirst ? loadOurs : loadReference);
   const late = await afresh(oursFirst ? loadReference : loadOurs);

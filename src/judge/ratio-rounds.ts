@@ -15,19 +15,34 @@ export function regressionLimit(median: number, percent: number): number {
   return median * (1 + percent / 100);
 }
 
+/** An interval of a median, and whether it is too wide for a difference of so many percent to show. */
+export function isTooWide(
+  { median, interval: [low, high] }: Pick<RatioMeasurement, 'median' | 'interval'>,
+  percent: number,
+): boolean {
+  return (high - low) / median > percent / 100;
+}
+
+/** What rounds have to settle: limits, and how wide the interval may be, in percent of the median. */
+export interface Wanted {
+  limits: readonly number[];
+  widthPercent: number;
+}
+
 /**
- * Takes rounds until every limit is settled, or the noise has shown itself to be larger than the difference; where a
- * limit seems to be exceeded, takes as many fresh rounds to confirm it.
+ * Takes rounds until every limit is settled and the interval is narrow, or the noise has shown itself to be larger than
+ * the difference; where a limit seems to be exceeded, takes as many fresh rounds to confirm it.
  */
 export async function takeRounds(
-  limits: readonly number[],
+  { limits, widthPercent }: Wanted,
   takeOne: (round: number) => Promise<Omit<RatioRound, 'confirming'>>,
   onExceeded: (rounds: number) => void = () => undefined,
 ): Promise<RatioRound[]> {
   let round = 0;
-  const untilSettled = async (wanted: readonly number[], confirming: boolean): Promise<RatioRound[]> => {
+  const untilSettled = async (open: readonly number[], confirming: boolean): Promise<RatioRound[]> => {
     const rounds: RatioRound[] = [];
-    while (!areEnough(rounds, wanted)) rounds.push({ ...(await takeOne((round += 1))), confirming });
+    while (!areEnough(rounds, { limits: open, widthPercent }))
+      rounds.push({ ...(await takeOne((round += 1))), confirming });
     return rounds;
   };
   const rounds = await untilSettled(limits, false);
@@ -44,10 +59,12 @@ function sideOf(rounds: readonly RatioRound[], limit: number): 'within' | 'over'
   return low > limit ? 'over' : 'unclear';
 }
 
-/** As soon as no limit is unclear, and at the latest when there are many. */
-function areEnough(rounds: readonly RatioRound[], limits: readonly number[]): boolean {
+/** As soon as no limit is unclear and the interval is narrow, and at the latest when there are many. */
+function areEnough(rounds: readonly RatioRound[], { limits, widthPercent }: Wanted): boolean {
   if (rounds.length < MIN_ROUNDS) return false;
-  return rounds.length >= MAX_ROUNDS || limits.every((limit) => sideOf(rounds, limit) !== 'unclear');
+  if (rounds.length >= MAX_ROUNDS) return true;
+  const settled = limits.every((limit) => sideOf(rounds, limit) !== 'unclear');
+  return settled && !isTooWide(estimateMedian(ratiosOf(rounds)), widthPercent);
 }
 
 /** What a measurement says of a limit; over it is only what fresh rounds have confirmed. */

@@ -3,7 +3,7 @@ import { messageOf, ScaleSeedError } from '../errors.js';
 import { ADVISORY_NAMESPACE } from '../run/lock-fixture.js';
 import { quote } from '../postgres/quote.js';
 import { Session } from '../postgres/session.js';
-import type { Database } from '../run/with-database.js';
+import type { RunContext } from '../run/context.js';
 
 /** What a scratch schema is known by; nobody else's looks like that. */
 const PREFIX = 'scale_seed_ci_';
@@ -20,28 +20,28 @@ const LATE_MS = 5000;
  * @throws ScaleSeedError `privilege` where the role may not create one.
  */
 export async function withScratchSchema<T>(
-  database: Database,
+  context: RunContext,
   work: (schema: string) => Promise<T>,
 ): Promise<T> {
   const name = PREFIX + randomBytes(8).toString('hex');
-  const keeper = await Session.open(database.target, database.signal);
+  const keeper = await Session.open(context.target, context.signal);
   try {
     await requireCreate(keeper);
     return await keeper.transaction(async () => {
       await holdLock(keeper, name);
-      await createSchema(database, name);
+      await createSchema(context, name);
       return work(name);
     });
   } finally {
     // Before the schema is dropped: a pooler may have no other connection to give.
     await keeper.close();
-    await dropSchema(database, name);
+    await dropSchema(context, name);
   }
 }
 
 /** Drops the scratch schemas that runs left behind which were killed; those of live runs are locked. */
-export async function sweepScratchSchemas(database: Database): Promise<void> {
-  const session = await Session.open(database.target, database.signal);
+export async function sweepScratchSchemas(context: RunContext): Promise<void> {
+  const session = await Session.open(context.target, context.signal);
   try {
     const { rows } = await session.query<{ name: string }>(
       `select nspname as name from pg_namespace where nspname ~ $1 and pg_has_role(nspowner, 'usage') order by nspname`,
@@ -50,10 +50,10 @@ export async function sweepScratchSchemas(database: Database): Promise<void> {
     for (const { name } of rows) {
       try {
         const dropped = await session.transaction(() => dropUnlocked(session, name));
-        if (dropped) database.onNotice(`dropped schema ${name}, which a run that was killed had left behind`);
+        if (dropped) context.onNotice(`dropped schema ${name}, which a run that was killed had left behind`);
       } catch (error) {
-        if (database.signal.aborted) throw error;
-        database.onNotice(describeFailure(name, error));
+        if (context.signal.aborted) throw error;
+        context.onNotice(describeFailure(name, error));
       }
     }
   } finally {
@@ -84,7 +84,7 @@ async function holdLock(keeper: Session, name: string): Promise<void> {
   await keeper.query('select pg_advisory_xact_lock($1::int, hashtext($2))', [ADVISORY_NAMESPACE, name]);
 }
 
-async function createSchema({ target, signal, onNotice }: Database, name: string): Promise<void> {
+async function createSchema({ target, signal, onNotice }: RunContext, name: string): Promise<void> {
   const late = setTimeout(() => {
     onNotice('waiting for a second connection: a pooler with a pool of one never grants it');
   }, LATE_MS);
@@ -97,13 +97,13 @@ async function createSchema({ target, signal, onNotice }: Database, name: string
 }
 
 /** By a session of its own that no abort reaches. What cannot be dropped now is swept by the next run. */
-async function dropSchema(database: Database, name: string): Promise<void> {
+async function dropSchema(context: RunContext, name: string): Promise<void> {
   const { signal } = new AbortController();
   try {
-    const session = await Session.open(database.target, signal);
+    const session = await Session.open(context.target, signal);
     await session.transaction(() => drop(session, name)).finally(() => session.close());
   } catch (error) {
-    database.onNotice(describeFailure(name, error));
+    context.onNotice(describeFailure(name, error));
   }
 }
 

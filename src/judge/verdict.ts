@@ -1,6 +1,6 @@
 import { budgetCheck, ratioCheck, regressionCheck, verifyCheck, type Judged } from './checks.js';
 import { ratioOf, type Baseline } from './baseline.js';
-import { regressionLimit } from './ratio-rounds.js';
+import { regressionLimit, type Wanted } from './ratio-rounds.js';
 import type { Check, Verdict } from '../report/result.js';
 
 /** What a run is judged by, apart from its rows, which must stand as the fixtures have them. */
@@ -21,9 +21,7 @@ export function judge(run: Judged, criteria: Criteria): Verdict {
     verifyCheck(run),
     ...(budgetMs === undefined ? [] : [budgetCheck(run, budgetMs)]),
     ...(budgetRatio === undefined ? [] : [ratioCheck(run, budgetRatio)]),
-    ...(baseline === undefined
-      ? []
-      : [regressionCheck(run, baseline, maxRegressionPercent, budgetRatio !== undefined)]),
+    ...(baseline === undefined ? [] : [regressionCheck(run, baseline, maxRegressionPercent)]),
   ];
   const failed = (...names: Check['name'][]): boolean =>
     checks.some(({ name, outcome }) => outcome === 'fail' && names.includes(name));
@@ -32,12 +30,10 @@ export function judge(run: Judged, criteria: Criteria): Verdict {
   return { outcome: failed('max-regression') ? 'regressed' : 'pass', checks };
 }
 
-/** The limits that the rounds of the measurement must settle. */
-export function ratioLimits({ budgetRatio, baseline, maxRegressionPercent }: Criteria): number[] {
-  if (budgetRatio === undefined) return [];
+/** What the rounds of the measurement must settle; undefined where nothing is judged by it. */
+export function wantedOf({ budgetRatio, baseline, maxRegressionPercent }: Criteria): Wanted | undefined {
+  if (budgetRatio === undefined && baseline === undefined) return undefined;
   const before = baseline && ratioOf(baseline);
-  return [
-    budgetRatio,
-    ...(before === undefined ? [] : [regressionLimit(before.median, maxRegressionPercent)]),
-  ];
+  const limits = [budgetRatio, before && regressionLimit(before.median, maxRegressionPercent)];
+  return { limits: limits.filter((limit) => limit !== undefined), widthPercent: maxRegressionPercent };
 }

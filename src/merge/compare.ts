@@ -9,7 +9,9 @@ import { rowAnchor } from './anchors.js';
 import { columnValues, sameIdentity, valueOn } from './expressions.js';
 import { restColumns } from './rest-columns.js';
 
-type Comparison = Pick<VerifiedFixture, 'missing' | 'unexpected' | 'driftedRows' | 'drift' | 'notCompared'>;
+interface Comparison extends Pick<VerifiedFixture, 'unexpected' | 'driftedRows' | 'drift' | 'notCompared'> {
+  missing: Omit<VerifiedFixture['missing'], 'blocked'>;
+}
 
 /** How many rows are shown for every kind of difference. */
 const EXAMPLES = 3;

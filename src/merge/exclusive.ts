@@ -1,8 +1,8 @@
-import pg from 'pg';
 import type { TableInfo } from '../table/inspect-table.js';
 import { quote, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { ScaleSeedError } from '../errors.js';
+import type { Step } from '../run/step.js';
 
 /** An index that can be made again exactly as it was. */
 export interface PlainIndex {
@@ -18,35 +18,38 @@ const INSUFFICIENT_PRIVILEGE = '42501';
  *
  * @throws ScaleSeedError `privilege`; `locked` after `lockTimeoutMs`; {@link nameHolders} then says who holds it.
  */
-export async function lockTable(session: Session, table: TableInfo, lockTimeoutMs: number): Promise<void> {
+export async function lockTable({ session, fixture, table }: Step, lockTimeoutMs: number): Promise<void> {
   // To PostgreSQL 0 means no limit.
   await session.query(`select set_config('lock_timeout', $1, true)`, [
     `${Math.max(1, Math.ceil(lockTimeoutMs))}ms`,
   ]);
-  try {
-    await session.query(`lock table ${quoteTable(table)} in access exclusive mode`);
-  } catch (error) {
-    if (!(error instanceof pg.DatabaseError)) throw error;
-    if (error.code === INSUFFICIENT_PRIVILEGE) throw mayNotLock(table, error);
-    if (error.code !== LOCK_NOT_AVAILABLE) throw error;
-    throw new ScaleSeedError(`${table.name} could not be locked within ${lockTimeoutMs} ms`, {
-      code: 'locked',
-      phase: 'merge',
-      table: `${table.schema}.${table.name}`,
-      hint: 'end the sessions that hold it, raise --lock-timeout, or load with --mode online',
-      cause: error,
-    });
-  }
+  const locking = session.query(`lock table ${quoteTable(table)} in access exclusive mode`);
+  await locking.catch((error: unknown) => {
+    throw error instanceof ScaleSeedError
+      ? describeRefusal(error.with({ fixture: fixture.name }), table, lockTimeoutMs)
+      : error;
+  });
   await session.query('set local lock_timeout to default');
 }
 
-function mayNotLock({ schema, name }: TableInfo, cause: pg.DatabaseError): ScaleSeedError {
-  return new ScaleSeedError(`exclusive mode: the role may not lock ${name}`, {
-    code: 'privilege',
-    phase: 'merge',
-    table: `${schema}.${name}`,
-    hint: `load with --mode online, or make the role ${name}'s owner, or grant it maintain (PostgreSQL 17) or update on it`,
-    cause,
+function describeRefusal(
+  error: ScaleSeedError,
+  { schema, name }: TableInfo,
+  limitMs: number,
+): ScaleSeedError {
+  const table = `${schema}.${name}`;
+  if (error.sqlState === INSUFFICIENT_PRIVILEGE) {
+    return error.with({
+      message: `exclusive mode: the role may not lock ${name}`,
+      table,
+      hint: `load with --mode online, or make the role ${name}'s owner, or grant it maintain (PostgreSQL 17) or update on it`,
+    });
+  }
+  if (error.sqlState !== LOCK_NOT_AVAILABLE) return error;
+  return error.with({
+    message: `${name} could not be locked within ${limitMs} ms`,
+    table,
+    hint: 'end the sessions that hold it, raise --lock-timeout, or load with --mode online',
   });
 }
 
@@ -54,7 +57,7 @@ function mayNotLock({ schema, name }: TableInfo, cause: pg.DatabaseError): Scale
 export async function nameHolders(session: Session, table: TableInfo, error: unknown): Promise<unknown> {
   if (!(error instanceof ScaleSeedError) || error.code !== 'locked') return error;
   const holders = await describeHolders(session, table).catch(() => '');
-  return holders === '' ? error : new ScaleSeedError(`${error.message}: held by ${holders}`, error);
+  return holders === '' ? error : error.with({ message: `${error.message}: held by ${holders}` });
 }
 
 async function describeHolders(session: Session, table: TableInfo): Promise<string> {

@@ -5,6 +5,7 @@ import type { Session } from '../postgres/session.js';
 import { ScaleSeedError } from '../errors.js';
 import { columnsOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 import type { ForeignKeyCheck } from '../report/result.js';
+import type { Step } from '../run/step.js';
 import { columnValue } from './expressions.js';
 import { restColumns } from './rest-columns.js';
 
@@ -59,25 +60,25 @@ function obstacleTo(fixture: Fixture, table: TableInfo, mayReplicate: boolean): 
  * looked at: the lock keeps their makers away from here on, so that what the catalogue says under it stays true. It
  * asks for no more than the right to insert. Returns the table as it is now, and what was decided; that takes 2 ms.
  */
-export async function takeOverForeignKeys(
-  session: Session,
-  fixture: Fixture,
-  table: TableInfo,
-  mayReplicate: boolean,
-): Promise<{ table: TableInfo; foreignKeys: ForeignKeyCheck }> {
-  const before = chooseForeignKeyCheck(fixture, table, mayReplicate);
+export async function takeOverForeignKeys({
+  session,
+  fixture,
+  table,
+  server,
+}: Step): Promise<{ table: TableInfo; foreignKeys: ForeignKeyCheck }> {
+  const before = chooseForeignKeyCheck(fixture, table, server.mayReplicate);
   if (before.check === 'row' || table.foreignKeys.length === 0) return { table, foreignKeys: before };
   await session.query(`lock table ${quoteTable(table)} in row exclusive mode`);
   const tables = await inspectTables(session, [table.name], table.schema);
   const now = tables.get(table.name) ?? refuseMissingTable(table.name, table.schema);
-  const foreignKeys = chooseForeignKeyCheck(fixture, now, mayReplicate);
+  const foreignKeys = chooseForeignKeyCheck(fixture, now, server.mayReplicate);
   if (foreignKeys.check === 'set') await session.query('set local session_replication_role = replica');
   return { table: now, foreignKeys };
 }
 
 /** Triggers do their work again from here on: event triggers hear of the indexes that are built after the merge. */
 export async function heedTriggers(session: Session): Promise<void> {
-  await session.query('set local session_replication_role to default');
+  await session.query('set local session_replication_role = origin');
 }
 
 /**

@@ -1,107 +1,198 @@
-import type { Range } from '../copy/staging.js';
-import { countPresent } from '../table/marks.js';
-import { onSessions } from '../run/on-sessions.js';
-import { translateError } from '../postgres/translate-error.js';
-import { ScaleSeedError, withState } from '../errors.js';
-import type { Fixture } from '../fixtures/fixture.js';
-import { loadRange, type LoadedRange, type LoadPlan } from './load-range.js';
-import type { ForeignKeyCheck, LoadedFixture } from '../report/result.js';
+import { Staging, type Range } from '../copy/staging.js';
+import { fingerprintOf } from '../encode/fingerprint.js';
+import { ScaleSeedError } from '../errors.js';
+import { timestampText } from '../fixtures/timestamp.js';
+import type { Counts, ForeignKeyCheck, LoadedFixture, MergeStrategy } from '../report/result.js';
 import { formatCount } from '../report/units.js';
+import { lockFixture, lockLoaders } from '../run/lock-fixture.js';
+import { orAborted } from '../run/or-aborted.js';
+import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
-import { COMMITTED, type Step } from '../run/run.js';
+import { countPresent } from '../table/marks.js';
+import { hasChanged, surveyTable } from '../table/survey.js';
+import { Tally } from './blocked.js';
+import { dropPlainIndexes, lockTable, nameHolders, rebuildIndexes, type PlainIndex } from './exclusive.js';
+import { chooseForeignKeyCheck, heedTriggers, lockParents, takeOverForeignKeys } from './foreign-keys.js';
+import { mergeStaged, type Merged } from './merge.js';
 
-/** A fixture that was loaded; its fingerprint is known where all of its rows were sent. */
-export type Loaded = Omit<LoadedFixture, 'fingerprint'> & { fingerprint: string | undefined };
+/** How fixtures are to be loaded. */
+export interface LoadPlan {
+  mode: 'online' | 'exclusive';
+  /** How long exclusive mode waits for a table. */
+  lockTimeoutMs: number;
+}
 
-/** Loads one fixture, in `parts` transactions side by side; with one part it is all or nothing. */
-export async function loadFixture(step: Step, plan: LoadPlan, parts: number): Promise<Loaded> {
-  const { fixture, prepared, session, stands } = step;
-  const table = prepared.tableOf(fixture);
+/** What the transaction of a fixture did. */
+interface Loaded extends Pick<LoadedFixture, 'copiedBytes' | 'merge' | 'foreignKeys' | 'rebuiltIndexes'> {
+  inserted: number;
+  tally: Tally;
+  /** Rows of the fixture's mark that stand. */
+  marked: number;
+  /** Of the rows that were sent, where that were all. */
+  fingerprint: string | undefined;
+  copyMs: number;
+  mergeMs: number;
+}
+
+/**
+ * Rows are copied and merged in batches, so that the server merges one while the next is encoded, and starts as soon as
+ * there is something to merge. Batches grow, as each costs a few round trips.
+ */
+const FIRST_BATCH_ROWS = 1000;
+const BATCH_GROWTH = 4;
+const MAX_BATCH_ROWS = 64_000;
+
+/**
+ * Loads a fixture in one transaction, all or nothing: finds out which of its rows stand, streams the others into a
+ * staging table, and merges them from there.
+ */
+export async function loadFixture(step: Step, plan: LoadPlan): Promise<LoadedFixture> {
+  const { fixture, table, session, context, transaction } = step;
+  if (table.distributed && plan.mode === 'exclusive') throw exclusiveOnWorkers(step);
   const total = stopwatch();
-  const ranges = splitRows(fixture.count, parts);
-  const loaded =
-    ranges.length > 1
-      ? await loadParts(step, ranges, plan)
-      : [await loadRange(step, session, ranges[0], plan)];
-  stands(COMMITTED);
+  const loaded = await transaction(() => loadInTransaction(step, plan)).catch(async (error: unknown) => {
+    throw await nameHolders(session, table, error);
+  });
   const totalMs = total();
-  const inserted = sum(loaded, (range) => range.inserted);
-  const sentRows = sum(loaded, (range) => range.sentRows);
-  const known = sentRows === 0 ? loaded[0]?.present : undefined;
-  const present = known ?? (await countPresent(session, fixture, table));
-  if (present < fixture.count) step.database.onNotice(missingRows(fixture, present));
-  const whole = ranges.length === 1 && sentRows === fixture.count;
+  const { inserted, tally, marked, copyMs, mergeMs, fingerprint, ...rest } = loaded;
+  const counts = tally.counts(fixture.count, inserted, marked);
+  if (counts.firstBlocked !== null) context.onNotice(blockedNotice(fixture.name, counts));
   return {
     name: fixture.name,
-    table: table.name,
     schema: table.schema,
-    rows: fixture.count,
-    inserted,
-    skipped: fixture.count - inserted,
-    present,
-    fingerprint: whole ? loaded[0]?.fingerprint : undefined,
-    copiedBytes: sum(loaded, (range) => range.sentBytes),
-    merge: strategyOf(loaded),
-    foreignKeys: summarizeChecks(loaded.map(({ foreignKeys }) => foreignKeys)),
-    rebuiltIndexes: [...new Set(loaded.flatMap((range) => range.rebuiltIndexes))],
-    transactions: ranges.length,
-    timings: {
-      copyMs: Math.max(...loaded.map(({ copyMs }) => copyMs)),
-      mergeMs: Math.max(...loaded.map(({ mergeMs }) => mergeMs)),
-      totalMs,
-    },
+    table: table.name,
+    ...counts,
+    fingerprint: fingerprint ?? (await orAborted(fingerprintOf(fixture), context.signal)),
+    ...rest,
+    timings: { copyMs, mergeMs, totalMs },
     rowsPerSecond: Math.round(inserted / (totalMs / 1000)),
-    confirmation: fixture.confirmation(present),
+    confirmation: fixture.confirmation(marked),
   };
 }
 
-/** ON CONFLICT says nothing of a row that it leaves out. */
-function missingRows({ name, count }: Fixture, present: number): string {
-  const rows = `${formatCount(present)} of the ${formatCount(count)} rows of ${name} are there`;
-  return `${rows}: others repeat a key, find it taken, or were kept out by a trigger or rule; see \`scale-seed verify\``;
+function blockedNotice(name: string, { blocked, rows, firstBlocked }: Counts): string {
+  const first = `the first is ${firstBlocked?.key ?? ''}, in whose way is ${firstBlocked?.by ?? ''}`;
+  return `${name}: ${formatCount(blocked)} of ${formatCount(rows)} rows could not be added: ${first}`;
 }
 
-/** Loads ranges side by side, each on a session and in a transaction of its own. */
-async function loadParts(step: Step, ranges: readonly Range[], plan: LoadPlan): Promise<LoadedRange[]> {
-  const { database, session, fixture, phase } = step;
-  const states = new Map<Range, string>();
+async function loadInTransaction(step: Step, plan: LoadPlan): Promise<Loaded> {
+  const { fixture, table, session, server, enter, count } = step;
+  const { missing, noneAfter, present } = await findMissing(step, plan);
+  const stood = missing.first - 1;
+  if (stood > 0) count('merge', stood);
+  const tally = new Tally(step, stood);
+  if (missing.first > missing.last) {
+    const foreignKeys = chooseForeignKeyCheck(fixture, table, server.mayReplicate);
+    return { ...NOTHING_TO_DO, tally, marked: present, foreignKeys };
+  }
+
+  enter('copy');
+  const working = stopwatch();
+  const onCopied = (rows: number): void => {
+    count('copy', rows);
+  };
+  const staging = await Staging.open(session, fixture, onCopied, missing);
   try {
-    return await onSessions(database, session, ranges, ranges.length, async (own, range) => {
-      try {
-        const loaded = await loadRange(step, own, range, plan);
-        states.set(range, 'committed');
-        return loaded;
-      } catch (error) {
-        if (error instanceof ScaleSeedError && error.state !== undefined) states.set(range, error.state);
-        throw error;
-      }
-    });
-  } catch (error) {
-    const translated = translateError(error, { phase: phase(), fixture: fixture.name });
-    throw withState(translated, describeParts(states));
+    await staging.copy(FIRST_BATCH_ROWS);
+    enter('merge');
+    const rowsToCome = missing.last - missing.first + 1;
+    const dropped = plan.mode === 'exclusive' ? await claim(step, rowsToCome, plan) : [];
+    const merged = await mergeBatches(step, staging, noneAfter, tally);
+    if (dropped.length > 0) {
+      enter('index');
+      if (server.mayReplicate) await heedTriggers(session);
+      await rebuildIndexes(session, dropped);
+    }
+    const marked = await countPresent(session, fixture, table);
+    return {
+      ...merged,
+      tally,
+      marked,
+      copiedBytes: staging.bytes,
+      fingerprint: stood === 0 ? staging.fingerprint() : undefined,
+      rebuiltIndexes: dropped.map(({ name }) => name),
+      copyMs: staging.copyMs,
+      mergeMs: working() - staging.copyMs,
+    };
+  } finally {
+    staging.close();
   }
 }
 
-/** What stands of a fixture that is loaded in parts. */
-function describeParts(states: ReadonlyMap<Range, string>): string {
-  if (states.size === 0) return 'nothing was changed';
-  const parts = [...states].map(([{ first, last }, state]) => `rows ${first} to ${last} ${state}`);
-  return `${parts.join(', ')}, the rest was not changed`;
+const NOTHING_TO_DO: Omit<Loaded, 'tally' | 'marked' | 'foreignKeys'> = {
+  inserted: 0,
+  copiedBytes: 0,
+  merge: 'none',
+  fingerprint: undefined,
+  rebuiltIndexes: [],
+  copyMs: 0,
+  mergeMs: 0,
+};
+
+/** The rows that have to be sent, once no other loader is at work on the fixture. */
+async function findMissing(
+  step: Step,
+  { mode }: LoadPlan,
+): Promise<{ missing: Range; noneAfter: boolean; present: number }> {
+  const { fixture, table, session } = step;
+  const waited = await lockFixture(step);
+  if (mode === 'exclusive') await lockLoaders(step);
+  const before = step.standing!;
+  // Whoever was waited for has probably loaded the rows; rows that are to be built upon may have been deleted meanwhile.
+  const stale = waited || (before.upTo > 0 && (await hasChanged(session, table, before)));
+  const survey = stale ? await surveyTable(session, table, [fixture]) : undefined;
+  const { upTo, noneAfter, present } = survey?.standing.get(fixture) ?? before;
+  return { missing: { first: Math.min(upTo, fixture.count) + 1, last: fixture.count }, noneAfter, present };
 }
 
-function splitRows(count: number, parts: number): [Range, ...Range[]] {
-  const size = Math.max(1, Math.ceil(count / parts));
-  const ranges: Range[] = [];
-  for (let first = 1; first <= count; first += size) {
-    ranges.push({ first, last: Math.min(count, first + size - 1) });
+/** Merges the batch that is staged, then copies and merges the others. */
+async function mergeBatches(
+  step: Step,
+  staging: Staging,
+  noneStands: boolean,
+  tally: Tally,
+): Promise<Pick<Loaded, 'inserted' | 'merge' | 'foreignKeys'>> {
+  const { fixture, session, server, enter, count } = step;
+  const anchor = timestampText(server.anchorUs);
+  const { table, foreignKeys } = await takeOverForeignKeys(step);
+  // On Citus's workers a plain insert that fails might take more than its savepoint back with it.
+  const plainInsert = noneStands && !table.distributed;
+  let merge: MergeStrategy = plainInsert ? 'insert' : 'on conflict';
+  let inserted = 0;
+  for (let wanted = FIRST_BATCH_ROWS, counted = 0, first = true; ; first = false) {
+    if (foreignKeys.check === 'set') await lockParents(session, fixture, table, staging, first);
+    wanted = Math.min(wanted * BATCH_GROWTH, MAX_BATCH_ROWS);
+    const [merged]: [Merged, unknown] = await Promise.all([
+      mergeStaged(session, fixture, table, staging, anchor, merge === 'insert'),
+      staging.encodeAhead(wanted),
+    ]);
+    merge = merged.strategy;
+    inserted += merged.inserted;
+    await tally.add(staging, staging.rows - counted, merged.inserted);
+    count('merge', staging.rows - counted);
+    counted = staging.rows;
+    if (staging.ended) return { inserted, merge, foreignKeys };
+    await staging.empty();
+    enter('copy');
+    await staging.copy(wanted);
+    enter('merge');
   }
-  return [ranges[0] ?? { first: 1, last: 0 }, ...ranges.slice(1)];
 }
 
-/** The strategy of the part that had to do the most. */
-function strategyOf(loaded: readonly LoadedRange[]): LoadedRange['strategy'] {
-  const used = loaded.map(({ strategy }) => strategy);
-  return (['on conflict', 'insert', 'none'] as const).find((strategy) => used.includes(strategy)) ?? 'none';
+function exclusiveOnWorkers({ fixture, table: { schema, name } }: Step): ScaleSeedError {
+  return new ScaleSeedError(`exclusive mode is not for ${schema}.${name}: Citus keeps it on its workers`, {
+    code: 'usage',
+    phase: 'prepare',
+    fixture: fixture.name,
+    table: `${schema}.${name}`,
+    hint: 'load with --mode online',
+  });
+}
+
+/** Locks the table for exclusive mode, and drops the indexes that are quicker to build again afterwards. */
+async function claim(step: Step, rowsToCome: number, { lockTimeoutMs }: LoadPlan): Promise<PlainIndex[]> {
+  await lockTable(step, lockTimeoutMs);
+  return dropPlainIndexes(step.session, step.table, rowsToCome);
 }
 
 /** One answer for several transactions: by set only where that holds for every one of them. */
@@ -112,8 +203,4 @@ export function summarizeChecks(checks: readonly ForeignKeyCheck[]): ForeignKeyC
     check: chosen[0]?.check ?? 'set',
     reason: [...new Set(chosen.map(({ reason }) => reason))].join('; '),
   };
-}
-
-function sum(loaded: readonly LoadedRange[], of: (range: LoadedRange) => number): number {
-  return loaded.reduce((total, range) => total + of(range), 0);
 }

@@ -1,14 +1,14 @@
-import pg from 'pg';
+import { ScaleSeedError } from '../errors.js';
 
 /** Violations of a unique key, and of an exclusion constraint. */
 const KEY_TAKEN = ['23505', '23P01'];
 
 /** Whether the server refused a row because another has the same key, or one that excludes it. */
 export function isKeyTaken(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && KEY_TAKEN.includes(error.code ?? '');
+  return error instanceof ScaleSeedError && KEY_TAKEN.includes(error.sqlState ?? '');
 }
 
 /** Whether the server refused a value or a row, for whatever it holds: data exceptions and violated constraints. */
 export function isRefusal(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && /^2[23]/.test(error.code ?? '');
+  return error instanceof ScaleSeedError && /^2[23]/.test(error.sqlState ?? '');
 }

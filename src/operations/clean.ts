@@ -1,6 +1,4 @@
 import { stage } from '../copy/staging.js';
-import { lockFixture } from '../run/lock-fixture.js';
-import { withDatabase, type Database } from '../run/with-database.js';
 import {
   deleteRows,
   exceeds,
@@ -9,11 +7,15 @@ import {
   type Deletion,
   type Doomed,
 } from '../merge/delete-rows.js';
+import { rounded } from '../report/rounded.js';
+import { withDatabase } from '../run/context.js';
+import { lockFixture } from '../run/lock-fixture.js';
 import type { FixtureOptions } from '../run/options.js';
 import { orAborted } from '../run/or-aborted.js';
 import type { CleanedFixture, CleanReport } from '../report/result.js';
 import { stopwatch } from '../run/stopwatch.js';
-import { runOnFixtures, type Step } from '../run/run.js';
+import { runOnFixtures } from '../run/run-on-fixtures.js';
+import type { Step } from '../run/step.js';
 
 /** What is about to be deleted. */
 export interface CleanPlan extends Deletion {
@@ -39,49 +41,36 @@ export interface CleanOptions extends FixtureOptions {
  * @throws ScaleSeedError `conflict` where rows that stay forbid it.
  */
 export function clean(options: CleanOptions = {}): Promise<CleanReport> {
-  return withDatabase(options, (database) => cleanOn(database, options));
-}
-
-/** Cleans fixtures in a database that is at hand. */
-export async function cleanOn(database: Database, options: CleanOptions): Promise<CleanReport> {
-  const run = await runOnFixtures<CleanedFixture>(database, options, {
-    jobs: 1,
-    parents: 'ignore',
-    guard: false,
-    survey: false,
-    needs: ['select', 'delete'],
-    settle: options.settle ?? true,
-    changed: ({ deleted }) => deleted > 0,
-    work: (step) => cleanFixture(step, options.confirm),
-  });
-  const { base, results, connectMs, workMs, settleMs, totalMs } = run;
-  return {
-    ...base,
-    command: 'clean',
-    fixtures: results,
-    timings: { connectMs, cleanMs: workMs, settleMs, totalMs },
-  };
-}
-
-async function cleanFixture(
-  { database, prepared, session, fixture, enter, count }: Step,
-  confirm: CleanOptions['confirm'],
-): Promise<CleanedFixture> {
-  const table = prepared.tableOf(fixture);
-  const total = stopwatch();
-  return session.transaction(async () => {
-    await lockFixture(session, fixture, table, database.onNotice);
-    enter('copy');
-    const staged = await stage(session, fixture, (rows) => {
-      count('copy', rows);
+  // One question at a time.
+  const own = options.confirm === undefined ? options : { ...options, jobs: 1 };
+  return withDatabase(own, async (context) => {
+    const { base, done } = await runOnFixtures<CleanedFixture>(context, own, {
+      parents: 'ignore',
+      guard: false,
+      survey: false,
+      privileges: ['select', 'delete'],
+      inTurn: true,
+      settle: options.settle ?? true,
+      changed: ({ deleted }) => deleted > 0,
+      work: (step) => cleanFixture(step, options.confirm),
     });
+    return rounded({ ...base, command: 'clean', fixtures: done.map(({ result }) => result) });
+  });
+}
+
+async function cleanFixture(step: Step, confirm: CleanOptions['confirm']): Promise<CleanedFixture> {
+  const { context, session, fixture, table, enter, transaction } = step;
+  const total = stopwatch();
+  return transaction(async () => {
+    await lockFixture(step);
+    const staged = await stage(step);
     enter('clean');
     const doomed = { session, fixture, table, staged };
-    const { rows: deleted, dependents } = await deleteAgreed(doomed, database.onNotice, confirm);
+    const { rows: deleted, dependents } = await deleteAgreed(doomed, context.onNotice, confirm);
     return {
       name: fixture.name,
-      table: table.name,
       schema: table.schema,
+      table: table.name,
       deleted,
       dependents,
       timings: { totalMs: total() },

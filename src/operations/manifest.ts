@@ -1,12 +1,8 @@
 import { stage } from '../copy/staging.js';
-import { countPresent } from '../table/marks.js';
-import { resolveTarget } from '../postgres/target.js';
-import { withDatabase, type Database } from '../run/with-database.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { numberedValue, type Fixture, type NumberedKey } from '../fixtures/fixture.js';
 import { SETS } from '../fixtures/registry.js';
 import { findAnchors } from '../merge/anchors.js';
-import type { FixtureOptions } from '../run/options.js';
 import {
   MANIFEST_VERSION,
   type Manifest,
@@ -14,10 +10,15 @@ import {
   type ManifestKey,
   type ManifestStanding,
 } from '../report/manifest.js';
-import { runOnFixtures, type Step } from '../run/run.js';
+import { rounded } from '../report/rounded.js';
+import { withDatabase } from '../run/context.js';
+import type { FixtureOptions } from '../run/options.js';
+import { runOnFixtures } from '../run/run-on-fixtures.js';
+import type { Step } from '../run/step.js';
+import { countPresent } from '../table/marks.js';
 
 export interface ManifestOptions extends FixtureOptions {
-  /** Look at what stands in the database: by default where one is named, by the options or by the environment. */
+  /** Look at what stands in the database; true by default. */
   standing?: boolean | undefined;
 }
 
@@ -29,22 +30,27 @@ export async function manifest(options: ManifestOptions = {}): Promise<Manifest>
   const { fixtures = SETS.fleet } = options;
   const rows: Record<string, number> = {};
   for (const { table, count } of fixtures) rows[table] = (rows[table] ?? 0) + count;
-  const base = { version: MANIFEST_VERSION, generatedAt: new Date().toISOString(), rows } as const;
   const described = await Promise.all(fixtures.map(describe));
-  if (!(options.standing ?? isNamed(options))) return { ...base, fixtures: described };
-  return withDatabase(options, async (database) => {
-    const { base: run, results } = await lookAt(database, options);
-    return {
-      ...base,
-      database: run.database,
-      server: run.server,
-      fixtures: described.map((fixture, index) => ({ ...fixture, standing: results[index]! })),
-    };
+  const base = { version: MANIFEST_VERSION, generatedAt: new Date().toISOString(), rows } as const;
+  if (options.standing === false) return { ...base, fixtures: described };
+  return withDatabase(options, async (context) => {
+    const { base: run, done } = await runOnFixtures<ManifestStanding>(context, options, {
+      parents: 'ignore',
+      guard: false,
+      survey: false,
+      privileges: ['select'],
+      inTurn: false,
+      settle: false,
+      changed: () => false,
+      work: findStanding,
+    });
+    const standing = described.map((one, index) => ({
+      ...one,
+      standing: done.filter(({ fixture }) => fixture === fixtures[index]).map(({ result }) => result),
+    }));
+    const { database, server, failures } = run;
+    return rounded({ ...base, database, server, failures, fixtures: standing });
   });
-}
-
-function isNamed({ embedded = false, databaseUrl }: ManifestOptions): boolean {
-  return embedded !== false || resolveTarget(databaseUrl) !== undefined;
 }
 
 async function describe(fixture: Fixture): Promise<ManifestFixture> {
@@ -73,28 +79,12 @@ function describeKey(key: NumberedKey, count: number): ManifestKey {
   return { ...key, first: valueOf(1), last: valueOf(count) };
 }
 
-function lookAt(database: Database, options: ManifestOptions) {
-  return runOnFixtures<ManifestStanding>(database, options, {
-    jobs: 1,
-    parents: 'ignore',
-    guard: false,
-    survey: false,
-    needs: ['select'],
-    settle: false,
-    changed: () => false,
-    work: findStanding,
-  });
-}
-
-async function findStanding({ prepared, session, fixture, enter, count }: Step): Promise<ManifestStanding> {
-  const table = prepared.tableOf(fixture);
-  const present = await countPresent(session, fixture, table);
-  if (present === 0) return { schema: table.schema, present, anchors: [], ageMs: null };
-  return session.transaction(async () => {
-    enter('copy');
-    const staged = await stage(session, fixture, (rows) => {
-      count('copy', rows);
-    });
+async function findStanding(step: Step): Promise<ManifestStanding> {
+  const { session, fixture, table, enter, transaction } = step;
+  return transaction(async () => {
+    const present = await countPresent(session, fixture, table);
+    if (present === 0) return { schema: table.schema, present, anchors: [], ageMs: null };
+    const staged = await stage(step);
     enter('verify');
     const { anchors, ageMs } = await findAnchors(session, fixture, table, staged);
     return { schema: table.schema, present, anchors, ageMs };

@@ -1,13 +1,16 @@
-import { compareRows } from '../merge/compare.js';
 import { stage } from '../copy/staging.js';
 import { findAnchors } from '../merge/anchors.js';
-import { countPresent } from '../table/marks.js';
-import { missingParents, parentLabel } from '../run/parents.js';
-import { withDatabase, type Database } from '../run/with-database.js';
-import type { FixtureOptions } from '../run/options.js';
+import { findAbsent } from '../merge/blocked.js';
+import { compareRows } from '../merge/compare.js';
 import type { VerifiedFixture, VerifyReport } from '../report/result.js';
+import { rounded } from '../report/rounded.js';
+import { withDatabase, type RunContext } from '../run/context.js';
+import type { FixtureOptions } from '../run/options.js';
+import { missingParents, parentLabel } from '../run/parents.js';
+import { runOnFixtures } from '../run/run-on-fixtures.js';
+import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
-import { runOnFixtures, type Step } from '../run/run.js';
+import { countPresent } from '../table/marks.js';
 
 export interface VerifyOptions extends FixtureOptions {
   /**
@@ -22,59 +25,47 @@ export interface VerifyOptions extends FixtureOptions {
  * itself tells. Changes nothing; needs the right to create a temporary table.
  */
 export function verify(options: VerifyOptions = {}): Promise<VerifyReport> {
-  return withDatabase(options, (database) => verifyOn(database, options));
+  return withDatabase(options, async (context) => rounded(await verifyOn(context, options)));
 }
 
 /** Verifies fixtures in a database that is at hand. */
-export async function verifyOn(database: Database, options: VerifyOptions): Promise<VerifyReport> {
-  const { base, results, connectMs, workMs, totalMs } = await runOnFixtures<VerifiedFixture>(
-    database,
-    options,
-    {
-      jobs: 1,
-      parents: 'ignore',
-      guard: false,
-      survey: false,
-      needs: ['select'],
-      settle: false,
-      changed: () => false,
-      work: (step) => verifyFixture(step, options.maxAgeMs),
-    },
-  );
-  return {
-    ...base,
-    command: 'verify',
-    intact: results.every(({ intact }) => intact),
-    fixtures: results,
-    timings: { connectMs, verifyMs: workMs, totalMs },
-  };
+export async function verifyOn(context: RunContext, options: VerifyOptions): Promise<VerifyReport> {
+  const { base, done } = await runOnFixtures<VerifiedFixture>(context, options, {
+    parents: 'ignore',
+    guard: false,
+    survey: false,
+    privileges: ['select'],
+    inTurn: false,
+    settle: false,
+    changed: () => false,
+    work: (step) => verifyFixture(step, options.maxAgeMs),
+  });
+  const fixtures = done.map(({ result }) => result);
+  return { ...base, command: 'verify', intact: fixtures.every(({ intact }) => intact), fixtures };
 }
 
-async function verifyFixture(
-  { prepared, session, fixture, enter, count }: Step,
-  maxAgeMs: number | undefined,
-): Promise<VerifiedFixture> {
-  const table = prepared.tableOf(fixture);
+async function verifyFixture(step: Step, maxAgeMs: number | undefined): Promise<VerifiedFixture> {
+  const { session, fixture, table, enter, transaction } = step;
   const total = stopwatch();
   const work = async (): Promise<VerifiedFixture> => {
-    enter('copy');
-    const staged = await stage(session, fixture, (rows) => {
-      count('copy', rows);
-    });
+    const staged = await stage(step);
     enter('verify');
-    const compared = await compareRows(session, fixture, table, staged);
+    const { missing, ...compared } = await compareRows(session, fixture, table, staged);
+    const absent = missing.rows > 0 ? await findAbsent(session, fixture, table, staged) : undefined;
+    const blocked = absent?.by === undefined ? null : { key: absent.key, by: absent.by };
     const { anchors, ageMs, expired, allExpired } = await findAnchors(session, fixture, table, staged);
     const parents = await missingParents(session, [fixture], table.schema);
     const tooOld = allExpired || (ageMs !== null && maxAgeMs !== undefined && ageMs > maxAgeMs);
-    const { missing, unexpected, driftedRows } = compared;
+    const { unexpected, driftedRows } = compared;
     return {
       name: fixture.name,
-      table: table.name,
       schema: table.schema,
+      table: table.name,
       rows: staged.rows,
       present: await countPresent(session, fixture, table),
       fingerprint: staged.fingerprint(),
       intact: missing.rows + unexpected.rows + driftedRows + parents.length === 0 && !tooOld,
+      missing: { ...missing, blocked },
       ...compared,
       missingParents: parents.map(parentLabel),
       anchors,
@@ -85,5 +76,5 @@ async function verifyFixture(
     };
   };
   // All that is said of the rows is said of one moment.
-  return session.transaction(work, 'repeatable read');
+  return transaction(work, 'repeatable read');
 }

@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises';
-import pg from 'pg';
+import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import { messageOf, ScaleSeedError } from '../errors.js';
+import { messageOf, ScaleSeedError, type Phase } from '../errors.js';
 import { connect, cut, requestCancel } from './connect.js';
 import type { Target } from './target.js';
 import { translateError } from './translate-error.js';
@@ -10,18 +10,28 @@ import { translateError } from './translate-error.js';
 const GRACE_MS = 1500;
 
 /**
- * What holds for a transaction alone: no JIT, which never pays in a merge and can cost hundreds of milliseconds, and a
- * watch on the client, without which a backend that waits for COPY data never learns that the loader's machine is
- * gone. Servers on Windows cannot watch it, and PostgreSQL 14 can on Linux alone.
+ * What holds for each transaction, set anew in every one, since a pooler may give the next to another backend, and a
+ * role, a database or a URL may have set it otherwise:
+ *
+ * - triggers and foreign keys do their work, and a name means what the catalogue has under it before anything else;
+ * - values are written and read in one way, and an error ends a statement, not the session;
+ * - no JIT, which never pays in a merge and can cost hundreds of milliseconds;
+ * - a watch on the client, without which a backend that waits for COPY data never learns that the loader's machine is
+ *   gone. Servers on Windows cannot watch it, and PostgreSQL 14 can on Linux alone.
  */
 const SETTINGS = `
-select set_config('jit', 'off', true),
-  set_config('client_connection_check_interval',
-    case when version() ~* 'mingw|windows|visual c' or version() ~ '^PostgreSQL 14' and version() !~* 'linux' then '0'
-      else '5000' end, true),
-  set_config('tcp_keepalives_idle', '30', true),
-  set_config('tcp_keepalives_interval', '10', true),
-  set_config('tcp_keepalives_count', '3', true)`;
+select pg_catalog.set_config(name, wanted, true) from (values
+  ('session_replication_role', 'origin'), ('search_path', 'pg_catalog, ' || pg_catalog.current_setting('search_path')),
+  ('datestyle', 'ISO, MDY'), ('intervalstyle', 'postgres'), ('timezone', 'UTC'), ('bytea_output', 'hex'),
+  ('extra_float_digits', '1'), ('standard_conforming_strings', 'on'), ('quote_all_identifiers', 'off'),
+  ('transform_null_equals', 'off'), ('array_nulls', 'on'), ('xmloption', 'content'), ('row_security', 'on'),
+  ('default_table_access_method', 'heap'), ('exit_on_error', 'off'), ('jit', 'off'),
+  ('client_connection_check_interval',
+    case when pg_catalog.version() ~* 'mingw|windows|visual c' or
+      pg_catalog.version() ~ '^PostgreSQL 14' and pg_catalog.version() !~* 'linux' then '0' else '5000' end),
+  ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3')
+) as setting (name, wanted)
+where wanted is distinct from pg_catalog.current_setting(name)`;
 
 /**
  * One connection that can be interrupted at any moment: an abort cancels the running statement on the server, and
@@ -30,6 +40,8 @@ select set_config('jit', 'off', true),
 export class Session {
   /** Ends all that the session does. */
   readonly signal: AbortSignal;
+  /** The step of the run in which the session is at work, for what it throws. */
+  phase: Phase = 'prepare';
   readonly #client: pg.Client;
   readonly #target: Target;
   readonly #onAbort = (): void => void this.#cancel();
@@ -46,21 +58,28 @@ export class Session {
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  /** @throws ScaleSeedError `connect`, or what the signal was aborted with. */
+  /** @throws ScaleSeedError `connect`; `interrupted` or `timeout` as the signal was aborted. */
   static async open(target: Target, signal: AbortSignal): Promise<Session> {
-    signal.throwIfAborted();
-    return new Session(await connect(target, signal), target, signal);
+    try {
+      signal.throwIfAborted();
+      return new Session(await connect(target, signal), target, signal);
+    } catch (error) {
+      throw translateError(error, { phase: 'connect' });
+    }
   }
 
-  /** Runs one statement; errors come as pg throws them, or as the abort's reason. */
+  /** The connection is gone. */
+  get broken(): boolean {
+    return this.#broken;
+  }
+
+  /** Runs one statement. */
   async query<R extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<pg.QueryResult<R>> {
-    this.signal.throwIfAborted();
     return this.#run(() => this.#client.query<R>(sql, values));
   }
 
   /** Streams chunks into `COPY ... FROM STDIN`, with back-pressure from the server to the generator. */
   async copyFrom(sql: string, chunks: AsyncIterable<Buffer>): Promise<{ rows: number }> {
-    this.signal.throwIfAborted();
     return this.#run(async () => {
       const stream = this.#client.query(copyFrom(sql));
       await pipeline(chunks, stream, { signal: this.signal });
@@ -72,8 +91,8 @@ export class Session {
    * Runs `work` between begin and commit; rolls back whatever it throws. A role's default of another isolation level
    * would not see what the loader that it waited for has committed.
    *
-   * @throws ScaleSeedError `server` when the connection is lost during the commit, so that nobody knows how it ended;
-   *   otherwise what `work` threw.
+   * @throws ScaleSeedError with a `state` when the connection is lost during the commit, so that nobody knows how it
+   *   ended; otherwise what `work` threw.
    */
   async transaction<T>(
     work: () => Promise<T>,
@@ -83,12 +102,12 @@ export class Session {
     try {
       await this.query(`begin isolation level ${isolation}; ${SETTINGS}`);
       const result = await work();
-      this.signal.throwIfAborted();
-      committing = true;
+      committing = !this.signal.aborted;
       await this.query('commit');
       return result;
     } catch (error) {
-      if (committing && !(error instanceof pg.DatabaseError)) throw lostInCommit(error, this.signal);
+      const refused = error instanceof ScaleSeedError && error.sqlState !== undefined;
+      if (committing && !refused) throw lostInCommit(error, this);
       await this.#rollback();
       throw error;
     }
@@ -107,14 +126,16 @@ export class Session {
     if (this.#broken || !(await settles(this.#client.end()))) this.#cut();
   }
 
+  /** All errors of the driver's come through here, and are translated here. */
   async #run<T>(work: () => Promise<T>): Promise<T> {
-    const running = work();
-    this.#running = running.catch(() => undefined);
+    const { signal, phase } = this;
     try {
+      signal.throwIfAborted();
+      const running = work();
+      this.#running = running.catch(() => undefined);
       return await running;
     } catch (error) {
-      this.signal.throwIfAborted();
-      throw error;
+      throw translateError(signal.aborted ? signal.reason : error, { phase });
     } finally {
       this.#running = undefined;
     }
@@ -140,14 +161,12 @@ export class Session {
   }
 }
 
-function lostInCommit(error: unknown, { aborted, reason }: AbortSignal): ScaleSeedError {
-  const what = aborted ? 'interrupted' : 'the connection was lost';
-  return new ScaleSeedError(`${what} during the commit: ${messageOf(error)}`, {
-    code: aborted ? translateError(reason, { phase: 'merge' }).code : 'server',
-    phase: 'merge',
+function lostInCommit(error: unknown, { signal, phase }: Session): ScaleSeedError {
+  const what = signal.aborted ? 'interrupted' : 'the connection was lost';
+  return translateError(error, { phase }).with({
+    message: `${what} during the commit: ${messageOf(error)}`,
     state: 'unknown: either all of it was committed or none, as the answer was lost',
     hint: 'run the command again: it completes what is missing',
-    cause: error,
   });
 }
 

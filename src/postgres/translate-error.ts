@@ -2,8 +2,8 @@ import pg from 'pg';
 import { messageOf, ScaleSeedError, type ErrorCode, type ErrorContext, type Phase } from '../errors.js';
 import { isCertificateError, lacksEncryption } from './tls.js';
 
-interface Context extends Omit<ErrorContext, 'code' | 'cause'> {
-  /** Start of the message, where fixture, table and phase do not say enough. */
+interface Context extends Omit<ErrorContext, 'code' | 'cause' | 'sqlState'> {
+  /** Start of the message. */
   during?: string;
 }
 
@@ -16,10 +16,6 @@ const REFERRING_HINT = 'delete the rows that refer to it first';
 
 /** What an SQLSTATE means to the user; a class (its first two digits) stands for those not listed. */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
-  '08': {
-    code: 'server',
-    hint: 'the connection was lost; nothing uncommitted stands, so run the command again',
-  },
   '22': { code: 'fixture', hint: 'a value of the fixture does not fit its column' },
   '22P05': {
     code: 'fixture',
@@ -83,18 +79,24 @@ const CERTIFICATE_HINT =
   "sslrootcert has to name the CA of the server's certificate, and for verify-full that has to be for the URL's host";
 const ENCRYPTION_HINT =
   'sslmode in the URL, or PGSSLMODE, asks for TLS, which the server does not have: `prefer` takes it where it can';
+const LOST_HINT = 'the connection was lost; nothing uncommitted stands, so run the command again';
+const UNEXPECTED_HINT = 'nothing like it is known: --verbose shows where it came from; please report it';
 const NETWORK_HINT = 'is the server running there? --wait 30s waits for it; --database-url names another';
 
 /**
- * Whatever pg or the network threw, as the one error type; an error that is one already passes through, and one that
- * can only be a mistake of our own is thrown as it is.
+ * Whatever the driver or the network threw, as the one error type. An error that is one already passes through; what
+ * nobody recognises keeps its message and is called unexpected.
  */
 export function translateError(error: unknown, context: Context): ScaleSeedError {
   if (error instanceof ScaleSeedError) return error;
-  if (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError)
-    throw error;
+  // Node's own waits are aborted with an error of their own, which has the reason.
+  if (error instanceof Error && error.name === 'AbortError' && error.cause !== undefined)
+    return translateError(error.cause, context);
+  const { during, ...rest } = context;
   const { code, hint } = abortOf(error) ?? meaningOf(error, context);
-  return new ScaleSeedError(`${prefixOf(context)}${textOf(error)}`, { hint, ...context, code, cause: error });
+  const prefix = during === undefined ? '' : `${during}: `;
+  const sqlState = error instanceof pg.DatabaseError ? error.code : undefined;
+  return new ScaleSeedError(prefix + textOf(error), { hint, ...rest, code, sqlState, cause: error });
 }
 
 /** What a run is aborted with: the time limit's reason, or that of the caller's controller. */
@@ -106,7 +108,7 @@ function abortOf(error: unknown): Meaning | undefined {
 
 function meaningOf(error: unknown, { phase }: Context): Meaning {
   if (error instanceof pg.DatabaseError && error.code !== undefined) {
-    if (error.code.startsWith('08') && phase === 'connect') return meaningOfPooler(error);
+    if (error.code.startsWith('08')) return meaningOfPooler(error, phase);
     return (
       MEANINGS_IN[phase]?.[error.code] ??
       MEANINGS[error.code] ??
@@ -115,29 +117,35 @@ function meaningOf(error: unknown, { phase }: Context): Meaning {
   }
   // Whoever gives no password gets this message of pg's.
   if (phase === 'connect' && messageOf(error).startsWith('SASL')) return MEANINGS['28']!;
-  return phase === 'connect' ? { code: 'connect', hint: hintForConnecting(error) } : MEANINGS['08']!;
+  if (phase === 'connect' && isCertificateError(error)) return { code: 'connect', hint: CERTIFICATE_HINT };
+  if (phase === 'connect' && lacksEncryption(error)) return { code: 'connect', hint: ENCRYPTION_HINT };
+  if (!isNetworkError(error)) return { code: 'unexpected', hint: UNEXPECTED_HINT };
+  return phase === 'connect' ? { code: 'connect', hint: NETWORK_HINT } : { code: 'server', hint: LOST_HINT };
 }
 
-function hintForConnecting(error: unknown): string {
-  if (isCertificateError(error)) return CERTIFICATE_HINT;
-  return lacksEncryption(error) ? ENCRYPTION_HINT : NETWORK_HINT;
+/** Errors of the socket, of a stream over it, and what pg says once it is gone. */
+function isNetworkError(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.some(isNetworkError);
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error ? String(error.code) : '';
+  const gone = /^(Connection terminated|timeout expired)|not queryable|server does not prove/;
+  return /^(E[A-Z]+|ERR_(STREAM|SOCKET|SSL|TLS)_\w+)$/.test(code) || gone.test(error.message);
 }
 
 /** PgBouncer's own refusals: a connection string that it takes nothing of, or a server that it cannot reach. */
-function meaningOfPooler({ message }: pg.DatabaseError): Meaning {
-  return message.includes('startup parameter')
-    ? { code: 'configuration', hint: 'leave it out of the URL: --schema names a schema without it' }
-    : { code: 'connect', hint: NETWORK_HINT };
+function meaningOfPooler({ message }: pg.DatabaseError, phase: Phase): Meaning {
+  if (message.includes('startup parameter'))
+    return { code: 'configuration', hint: 'leave it out of the URL: --schema names a schema without it' };
+  return phase === 'connect'
+    ? { code: 'connect', hint: NETWORK_HINT }
+    : {
+        code: 'server',
+        hint: 'this is what a connection pooler answers: see its log, then run the command again',
+      };
 }
 
 function textOf(error: unknown): string {
   if (error instanceof DOMException && error.name === 'AbortError') return 'interrupted';
   if (!(error instanceof pg.DatabaseError)) return messageOf(error);
   return [error.message, error.detail, error.where?.split('\n')[0]].filter(Boolean).join('; ');
-}
-
-function prefixOf({ during, fixture, table, phase }: Context): string {
-  if (during !== undefined) return `${during}: `;
-  if (fixture !== undefined) return `fixture ${fixture}, ${phase}: `;
-  return table === undefined ? '' : `table ${table}, ${phase}: `;
 }

@@ -1,3 +1,4 @@
+import type { Failure } from './result.js';
 import type { Count, Fingerprint, Timestamp } from './values.js';
 
 /** Version of the manifest's shape; it grows when a field changes its meaning or goes. */
@@ -36,8 +37,8 @@ export interface ManifestFixture {
   mark: { column: string; prefix: string; digits?: Count };
   /** Columns that hold the same in every row. */
   constants: Record<string, unknown>;
-  /** Only where a database was looked at. */
-  standing?: ManifestStanding;
+  /** Schema by schema; only where a database was looked at. */
+  standing?: ManifestStanding[];
 }
 
 /** What `scale-seed manifest` writes: what the scripts of a load test need to know of a fleet. */
@@ -50,6 +51,8 @@ export interface Manifest {
   /** The database's URL without password or options, and its server; only where it was looked at. */
   database?: string;
   server?: { version: string };
+  /** What failed in one schema of several. */
+  failures?: Failure[];
   fixtures: ManifestFixture[];
 }
 
@@ -73,7 +76,7 @@ export function renderEnv({ rows, fixtures }: Manifest, prefix: string): string 
   return [...known, ...facts].map(([name, value]) => `${name}=${quoted(String(value))}\n`).join('');
 }
 
-function factsOf({ rows, fingerprint, keys, standing }: ManifestFixture): [string, string | number][] {
+function factsOf({ rows, fingerprint, keys, standing = [] }: ManifestFixture): [string, string | number][] {
   const facts: [string, string | number][] = [
     ['rows', rows],
     ['fingerprint', fingerprint],
@@ -83,9 +86,11 @@ function factsOf({ rows, fingerprint, keys, standing }: ManifestFixture): [strin
       facts.push([`${column}_${name}`, key[name] ?? '']);
     }
   }
-  if (standing !== undefined) {
-    const { present, anchors } = standing;
-    facts.push(['present', present], ['anchors', anchors.length], ['anchor', anchors[0]?.at ?? '']);
+  for (const { schema, present, anchors } of standing) {
+    // Among several schemas, each has facts of its own.
+    const own = standing.length > 1 ? `${schema}_` : '';
+    const anchor = anchors[0]?.at ?? '';
+    facts.push([`${own}present`, present], [`${own}anchors`, anchors.length], [`${own}anchor`, anchor]);
   }
   return facts;
 }

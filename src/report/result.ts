@@ -1,4 +1,4 @@
-import type { ScaleSeedError } from '../errors.js';
+import type { ErrorCode, Phase } from '../errors.js';
 import type { Count, Fingerprint, Milliseconds, Timestamp } from './values.js';
 
 /** Version of the report's shape; it grows when a field changes its meaning or goes. */
@@ -10,16 +10,67 @@ export interface ForeignKeyCheck {
   reason: string;
 }
 
+/** Where the time went, in milliseconds; the same in every command. */
+export interface Timings {
+  /** Connecting, and holding the database against what the fixtures need. */
+  connectMs: Milliseconds;
+  /** Waiting for the server, the tables or the parent rows, as `--wait` allows. */
+  waitMs: Milliseconds;
+  /** The command's own work on the fixtures. */
+  workMs: Milliseconds;
+  /** The final VACUUM (ANALYZE). */
+  settleMs: Milliseconds;
+  totalMs: Milliseconds;
+}
+
+/** What failed: where one schema of several did, the others went on. */
+export interface Failure {
+  /** Null where it concerns no schema in particular. */
+  schema: string | null;
+  fixture?: string | undefined;
+  code: ErrorCode;
+  phase: Phase;
+  message: string;
+  /** As `schema.table` where the schema is known. */
+  table?: string | undefined;
+  /** What stands in the database now. */
+  state?: string | undefined;
+  /** What to do about it. */
+  hint?: string | undefined;
+  /** The server's SQLSTATE, where it was the server that refused. */
+  sqlState?: string | undefined;
+}
+
 /** What all reports begin with. */
 export interface ReportBase {
   version: typeof REPORT_VERSION;
-  /** Start of the run by this machine's clock, ISO 8601. */
+  /**
+   * Start of the run by this machine's clock, ISO 8601.
+   *
+   * @format date-time
+   */
   startedAt: string;
   /** The database's URL without password or options. */
   database: string;
   server: { version: string };
+  /**
+   * Sessions that worked at once, at most.
+   *
+   * @asType integer
+   * @minimum 1
+   */
+  jobs: number;
+  failures: Failure[];
+  timings: Timings;
   /** Largest resident set of this process so far, in bytes. */
   peakRssBytes: Count;
+}
+
+/** Which rows, and of which table. */
+export interface FixtureResult {
+  name: string;
+  schema: string;
+  table: string;
 }
 
 /**
@@ -28,24 +79,35 @@ export interface ReportBase {
  */
 export type MergeStrategy = 'insert' | 'on conflict' | 'none';
 
-export interface LoadedFixture {
-  name: string;
-  table: string;
-  schema: string;
-  /** Rows of the fixture; each was either inserted or skipped since its key stands. */
+/** A row of the fixture that could not be added, and what stands in its way. */
+export interface Blocked {
+  /** The row's own key. */
+  key: string;
+  by: string;
+}
+
+/** How many of a fixture's rows were added or left alone; `inserted + skipped + blocked` is `rows`. */
+export interface Counts {
   rows: Count;
   inserted: Count;
+  /** Rows whose own key stands already. */
   skipped: Count;
-  /** Rows of the fixture's mark that stand after the load. */
+  /** Rows that could not be added, since something else stands in the way. */
+  blocked: Count;
+  /** The first of them. */
+  firstBlocked: Blocked | null;
+  /** Rows of the fixture that stand at the end. */
   present: Count;
+}
+
+export interface LoadedFixture extends FixtureResult, Counts {
   fingerprint: Fingerprint;
+  /** Bytes of CSV that crossed the socket. */
   copiedBytes: Count;
   merge: MergeStrategy;
   foreignKeys: ForeignKeyCheck;
   /** Plain indexes that were dropped and made again in the load's own transaction. */
   rebuiltIndexes: string[];
-  /** More than one: the fixture was loaded in parts that committed one by one. */
-  transactions: Count;
   timings: { copyMs: Milliseconds; mergeMs: Milliseconds; totalMs: Milliseconds };
   /** Rows inserted in a second of `totalMs`. */
   rowsPerSecond: Count;
@@ -55,12 +117,10 @@ export interface LoadedFixture {
 export interface LoadReport extends ReportBase {
   command: 'load';
   mode: 'online' | 'exclusive';
-  jobs: Count;
   /** The time on which all times of the fixtures hang: the server's now() at the start, ISO 8601 to the microsecond. */
   anchor: Timestamp;
   foreignKeys: ForeignKeyCheck;
   fixtures: LoadedFixture[];
-  timings: { connectMs: Milliseconds; loadMs: Milliseconds; settleMs: Milliseconds; totalMs: Milliseconds };
   /** Present where the load was verified in the same run. */
   verified?: VerifyReport;
 }
@@ -73,16 +133,13 @@ export interface ColumnDrift {
   examples: { key: string; expected: string | null; found: string | null }[];
 }
 
-export interface VerifiedFixture {
-  name: string;
-  table: string;
-  schema: string;
+export interface VerifiedFixture extends FixtureResult {
   rows: Count;
   present: Count;
   fingerprint: Fingerprint;
   intact: boolean;
-  /** Rows of the fixture that are not there. */
-  missing: { rows: Count; examples: string[] };
+  /** Rows of the fixture that are not there; `blocked` says what stands in the way of the first, if anything does. */
+  missing: { rows: Count; examples: string[]; blocked: Blocked | null };
   /** Rows of the fixture's mark that it does not have; a sized fleet may stand in a larger one. */
   unexpected: { rows: Count; examples: string[] };
   /** Rows with at least one column that differs. */
@@ -106,20 +163,11 @@ export interface VerifyReport extends ReportBase {
   command: 'verify';
   intact: boolean;
   fixtures: VerifiedFixture[];
-  timings: { connectMs: Milliseconds; verifyMs: Milliseconds; totalMs: Milliseconds };
 }
 
-export interface ResetFixture {
-  name: string;
-  table: string;
-  schema: string;
-  rows: Count;
+export interface ResetFixture extends FixtureResult, Counts {
   /** Rows put back to the fixture's values, on the new anchor. */
   restored: Count;
-  /** Rows that were missing. */
-  inserted: Count;
-  /** Rows that could not be added, since another row holds one of their keys. */
-  blocked: Count;
   fingerprint: Fingerprint;
   timings: { totalMs: Milliseconds };
 }
@@ -128,7 +176,6 @@ export interface ResetReport extends ReportBase {
   command: 'reset';
   anchor: Timestamp;
   fixtures: ResetFixture[];
-  timings: { connectMs: Milliseconds; resetMs: Milliseconds; settleMs: Milliseconds; totalMs: Milliseconds };
 }
 
 /** Rows of another table that a deletion took with it or changed. */
@@ -138,10 +185,7 @@ export interface Dependents {
   effect: 'deleted' | 'set null' | 'set default';
 }
 
-export interface CleanedFixture {
-  name: string;
-  table: string;
-  schema: string;
+export interface CleanedFixture extends FixtureResult {
   deleted: Count;
   dependents: Dependents[];
   timings: { totalMs: Milliseconds };
@@ -150,7 +194,6 @@ export interface CleanedFixture {
 export interface CleanReport extends ReportBase {
   command: 'clean';
   fixtures: CleanedFixture[];
-  timings: { connectMs: Milliseconds; cleanMs: Milliseconds; settleMs: Milliseconds; totalMs: Milliseconds };
 }
 
 /** One load of the fixtures and one reference load of the same rows, taken one after the other. */
@@ -169,11 +212,16 @@ export interface RatioMeasurement {
   interval: [number, number];
   /** @minimum 0 @maximum 1 */
   confidence: number;
+  /** Median times of both. */
+  oursMs: Milliseconds;
+  referenceMs: Milliseconds;
   rounds: RatioRound[];
   /** What each fixture's reference inserted its rows out of. */
   references: { fixture: string; source: 'generate_series' | 'a ready table' }[];
   /** What the tables have that their copies lack. */
   leftOut: string[];
+  /** What the whole measurement took. */
+  totalMs: Milliseconds;
 }
 
 /** One criterion of a verdict. */
@@ -195,30 +243,27 @@ export interface Verdict {
   checks: Check[];
 }
 
-export interface CiReport extends Omit<LoadReport, 'command' | 'timings' | 'verified'> {
+export interface CiReport extends Omit<LoadReport, 'command' | 'verified'> {
   command: 'ci';
-  timings: LoadReport['timings'] & { verifyMs: Milliseconds; measureMs: Milliseconds };
   verified: VerifyReport;
   /** Present where the load was measured against the reference. */
   reference?: RatioMeasurement;
   verdict: Verdict;
 }
 
-/** Reports of what was done in one schema. */
-export type OneFleetReport = LoadReport | VerifyReport | ResetReport | CleanReport;
+export type Report = LoadReport | VerifyReport | ResetReport | CleanReport | CiReport;
 
-/** What became of one schema among many: its report, or what kept it from one. */
-export type Fleet<Own extends OneFleetReport> =
-  { schema: string; report: Own; error?: never } | { schema: string; error: ScaleSeedError; report?: never };
-
-/** A command in many schemas, in the order in which they were named. */
-export interface FleetsReport<Own extends OneFleetReport = OneFleetReport> extends ReportBase {
-  command: Own['command'];
-  /** Schemas at work at once. */
-  jobs: Count;
-  fleets: Fleet<Own>[];
-  timings: { connectMs: Milliseconds; totalMs: Milliseconds };
+/** What stands in a report's place where a command failed as a whole. */
+export interface FailureReport extends Pick<ReportBase, 'version' | 'startedAt'> {
+  command: Report['command'];
+  /**
+   * One failure.
+   *
+   * @minItems 1
+   * @maxItems 1
+   */
+  failures: Failure[];
 }
 
 /** What load, verify, reset, clean and ci write with --format json and --output. Times are milliseconds. */
-export type Report = OneFleetReport | CiReport | FleetsReport;
+export type ReportJson = Report | FailureReport;

@@ -2,8 +2,8 @@ import { ScaleSeedError } from '../errors.js';
 import { formatCount } from '../report/units.js';
 import type { TableInfo } from '../table/inspect-table.js';
 
-/** Rows of unknown origin that a table may hold: certctl's demo has some fifty, a real fleet thousands. */
-const MAX_STRANGERS = 1000;
+/** Rows of unknown origin that a table may hold: certctl's demo has 32 and 13, a real fleet thousands. */
+export const MAX_STRANGERS = 100;
 
 /**
  * Refuses a table that looks like somebody's real fleet: more than {@link MAX_STRANGERS} rows that none of the known

@@ -1,8 +1,7 @@
-import { ScaleSeedError } from '../errors.js';
+import { during, ScaleSeedError } from '../errors.js';
 import type { Fixture, ParentRow } from '../fixtures/fixture.js';
 import { quote, quoteList } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
-import { translateError } from '../postgres/translate-error.js';
 
 /** Parents that the fixtures name and the database lacks, each once, in the order in which they must be made. */
 export async function missingParents(
@@ -17,13 +16,12 @@ export async function missingParents(
   if (wanted.length === 0) return [];
   const values: string[] = [];
   const absences = wanted.map((parent, i) => absenceSql(parent, i, schema, values));
-  try {
-    const { rows } = await session.query<{ absent: number }>(absences.join(' union all '), values);
-    const absent = rows.map((row) => row.absent);
-    return wanted.filter((_, i) => absent.includes(i));
-  } catch (error) {
-    throw translateError(error, { phase: 'prepare', during: 'cannot look for the parent rows' });
-  }
+  const looking = session.query<{ absent: number }>(absences.join(' union all '), values);
+  const { rows } = await looking.catch((error: unknown) => {
+    throw during(error, 'cannot look for the parent rows');
+  });
+  const absent = rows.map((row) => row.absent);
+  return wanted.filter((_, i) => absent.includes(i));
 }
 
 /** @throws ScaleSeedError `parents`, which names every one of them. */
@@ -38,14 +36,9 @@ export function refuseMissing(missing: readonly ParentRow[]): void {
   });
 }
 
-/** A session of ours or a client of the caller's: the driver's types stay out of the public ones. */
-export interface Queries {
-  query(sql: string, values: unknown[]): Promise<unknown>;
-}
-
 /** Inserts parents, leaving alone what already stands under the same key. */
 export async function createParents(
-  session: Queries,
+  session: { query(sql: string, values?: unknown[]): Promise<unknown> },
   parents: readonly ParentRow[],
   schema: string,
 ): Promise<void> {
@@ -58,11 +51,7 @@ export async function createParents(
         Object.values(values).map(asParameter),
       );
     } catch (error) {
-      throw translateError(error, {
-        phase: 'prepare',
-        table,
-        during: `cannot create a parent row in ${table}`,
-      });
+      throw during(error, `cannot create a parent row in ${table}`, { table });
     }
   }
 }

@@ -1,18 +1,22 @@
-import { messageOf } from '../errors.js';
+import { messageOf, ScaleSeedError } from '../errors.js';
 import { quoteTable, type TableName } from '../postgres/quote.js';
-import type { Session } from '../postgres/session.js';
-import { translateError } from '../postgres/translate-error.js';
-import type { Database } from './with-database.js';
+import type { RunContext } from './context.js';
+import type { Sessions } from './sessions.js';
+
+const NOT_SETTLED = 'everything is done and committed, but the tables are not vacuumed and analyzed';
 
 /**
  * Vacuums and analyzes tables that were just changed, so that neither autovacuum nor a planner without statistics
  * disturbs the measurement that follows. What stands is committed by now: where this fails, it is a notice.
  */
 export async function settleTables(
-  { signal, onEvent, onNotice }: Database,
-  session: Session,
+  { signal, onEvent, onNotice }: RunContext,
+  sessions: Sessions,
   tables: readonly TableName[],
 ): Promise<void> {
+  if (tables.length === 0) return;
+  const session = await sessions.at(0);
+  session.phase = 'settle';
   session.onWarning((warning) => {
     onNotice(`settling: ${warning}`);
   });
@@ -21,11 +25,7 @@ export async function settleTables(
     try {
       await session.query(`vacuum (analyze) ${quoteTable(table)}`);
     } catch (error) {
-      if (signal.aborted)
-        throw translateError(error, {
-          phase: 'settle',
-          state: 'everything is done and committed, but the tables are not vacuumed and analyzed',
-        });
+      if (signal.aborted && error instanceof ScaleSeedError) throw error.with({ state: NOT_SETTLED });
       onNotice(`${table.name} was not vacuumed: ${messageOf(error)}; the rows stand all the same`);
     }
   }

@@ -1,5 +1,5 @@
-/** Starts timing; the function returned gives the milliseconds since, to a tenth. */
+/** Starts timing; the function returned gives the milliseconds since. */
 export function stopwatch(): () => number {
   const startMs = performance.now();
-  return () => Math.round((performance.now() - startMs) * 10) / 10;
+  return () => performance.now() - startMs;
 }

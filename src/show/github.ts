@@ -1,6 +1,6 @@
 import type { CiReport } from '../report/result.js';
-import { showAmount } from './summarize-ci.js';
-import { driftRemarks } from './summary.js';
+import { describeCheck } from './describe-check.js';
+import { driftRemarks } from './drift-remarks.js';
 
 /**
  * A verdict as workflow commands of GitHub's: what failed is an error, what nobody can tell a warning. The runner reads
@@ -9,10 +9,13 @@ import { driftRemarks } from './summary.js';
 export function renderAnnotations({ verdict, verified }: CiReport): string {
   return verdict.checks
     .filter(({ outcome }) => outcome === 'fail' || outcome === 'inconclusive')
-    .map(({ name, outcome, reason, measured, limit, unit }) => {
-      const amount = measured === null ? '' : `${showAmount(measured, unit)} of ${showAmount(limit, unit)}: `;
-      const message = name === 'verify' ? verified.fixtures.flatMap(driftRemarks).join('\n') : '';
-      return annotate(outcome === 'fail' ? 'error' : 'warning', name, message || amount + reason);
+    .map((check) => {
+      const drift = check.name === 'verify' ? verified.fixtures.flatMap(driftRemarks).join('\n') : '';
+      return annotate(
+        check.outcome === 'fail' ? 'error' : 'warning',
+        check.name,
+        drift || describeCheck(check),
+      );
     })
     .join('');
 }

@@ -1,6 +1,6 @@
 import type { Check, CiReport } from '../report/result.js';
-import { showAmount } from './summarize-ci.js';
-import { driftRemarks } from './summary.js';
+import { describeCheck } from './describe-check.js';
+import { driftRemarks } from './drift-remarks.js';
 
 /** A test case of the report. */
 interface Case {
@@ -13,7 +13,7 @@ interface Case {
 }
 
 /** A report of ci as JUnit XML: every fixture's load, its verification, and each criterion is a test case. */
-export function renderJunit({ fixtures, verified, verdict, timings }: CiReport): string {
+export function renderJunit({ fixtures, verified, verdict, reference }: CiReport): string {
   return layOut([
     ...fixtures.map((fixture): Case => ({
       suite: 'load',
@@ -32,7 +32,9 @@ export function renderJunit({ fixtures, verified, verdict, timings }: CiReport):
     }),
     ...verdict.checks
       .filter(({ name }) => name !== 'verify')
-      .map((check) => caseOfCheck(check, check.name === 'budget-ratio' ? timings.measureMs / 1000 : 0)),
+      .map((check) =>
+        caseOfCheck(check, check.name === 'budget-ratio' ? (reference?.totalMs ?? 0) / 1000 : 0),
+      ),
   ]);
 }
 
@@ -41,9 +43,9 @@ export function renderJunitError(message: string): string {
   return layOut([{ suite: 'load', name: 'ci', seconds: 0, result: { kind: 'error', message } }]);
 }
 
-function caseOfCheck({ name, outcome, reason, measured, limit, unit }: Check, seconds: number): Case {
-  const amount = measured === null ? '' : `${showAmount(measured, unit)} of ${showAmount(limit, unit)}: `;
-  const message = amount + reason;
+function caseOfCheck(check: Check, seconds: number): Case {
+  const { name, outcome } = check;
+  const message = describeCheck(check);
   const kind = outcome === 'fail' ? 'failure' : 'skipped';
   return {
     suite: 'verdict',
@@ -69,10 +71,17 @@ function totalsOf(cases: readonly Case[]): string {
 
 function elementOf({ suite, name, seconds, result, output }: Case): string {
   const parts = [
-    ...(result === undefined ? [] : [`<${result.kind} message="${escape(result.message)}"/>`]),
+    ...(result === undefined ? [] : [resultOf(result, `scale-seed.${suite}`)]),
     ...(output === undefined ? [] : [`<system-out>${escape(output)}</system-out>`]),
   ];
   return `    <testcase classname="scale-seed.${suite}" name="${escape(name)}" time="${seconds.toFixed(3)}">${parts.join('')}</testcase>\n`;
+}
+
+/** Said twice, as readers of JUnit show one or the other; a skipped case has neither type nor body. */
+function resultOf({ kind, message }: NonNullable<Case['result']>, type: string): string {
+  const text = escape(message);
+  if (kind === 'skipped') return `<skipped message="${text}"/>`;
+  return `<${kind} type="${type}" message="${text}">${text}</${kind}>`;
 }
 
 /** Text for XML 1.0, which has no way at all to write some control characters; white space would be lost in an attribute. */

@@ -1,5 +1,6 @@
 import type { Report } from '../report/result.js';
-import { summarize, type Summary } from './summary.js';
+import { summarize } from './summarize.js';
+import type { Summary } from './summary.js';
 
 /** A report as GitHub's Markdown. */
 export function renderMarkdown(report: Report): string {

@@ -1,7 +1,7 @@
-import { estimateMedian } from '../judge/median-interval.js';
-import type { Check, CiReport, RatioMeasurement } from '../report/result.js';
+import type { CiReport, RatioMeasurement } from '../report/result.js';
+import { formatMs } from '../report/units.js';
+import { showAmount } from './describe-check.js';
 import type { Summary } from './summary.js';
-import { formatCount, formatMs, formatRatio } from '../report/units.js';
 
 const VERDICTS: Readonly<Record<CiReport['verdict']['outcome'], string>> = {
   pass: 'Passed',
@@ -12,7 +12,7 @@ const VERDICTS: Readonly<Record<CiReport['verdict']['outcome'], string>> = {
 
 /** The verdict, check by check; `next` is the load's own summary. */
 export function summarizeCi({ verdict, reference, ...report }: CiReport, next: Summary): Summary {
-  const { verifyMs, measureMs, totalMs } = report.timings;
+  const measured = reference === undefined ? '' : `, measure ${formatMs(reference.totalMs)}`;
   return {
     title: `${VERDICTS[verdict.outcome]}: ${namesOf(verdict.outcome, report).join(', ')}`,
     head: ['check', 'outcome', 'measured', '95 % interval', 'limit', 'reason'],
@@ -27,7 +27,7 @@ export function summarizeCi({ verdict, reference, ...report }: CiReport, next: S
     ]),
     remarks: [
       ...(reference === undefined ? [] : referenceRemarks(reference)),
-      `verify ${formatMs(verifyMs)}, measure ${formatMs(measureMs)}, total ${formatMs(totalMs)}`,
+      `verify ${formatMs(report.verified.timings.totalMs)}${measured}, total ${formatMs(report.timings.totalMs)}`,
     ],
     next,
   };
@@ -42,29 +42,15 @@ function namesOf(
   return about.map(({ name }) => name);
 }
 
-/** An amount of a check in its unit. */
-export function showAmount(amount: number, unit: Check['unit']): string {
-  switch (unit) {
-    case 'ms':
-      return formatMs(amount);
-    case 'ratio':
-      return formatRatio(amount);
-    case 'percent':
-      return `${amount < 0 ? '' : '+'}${Math.round(amount)} %`;
-    case 'rows':
-      return formatCount(amount);
-  }
-}
-
-function referenceRemarks({ rounds, references, leftOut }: RatioMeasurement): string[] {
+function referenceRemarks(measurement: RatioMeasurement): string[] {
+  const { rounds, references, leftOut, oursMs, referenceMs } = measurement;
   const sources = [...new Set(references.map(({ source }) => source))].map((source) => {
     const names = references.filter((reference) => reference.source === source).map(({ fixture }) => fixture);
     return `out of ${source} for ${names.join(', ')}`;
   });
-  const medianOf = (times: number[]): string => formatMs(estimateMedian(times).median);
   return [
     `reference load: INSERT ... SELECT ${sources.join(', ')}, into empty copies of the tables`,
-    `medians of ${rounds.length} rounds: ${medianOf(rounds.map(({ oursMs }) => oursMs))} ours, ${medianOf(rounds.map(({ referenceMs }) => referenceMs))} the reference's`,
+    `medians of ${rounds.length} rounds: ${formatMs(oursMs)} ours, ${formatMs(referenceMs)} the reference's`,
     ...(leftOut.length === 0 ? [] : [`the copies lack ${leftOut.join('; ')}`]),
   ];
 }

@@ -1,6 +1,7 @@
 import { alignColumns } from './align-columns.js';
 import type { Report } from '../report/result.js';
-import { summarize, type Summary } from './summary.js';
+import { summarize } from './summarize.js';
+import type { Summary } from './summary.js';
 
 /** Columns of a table that a narrow terminal has to do without, the first to go first; the JSON report has them. */
 const DISPENSABLE = ['fingerprint', 'table'];

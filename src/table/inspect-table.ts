@@ -36,6 +36,8 @@ export interface TableInfo extends TableName {
   rowSecurity: boolean;
   /** Row security may keep rows from the role's sight. */
   rowsHidden: boolean;
+  /** Columns of the unique indexes that hold for every row: none that is partial, or over an expression. */
+  uniqueKeys: string[][];
   /** Unique constraints that are checked by triggers, at the end of a statement or transaction. */
   deferrableKeys: string[];
   /** Rewrite rules. */
@@ -89,6 +91,12 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
       and not exists (select from pg_constraint w where w.oid = k.conparentid and w.conrelid = c.oid)) as "foreignKeys",
   (select coalesce(json_agg(t.tgname order by t.tgname), '[]')
     from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal and t.tgenabled <> 'D') as "userTriggers",
+  (select coalesce(json_agg((select json_agg(a.attname order by u.n)
+      from unnest(i.indkey::int2[]) with ordinality u (attnum, n)
+        join pg_attribute a on a.attrelid = c.oid and a.attnum = u.attnum where u.n <= i.indnkeyatts)
+      order by i.indisprimary desc, i.indexrelid), '[]')
+    from pg_index i where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null
+      and i.indexprs is null) as "uniqueKeys",
   (select coalesce(json_agg(k.conname order by k.conname), '[]')
     from pg_constraint k where k.conrelid = c.oid and k.contype in ('p', 'u', 'x') and k.condeferrable)
     as "deferrableKeys",

@@ -2,14 +2,16 @@ import type { BadInput } from './bad-input.js';
 
 /** A schema with a table of agents in it. */
 function schema(name: string): Pick<BadInput, 'before' | 'after'> {
-  const quoted = `"${name.replaceAll('"', '""')}"`;
+  const schemaName = quoted(name);
   return {
-    before: `create schema ${quoted}; create table ${quoted}.agents (like public.agents including all)`,
-    after: `drop schema ${quoted} cascade`,
+    before: `create schema ${schemaName}; create table ${schemaName}.agents (like public.agents including all)`,
+    after: `drop schema ${schemaName} cascade`,
   };
 }
 
-const load = (name: string) => (): string[] => ['load', '02_agent_fleet', '--schema', name];
+const load = (pattern: string) => (): string[] => ['load', '02_agent_fleet', '--schema', pattern];
+
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /** Names of schemas that look like something else, but are not. */
 const GOOD = [
@@ -23,7 +25,7 @@ const GOOD = [
 export const NAMES: readonly BadInput[] = [
   ...GOOD.map(([what, name]) => ({
     what: `a schema whose name has ${what}`,
-    typed: load(name),
+    typed: load(quoted(name)),
     ...schema(name),
     exit: 0,
     printed: /5000 agents rows present/,
@@ -34,14 +36,14 @@ export const NAMES: readonly BadInput[] = [
     typed: load('x'.repeat(70)),
     ...schema('x'.repeat(63)),
     exit: 1,
-    printed: /there is no table agents in schema x{70}\n/,
+    printed: /there is no schema x{70}\n/,
   },
   {
     what: 'a schema that is not there',
-    typed: load('public"; drop table agents; --'),
+    typed: load(quoted('public"; drop table agents; --')),
     exit: 1,
-    printed: /there is no table agents in schema public"; drop table agents; --/,
+    printed: /there is no schema "public""; drop table agents; --"/,
   },
-  { what: 'a schema without a name', typed: load(''), exit: 2, printed: /a name is empty/ },
-  { what: 'half a quoted name', typed: load('"public'), exit: 2, printed: /a quoted name is not closed/ },
+  { what: 'a schema without a name', typed: load(''), exit: 2, printed: /it is empty/ },
+  { what: 'half a quoted name', typed: load('"public'), exit: 2, printed: /its quotes are not closed/ },
 ];

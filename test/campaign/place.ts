@@ -11,7 +11,7 @@ import {
   type EmbeddedServer,
 } from '../../src/embedded/index.js';
 import { SCHEMA_SQL } from '../../src/embedded/schema.js';
-import { seedParents } from '../../src/run/with-database.js';
+import { seedParents } from '../../src/run/context.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import { load } from '../../src/operations/load.js';
 

@@ -107,7 +107,7 @@ describe('bad input', () => {
   };
 
   it.each<[string, () => string[], number, RegExp]>([
-    ['two databases', () => ['load', '--embedded', '--database-url', database.url], 2, /exclude each other/],
+    ['two databases', () => ['load', '--embedded', '--database-url', database.url], 2, /name two databases/],
     ['no command', () => [], 2, /Usage: scale-seed/],
     ['an unknown command', () => ['laod'], 2, /unknown command 'laod'\s+\(Did you mean load\?\)/],
     ['an unknown option', () => ['load', '--cert', '5'], 2, /unknown option '--cert'/],

@@ -15,7 +15,7 @@ import {
   stopEmbedded,
   type EmbeddedOptions,
 } from '../../src/embedded/index.js';
-import { seedParents } from '../../src/run/with-database.js';
+import { seedParents } from '../../src/run/context.js';
 import { load } from '../../src/operations/load.js';
 import { run } from '../support/command-line.js';
 
@@ -185,7 +185,7 @@ describe('a server of its own', () => {
     const url = started.stdout.trim();
     expect((await run(['db', 'url'], env)).stdout.trim()).toBe(url);
     expect((await run(['db', 'start'], env)).stderr).toContain('was running already');
-    expect((await run(['load', '02_agent_fleet', '--format', 'json'], env)).code).toBe(0);
+    expect((await run(['load', '02_agent_fleet', '--embedded', '--format', 'json'], env)).code).toBe(0);
     expect((await run(['verify', '02_agent_fleet', '--database-url', url], env)).code).toBe(0);
     expect((await run(['db', 'status'], env)).stdout).toMatch(/^running: PostgreSQL/);
     expect((await run(['db', 'stop'], env)).stderr).toBe('stopped\n');

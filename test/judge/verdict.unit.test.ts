@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { takeRounds } from '../../src/judge/ratio-rounds.js';
+import { estimateMedian } from '../../src/judge/median-interval.js';
+import { ratiosOf, takeRounds, type Wanted } from '../../src/judge/ratio-rounds.js';
 import type { CiReport, RatioRound, Verdict } from '../../src/report/result.js';
-import { judge, ratioLimits, type Criteria } from '../../src/judge/verdict.js';
-import { ciReport, measurementOf, noOpReport, roundsOf, verifiedFixture } from '../support/ci-report.js';
+import { judge, wantedOf, type Criteria } from '../../src/judge/verdict.js';
+import { ciReport, noOpReport, measurementOf, roundsOf, verifiedFixture } from '../support/ci-report.js';
 import { seededRandom } from '../../bench/statistics.js';
 
 const criteria = (given: Partial<Criteria> = {}): Criteria => ({ maxRegressionPercent: 20, ...given });
@@ -12,7 +13,9 @@ const drifted = ciReport({
   verified: {
     ...ciReport().verified,
     intact: false,
-    fixtures: [verifiedFixture({ intact: false, driftedRows: 3, missing: { rows: 4, examples: [] } })],
+    fixtures: [
+      verifiedFixture({ intact: false, driftedRows: 3, missing: { rows: 4, examples: [], blocked: null } }),
+    ],
   },
 });
 
@@ -85,7 +88,7 @@ describe('a budget in times of the reference', () => {
     const ratio = fc.double({ min: 0.5, max: 1.5, noNaN: true });
     await fc.assert(
       fc.asyncProperty(fc.infiniteStream(ratio), ratio, async (stream, limit) => {
-        const rounds = await takeRounds([limit], () =>
+        const rounds = await takeRounds({ limits: [limit], widthPercent: Infinity }, () =>
           Promise.resolve({ oursMs: (stream.next().value as number) * 1000, referenceMs: 1000 }),
         );
         const check = judge(withRounds(rounds), criteria({ budgetRatio: limit })).checks[1]!;
@@ -110,7 +113,7 @@ describe('rounds', () => {
     const time = (): number => 1 + 0.3 * random() + (random() < 0.05 ? random() : 0);
     let [red, rounds] = [0, 0];
     for (let i = 0; i < measurements; i++) {
-      const taken = await takeRounds([limit], () =>
+      const taken = await takeRounds({ limits: [limit], widthPercent: Infinity }, () =>
         Promise.resolve({ oursMs: trueRatio * time(), referenceMs: time() }),
       );
       rounds += taken.length;
@@ -141,14 +144,16 @@ describe('rounds', () => {
   it('catch a regression of 40 % where 20 % are allowed, and nothing where nothing has changed', async () => {
     const random = seededRandom(3);
     const time = (): number => 1 + 0.2 * random() + (random() < 0.05 ? random() : 0);
-    const measure = (ratio: number, limits: readonly number[]) =>
-      takeRounds(limits, () => Promise.resolve({ oursMs: ratio * time(), referenceMs: time() }));
+    const measure = (ratio: number, wanted: Wanted) =>
+      takeRounds(wanted, () => Promise.resolve({ oursMs: ratio * time(), referenceMs: time() }));
     const caught = { 0.5: 0, 0.7: 0 };
     for (let i = 0; i < 200; i++) {
-      const baseline = withRounds(await measure(0.5, [0.9]));
+      const rounds = await measure(0.5, wantedOf(criteria({ budgetRatio: 0.9 }))!);
+      const { median, interval } = estimateMedian(ratiosOf(rounds));
+      const baseline = ciReport({ reference: measurementOf(rounds, median, interval) });
       const given = criteria({ budgetRatio: 0.9, baseline, maxRegressionPercent: 20 });
       for (const ratio of [0.5, 0.7] as const)
-        if (judge(withRounds(await measure(ratio, ratioLimits(given))), given).outcome === 'regressed')
+        if (judge(withRounds(await measure(ratio, wantedOf(given)!)), given).outcome === 'regressed')
           caught[ratio] += 1;
     }
     expect(caught[0.5]).toBe(0);
@@ -159,7 +164,7 @@ describe('rounds', () => {
     const told: number[] = [];
     const asked: number[] = [];
     const rounds = await takeRounds(
-      [limit],
+      { limits: [limit], widthPercent: 20 },
       (round) => {
         asked.push(round);
         return Promise.resolve({ oursMs: 2, referenceMs: 1 });
@@ -210,27 +215,44 @@ describe('a comparison with an earlier run', () => {
   });
 
   it('asks for rounds until both limits are settled', () => {
-    expect(ratioLimits(given)).toEqual([5, 0.6]);
-    expect(ratioLimits(criteria({ baseline }))).toEqual([]);
+    expect(wantedOf(given)).toEqual({ limits: [5, 0.6], widthPercent: 20 });
+    expect(wantedOf(criteria({ baseline }))).toEqual({ limits: [0.6], widthPercent: 20 });
+    expect(wantedOf(criteria({ budgetMs: 1 }))).toBeUndefined();
+  });
+
+  it('takes more rounds for a narrow interval, up to a limit', async () => {
+    const take = (ratios: readonly number[]) => {
+      let round = 0;
+      return takeRounds({ limits: [], widthPercent: 20 }, () =>
+        Promise.resolve({ oursMs: ratios[round++ % ratios.length]!, referenceMs: 1 }),
+      );
+    };
+    expect(await take([0.5, 0.51, 0.52])).toHaveLength(6);
+    expect((await take([0.4, 0.8, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5])).length).toBeLessThan(15);
+    expect(await take([0.4, 0.8])).toHaveLength(15);
   });
 
   it.each([
-    [334, 'pass', 'pass'],
-    [333, 'regressed', 'fail'],
-  ])('is by times otherwise, and says so: against %i ms', (loadMs, outcome, check) => {
-    const times = { ...ciReport().timings, loadMs };
-    const verdict = judge(ciReport(), criteria({ baseline: ciReport({ timings: times }) }));
-    expect(summary(verdict)).toEqual([outcome, 'verify pass', `max-regression ${check}`]);
-    expect(verdict.checks[1]?.reason).toMatch(
-      /^absolute times of one load each were compared, 33\d ms then, 400 ms now/,
-    );
+    ['has no ratio', {}, /^the baseline has no ratio to a reference load; take this run's report/],
+    [
+      'is as wide as all that is allowed',
+      { reference: measurementOf(measured(0.5), 0.5, [0.44, 0.83]) },
+      /^the baseline's ratio is only known to be from 0.44 to 0.83, .* new baseline$/,
+    ],
+  ])('with a baseline that %s tells nothing, and says what to do', (_, changes, reason) => {
+    const rounds = [...measured(0.9), ...measured(0.9, true)];
+    const verdict = judge(withRounds(rounds), criteria({ baseline: ciReport(changes) }));
+    expect(summary(verdict)).toEqual(['pass', 'verify pass', 'max-regression inconclusive']);
+    expect(verdict.checks[1]).toMatchObject({
+      reason: expect.stringMatching(reason) as string,
+      measured: null,
+    });
   });
 
-  it('is none for a run that had nothing to do', () => {
-    const verdict = judge(noOpReport(), criteria({ baseline: ciReport() }));
-    expect(summary(verdict)).toEqual(['pass', 'verify pass', 'max-regression skipped']);
-    expect(verdict.checks[1]?.reason).toBe(
-      "10,000 rows stood already, so this run's time is not that of a load",
-    );
+  it('that could not be measured is inconclusive, and says why', () => {
+    const run = { ...ciReport(), unmeasured: 'the role may not' };
+    const verdict = judge(run, criteria({ baseline }));
+    expect(summary(verdict)).toEqual(['pass', 'verify pass', 'max-regression inconclusive']);
+    expect(verdict.checks[1]?.reason).toBe('the role may not');
   });
 });

@@ -85,7 +85,7 @@ describe('columns that PostgreSQL cannot compare, or not exactly', () => {
 });
 
 describe('a key that another row holds', () => {
-  it('of an exclusion constraint is skipped as one of a unique index is', async () => {
+  it('of an exclusion constraint blocks a row as one of a unique index does', async () => {
     await database.query(
       `create table rooms (id text primary key, floor int4range, exclude using gist (floor with &&));
        insert into rooms values ('x', '[2,2]')`,
@@ -97,7 +97,7 @@ describe('a key that another row holds', () => {
       },
     });
     await expect(load(run(fixture))).resolves.toMatchObject({
-      fixtures: [{ inserted: 2, skipped: 1, merge: 'on conflict' }],
+      fixtures: [{ inserted: 2, skipped: 0, blocked: 1, merge: 'on conflict', firstBlocked: { key: 'a-2' } }],
     });
   });
 });

@@ -9,9 +9,6 @@ import { useDatabase } from '../support/database.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
 
 const database = useDatabase();
-/** Somebody waits for a lock, and in this database: other files' tests share the server. */
-const LOCK_WAITED_FOR = `select exists (select from pg_locks where not granted
-  and database = (select oid from pg_database where datname = current_database()))`;
 const NOWHERE = 'postgresql://127.0.0.1:1/d';
 
 /** 5,000 agents; `before` is awaited before each of them. */
@@ -163,34 +160,6 @@ describe('what stands when a load is interrupted', () => {
     // The server was told, too: otherwise the VACUUM would go on waiting.
     expect(await database.sessions(`wait_event_type = 'Lock'`)).toBe(0);
     await other.query('rollback');
-  });
-
-  it('while it looks at its committed rows is everything', async () => {
-    let letGo = (): void => undefined;
-    const held = new Promise<void>((resolve) => (letGo = resolve));
-    const loading = load({
-      databaseUrl: database.url,
-      fixtures: [agents('counted', (g) => (g === 4_000 ? held : undefined))],
-    });
-    loading.catch(() => undefined);
-    await database.untilSession(`query like 'insert into %' and state = 'idle in transaction'`);
-    // Waits for the load's transaction, and then keeps its next statement waiting.
-    const other = await database.client();
-    const locked = other.query('begin; lock table agents in access exclusive mode');
-    await database.until(LOCK_WAITED_FOR);
-    letGo();
-    await locked;
-    await database.untilSession(`query like 'select count%' and wait_event_type = 'Lock'`);
-    await database.query(
-      `select pg_terminate_backend(pid) from pg_stat_activity
-       where datname = current_database() and application_name = 'scale-seed'`,
-    );
-    await expect(loading).rejects.toMatchObject({
-      code: 'server',
-      state: 'counted: done and committed',
-    });
-    await other.query('rollback');
-    expect(await database.value(`select count(*) from agents where id like 'ag-counted-%'`)).toBe('5000');
   });
 });
 

@@ -35,7 +35,11 @@ describe('load', () => {
   it.each([
     ['a mode that there is not', { mode: 'fast' }, /mode must be online or exclusive, not fast/],
     ['no jobs', { jobs: 0 }, /jobs must be a whole number from 1, not 0/],
-    ['a name for a fixture', { fixtures: ['02_agent_fleet'] }, /fixtures must be what defineFixture/],
+    [
+      'a name for a fixture',
+      { fixtures: ['02_agent_fleet'] },
+      /fixtures must be a list of what defineFixture/,
+    ],
   ])('refuses %s', async (_, options, message) => {
     const given = { databaseUrl: database.url, ...options } as unknown as LoadOptions;
     await expect(load(given)).rejects.toMatchObject({
@@ -64,12 +68,21 @@ describe('load', () => {
     expect(report.fixtures.map(({ present }) => present)).toEqual([1_234, 70_001]);
   });
 
-  it('skips a row whose name another row has', async () => {
+  it('tells of a row that another keeps out, and which that is', async () => {
     await database.query(`update managed_certificates set id = 'cert-somebody-elses' where id = $1`, [
       'cert-loadtest-bulk-00042',
     ]);
     const report = await load({ databaseUrl: database.url });
-    expect(report.fixtures[0]).toMatchObject({ inserted: 0, skipped: 10_000, present: 10_000 });
+    expect(report.fixtures[0]).toMatchObject({
+      inserted: 0,
+      skipped: 9_999,
+      blocked: 1,
+      present: 9_999,
+      firstBlocked: {
+        key: 'cert-loadtest-bulk-00042',
+        by: 'row cert-somebody-elses, which has the same name',
+      },
+    });
     await database.query(`update managed_certificates set id = $1 where id = 'cert-somebody-elses'`, [
       'cert-loadtest-bulk-00042',
     ]);

@@ -35,23 +35,25 @@ describe('with a database', () => {
     const url = new URL(database.url);
     expect(found.database).toBe(`postgresql://${url.username}@${url.host}${url.pathname}`);
     expect(found.fixtures.map(({ standing }) => standing)).toMatchObject([
-      { schema: 'public', present: 10_000, anchors: [{ at: anchors[0], rows: 10_000 }] },
-      {
-        present: 5_000,
-        anchors: [
-          { at: anchors[0], rows: 4_000 },
-          { at: anchors[1], rows: 1_000 },
-        ],
-      },
-      { present: 0, anchors: [], ageMs: null },
+      [{ schema: 'public', present: 10_000, anchors: [{ at: anchors[0], rows: 10_000 }] }],
+      [
+        {
+          present: 5_000,
+          anchors: [
+            { at: anchors[0], rows: 4_000 },
+            { at: anchors[1], rows: 1_000 },
+          ],
+        },
+      ],
+      [{ present: 0, anchors: [], ageMs: null }],
     ]);
-    expect(found.fixtures[0]?.standing?.ageMs).toBeGreaterThan(0);
+    expect(found.fixtures[0]?.standing?.[0]?.ageMs).toBeGreaterThan(0);
   });
 
   it('follows a reset', async () => {
     const { anchor } = await reset({ databaseUrl: database.url, fixtures: [agents] });
     const found = await manifest({ databaseUrl: database.url, fixtures: [agents] });
-    expect(found.fixtures[0]?.standing?.anchors).toEqual([{ at: anchor, rows: 5_000 }]);
+    expect(found.fixtures[0]?.standing?.[0]?.anchors).toEqual([{ at: anchor, rows: 5_000 }]);
   });
 
   it('is a file that a shell reads', async () => {

@@ -12,7 +12,7 @@ function expectSchema(found: unknown): void {
 
 describe('without a database', () => {
   it('says what would be loaded, and starts no server', async () => {
-    const { code, stdout, stderr } = await run(['manifest']);
+    const { code, stdout, stderr } = await run(['manifest', '--no-standing']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const found = JSON.parse(stdout) as Manifest;
     expectSchema(found);

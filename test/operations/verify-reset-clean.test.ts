@@ -107,6 +107,7 @@ describe('a fleet that a scenario changed', () => {
       found: 'RenewalInProgress',
     });
     expect(agents?.missing).toEqual({
+      blocked: null,
       rows: 10,
       examples: ['ag-loadtest-00010', 'ag-loadtest-00011', 'ag-loadtest-00012'],
     });

@@ -111,20 +111,12 @@ describe.skipIf(!hasPgbouncer)('through PgBouncer in transaction mode', () => {
     await database.until(sql);
   });
 
-  it('loads in parts, and several fixtures at once', async () => {
-    const report = await load({
-      databaseUrl: many.through(database.url),
-      fixtures: [sizedCertificates(20_000), sizedAgents(20_000)],
-      jobs: 4,
-    });
-    expect(report.fixtures.map(({ present, transactions }) => [present, transactions])).toEqual([
-      [20_000, 2],
-      [20_000, 2],
-    ]);
-    await clean({
-      databaseUrl: many.through(database.url),
-      fixtures: [sizedCertificates(1), sizedCertificates(20_000)],
-    });
+  it('loads several fixtures at once', async () => {
+    const fixtures = [sizedCertificates(20_000), sizedAgents(20_000)];
+    const databaseUrl = many.through(database.url);
+    const report = await load({ databaseUrl, fixtures, jobs: 4 });
+    expect(report.fixtures.map(({ present }) => present)).toEqual([20_000, 20_000]);
+    await clean({ databaseUrl, fixtures });
   });
 
   it('measures in a scratch schema, and says what a pool of one lacks for it', async () => {

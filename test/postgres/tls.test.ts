@@ -6,7 +6,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serverAccount } from '../../src/embedded/account.js';
 import { startEmbedded, type EmbeddedServer } from '../../src/embedded/index.js';
-import { seedParents } from '../../src/run/with-database.js';
+import { seedParents } from '../../src/run/context.js';
 import { sizedAgents } from '../../src/fixtures/sized.js';
 import { load } from '../../src/operations/load.js';
 import { hasOpenssl, makeAuthority, makeCertificate } from '../support/certificates.js';

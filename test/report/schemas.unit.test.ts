@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Manifest, ManifestFixture } from '../../src/report/manifest.js';
+import type { Failure, FailureReport } from '../../src/report/result.js';
 import { ciReport, measurementOf, roundsOf, verifiedFixture } from '../support/ci-report.js';
 import { matchesManifestSchema, matchesSchema } from '../support/schema-validator.js';
 
@@ -20,7 +21,7 @@ const fixture: ManifestFixture = {
   keys: { id: key },
   mark: { column: 'id', prefix: 'ag-' },
   constants: { status: 'Online' },
-  standing: { schema: 'public', present: 9, anchors: [{ at: report.anchor, rows: 9 }], ageMs: 1 },
+  standing: [{ schema: 'public', present: 9, anchors: [{ at: report.anchor, rows: 9 }], ageMs: 1 }],
 };
 const manifest: Manifest = {
   version: 1,
@@ -84,12 +85,28 @@ describe.each([
 describe('the schema of a report', () => {
   it.each<[string, Step[], Json]>([
     ['a word that is none of the list', [], { mode: 'offline' }],
+    ['no session at work', [], { jobs: 0 }],
+    ['a start without its day', [], { startedAt: '12:00:00.000Z' }],
     ['an anchor to the millisecond', [], { anchor: '2026-01-31T12:00:00.000Z' }],
     ['a time below zero', ['timings'], { totalMs: -1 }],
     ['a probability above one', ['reference'], { confidence: 1.1 }],
     ['an interval of three', ['reference'], { interval: [1, 2, 3] }],
   ])('rejects %s', (_what, path, values) => {
     expect(matchesSchema(changed(report, path, (object) => Object.assign(object, values)))).toBe(false);
+  });
+
+  it('takes the failure that stands in its place, and no other number of them than one', () => {
+    const failure: Failure = { schema: null, code: 'connect', phase: 'connect', message: 'refused' };
+    const { startedAt } = report;
+    const failed = (failures: Failure[]): FailureReport => ({
+      version: 1,
+      startedAt,
+      command: 'load',
+      failures,
+    });
+    expect(matchesSchema(failed([failure])), JSON.stringify(matchesSchema.errors)).toBe(true);
+    expect(matchesSchema(failed([]))).toBe(false);
+    expect(matchesSchema(failed([failure, failure]))).toBe(false);
   });
 
   it('explains its fields in the words of the types', () => {

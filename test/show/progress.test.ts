@@ -58,7 +58,7 @@ describe.skipIf(spawnSync('script', ['--version']).status !== 0)('on a real term
       undefined,
       /fixture +table +rows +inserted +skipped +time +rows\/s\r\n/,
     ],
-    ['an error', 'load --agents 20001 --schema nowhere', undefined, /there is no table/],
+    ['an error', 'load --agents 20001 --schema nowhere', undefined, /there is no schema/],
     ['Ctrl-C', 'load --certs 900000', '\x03', /interrupted/],
   ])('the cursor is back after %s', async (_, args, key, said) => {
     const { type, screen } = onTerminal(args);

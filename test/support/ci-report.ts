@@ -1,14 +1,24 @@
-import type { CiReport, RatioRound, VerifiedFixture } from '../../src/report/result.js';
+import type { CiReport, RatioRound, ReportBase, Timings, VerifiedFixture } from '../../src/report/result.js';
 
 const FINGERPRINT = `sha256:${'0'.repeat(64)}`;
 const SERVER = { version: '16.4' };
 const BASE = {
-  version: 1,
+  version: 1 as const,
   startedAt: '2026-01-31T12:00:00.000Z',
   database: 'postgresql://certctl@localhost:5432/certctl',
   server: SERVER,
+  jobs: 2,
+  failures: [],
   peakRssBytes: 1,
-} as const;
+} satisfies Omit<ReportBase, 'timings'>;
+
+const timings = (workMs: number): Timings => ({
+  connectMs: 10,
+  waitMs: 0,
+  workMs,
+  settleMs: 10,
+  totalMs: workMs + 20,
+});
 
 /** Rounds with these ratios to a reference of 1 s. */
 export function roundsOf(ratios: readonly number[], confirming = false): RatioRound[] {
@@ -21,7 +31,8 @@ export function measurementOf(
   median = 0.5,
   interval: [number, number] = [0.45, 0.55],
 ): NonNullable<CiReport['reference']> {
-  return { median, interval, confidence: 0.97, rounds, references: [], leftOut: [] };
+  const times = { oursMs: 500, referenceMs: 1000, totalMs: 10_000 };
+  return { median, interval, confidence: 0.97, ...times, rounds, references: [], leftOut: [] };
 }
 
 /** What verify says of a fixture that stands as it was loaded. */
@@ -34,7 +45,7 @@ export function verifiedFixture(changes: Partial<VerifiedFixture> = {}): Verifie
     present: 10_000,
     fingerprint: FINGERPRINT,
     intact: true,
-    missing: { rows: 0, examples: [] },
+    missing: { rows: 0, examples: [], blocked: null },
     unexpected: { rows: 0, examples: [] },
     driftedRows: 0,
     drift: [],
@@ -55,7 +66,6 @@ export function ciReport(changes: Partial<CiReport> = {}): CiReport {
     ...BASE,
     command: 'ci',
     mode: 'online',
-    jobs: 2,
     anchor: '2026-01-31T12:00:00.000000Z',
     foreignKeys: { check: 'set', reason: 'x' },
     fixtures: [
@@ -66,25 +76,26 @@ export function ciReport(changes: Partial<CiReport> = {}): CiReport {
         rows: 10_000,
         inserted: 10_000,
         skipped: 0,
+        blocked: 0,
+        firstBlocked: null,
         present: 10_000,
         fingerprint: FINGERPRINT,
         copiedBytes: 1,
         merge: 'insert',
         foreignKeys: { check: 'set', reason: 'x' },
         rebuiltIndexes: [],
-        transactions: 1,
         timings: { copyMs: 100, mergeMs: 200, totalMs: 390 },
         rowsPerSecond: 25_000,
         confirmation: '10000 present',
       },
     ],
-    timings: { connectMs: 10, loadMs: 400, settleMs: 10, verifyMs: 20, measureMs: 0, totalMs: 440 },
+    timings: timings(400),
     verified: {
       ...BASE,
       command: 'verify',
       intact: true,
       fixtures: [verifiedFixture()],
-      timings: { connectMs: 1, verifyMs: 20, totalMs: 21 },
+      timings: timings(20),
     },
     verdict: { outcome: 'pass', checks: [] },
     ...changes,

@@ -1,17 +1,18 @@
 import { setMaxListeners } from 'node:events';
-import { messageOf } from '../errors.js';
-import type { OnEvent } from '../report/events.js';
+import { messageOf, ScaleSeedError } from '../errors.js';
 import { ALL_PARENTS } from '../fixtures/parents.js';
-import type { DatabaseOptions } from './options.js';
-import { createParents, type Queries } from './parents.js';
 import { resolveTarget, type Target } from '../postgres/target.js';
 import { translateError } from '../postgres/translate-error.js';
+import type { OnEvent } from '../report/events.js';
+import type { DatabaseOptions } from './options.js';
+import { createParents } from './parents.js';
 
-export interface Database {
+/** What all parts of a run share. */
+export interface RunContext {
   target: Target;
   /** Aborted by the caller, when the time is up, or by `abort`. */
   signal: AbortSignal;
-  /** Cancels whatever still runs, with the error that made it pointless. */
+  /** Cancels whatever still runs. */
   abort: (reason: unknown) => void;
   onEvent: OnEvent;
   onNotice: (message: string) => void;
@@ -20,47 +21,70 @@ export interface Database {
 /** Runs `work` on the database that the options name; an embedded server that was started for it stops after it. */
 export async function withDatabase<T>(
   options: DatabaseOptions,
-  work: (database: Database) => Promise<T>,
+  work: (context: RunContext) => Promise<T>,
 ): Promise<T> {
-  const onEvent = options.onEvent ?? (() => undefined);
-  const onNotice = (message: string): void => {
-    onEvent({ type: 'notice', message });
-  };
   const { signal, abort, release } = cancellation(options);
+  const listener = listenTo(options.onEvent, abort);
+  const { onEvent, onNotice } = listener;
   const on = (target: Target): Promise<T> => work({ target, signal, abort, onEvent, onNotice });
   try {
-    const named = options.embedded ? undefined : resolveTarget(options.databaseUrl);
-    return await (named === undefined ? onOwnServer(options, signal, onNotice, on) : on(named));
+    const { embedded = false } = options;
+    return await (embedded === false
+      ? on(namedTarget(options.databaseUrl))
+      : onOwnServer(embedded === true ? {} : embedded, signal, onNotice, on));
   } catch (error) {
-    // An abort that came while nothing but waiting was done: Node's own timers hide its reason.
-    const abortedWait = signal.aborted && error instanceof Error && error.name === 'AbortError';
-    if (!abortedWait && error !== signal.reason) throw error;
-    throw translateError(signal.reason, { phase: 'prepare', state: 'nothing was changed' });
+    // What the caller's listener threw is the caller's.
+    if (listener.failed()) throw listener.error();
+    throw translateError(error, { phase: 'prepare' });
   } finally {
     release();
   }
 }
 
+/** Calls a listener; what it throws ends the run. */
+function listenTo(onEvent: OnEvent = () => undefined, abort: RunContext['abort']) {
+  let thrown: { error: unknown } | undefined;
+  const guarded: OnEvent = (event) => {
+    if (thrown !== undefined) return;
+    try {
+      onEvent(event);
+    } catch (error) {
+      thrown = { error };
+      abort(new DOMException('the listener of the events has thrown', 'AbortError'));
+    }
+  };
+  return {
+    onEvent: guarded,
+    onNotice: (message: string): void => {
+      guarded({ type: 'notice', message });
+    },
+    failed: () => thrown !== undefined,
+    error: () => thrown?.error,
+  };
+}
+
 async function onOwnServer<T>(
-  { embedded }: DatabaseOptions,
+  options: Exclude<NonNullable<DatabaseOptions['embedded']>, boolean>,
   signal: AbortSignal,
   onNotice: (message: string) => void,
   work: (target: Target) => Promise<T>,
 ): Promise<T> {
-  const own = typeof embedded === 'object' ? embedded : {};
   // Loaded here and not before: whoever names a database need not wait for it.
   const { startEmbedded } = await import('../embedded/index.js');
-  const server = await startEmbedded({ seed: seedParents, onNotice, signal, ...own });
+  const server = await startEmbedded({ seed: seedParents, onNotice, signal, ...options });
   try {
     onNotice(`embedded PostgreSQL ${server.version} at ${server.url}`);
-    return await work({ ...resolveTarget(server.url)!, scramOnly: true });
+    return await work({ ...namedTarget(server.url), scramOnly: true });
   } finally {
     await server.stop();
   }
 }
 
 /** Gives a fresh embedded database the parents that the shipped fixtures name. */
-export function seedParents(client: Queries, schema = 'public'): Promise<void> {
+export function seedParents(
+  client: { query(sql: string, values?: unknown[]): Promise<unknown> },
+  schema = 'public',
+): Promise<void> {
   return createParents(client, ALL_PARENTS, schema);
 }
 
@@ -68,7 +92,7 @@ export function seedParents(client: Queries, schema = 'public'): Promise<void> {
  * One signal for all that may end a run early: the caller's signal, the time limit, an error of the run's own. Not
  * AbortSignal.any() of an AbortSignal.timeout(): nothing holds the latter, and once collected it never fires.
  */
-export function cancellation({ signal: given, timeoutMs }: Pick<DatabaseOptions, 'signal' | 'timeoutMs'>) {
+function cancellation({ signal: given, timeoutMs }: Pick<DatabaseOptions, 'signal' | 'timeoutMs'>) {
   const controller = new AbortController();
   // Every session listens, and every copy.
   setMaxListeners(0, controller.signal);
@@ -91,4 +115,14 @@ export function cancellation({ signal: given, timeoutMs }: Pick<DatabaseOptions,
     given?.removeEventListener('abort', onAbort);
   };
   return { signal: controller.signal, abort, release };
+}
+
+function namedTarget(databaseUrl: string | undefined): Target {
+  const target = resolveTarget(databaseUrl);
+  if (target !== undefined) return target;
+  throw new ScaleSeedError('no database is named', {
+    code: 'usage',
+    phase: 'configure',
+    hint: 'name one by --database-url, DATABASE_URL or PGHOST and its companions; --embedded takes a PostgreSQL of our own',
+  });
 }

@@ -15,8 +15,8 @@ export interface RealLoad {
   citus: boolean | undefined;
 }
 
-/** Where both loads take place. */
-export interface Place extends RealLoad, Pick<RatioMeasurement, 'references' | 'leftOut'> {
+/** Where both loads go. */
+export interface ScratchTables extends RealLoad, Pick<RatioMeasurement, 'references' | 'leftOut'> {
   schema: string;
   /** The reference load, a statement a fixture. */
   inserts: string[];
@@ -25,9 +25,13 @@ export interface Place extends RealLoad, Pick<RatioMeasurement, 'references' | '
 }
 
 /** Copies the tables into a scratch schema, and gets ready what the reference load inserts. */
-export async function furnish(session: Session, load: RealLoad, schema: string): Promise<Place> {
+export async function furnish(session: Session, load: RealLoad, schema: string): Promise<ScratchTables> {
   const { fixtures, report } = load;
-  const tables = new Map(report.fixtures.map((loaded) => [loaded.table, loaded.schema]));
+  // Of several schemas, the first stands for all.
+  const tables = new Map<string, string>();
+  for (const loaded of report.fixtures) {
+    if (!tables.has(loaded.table)) tables.set(loaded.table, loaded.schema);
+  }
   const leftOut: string[] = [];
   for (const [name, real] of tables) {
     const inspected = await inspectTables(session, [name], real);

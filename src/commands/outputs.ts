@@ -1,0 +1,80 @@
+import { access, constants, realpath, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { messageOf, ScaleSeedError } from '../errors.js';
+
+/** Options that name a file to be written, as commander parses them. */
+export interface FileFlags {
+  output?: string;
+  summary?: string;
+  junit?: string;
+  benchmark?: string;
+}
+
+const OPTIONS = ['output', 'summary', 'junit', 'benchmark'] as const;
+
+/** What stands for standard output in place of a file. */
+export const STDOUT = '-';
+
+/**
+ * Finds out before anything is done whether all that is to be written can be, each to a file of its own.
+ *
+ * @throws ScaleSeedError `configuration`, which names the option.
+ */
+export async function refuseUnwritable(flags: FileFlags): Promise<void> {
+  const taken = new Map<string, string>();
+  for (const option of OPTIONS) {
+    const file = flags[option];
+    if (file === undefined || (option === 'output' && file === STDOUT)) continue;
+    const place = await writablePlace(file).catch((error: unknown) => {
+      throw refused(`--${option} ${file} cannot be written: ${messageOf(error)}`, `check --${option}`);
+    });
+    const other = taken.get(place);
+    if (other !== undefined)
+      throw refused(`--${other} and --${option} name one file: ${file}`, 'give each a file of its own');
+    taken.set(place, option);
+  }
+}
+
+/** Where a file is or will be, whatever links lead there. */
+async function writablePlace(file: string): Promise<string> {
+  const found = await stat(file).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (found === undefined) {
+    const folder = await realpath(dirname(resolve(file)));
+    await access(folder, constants.W_OK);
+    return join(folder, basename(file));
+  }
+  if (found.isDirectory()) throw new Error('it is a folder');
+  await access(file, constants.W_OK);
+  return realpath(file);
+}
+
+/**
+ * Writes what a command found to the file that an option names.
+ *
+ * @throws ScaleSeedError `configuration`, which names the option.
+ */
+export async function writeResult(
+  option: keyof FileFlags,
+  file: string,
+  text: string,
+  flag: 'w' | 'a' = 'w',
+): Promise<void> {
+  if (option === 'output' && file === STDOUT) {
+    process.stdout.write(text);
+    return;
+  }
+  await writeFile(file, text, { flag }).catch((error: unknown) => {
+    throw refused(
+      `--${option} ${file} cannot be written: ${messageOf(error)}`,
+      `check --${option}`,
+      'the command itself is done and committed',
+    );
+  });
+}
+
+function refused(what: string, hint: string, state = 'nothing was changed'): ScaleSeedError {
+  return new ScaleSeedError(what, { code: 'configuration', phase: 'configure', state, hint });
+}

@@ -1,0 +1,132 @@
+import type { Staging } from '../copy/staging.js';
+import { columnsOf, identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
+import { quote, quoteTable } from '../postgres/quote.js';
+import type { Session } from '../postgres/session.js';
+import type { Blocked, Counts } from '../report/result.js';
+import type { TableInfo } from '../table/inspect-table.js';
+import { columnValue, sameIdentity } from './expressions.js';
+
+/** What is looked at to find out what stands in a row's way. */
+interface Staged {
+  session: Session;
+  fixture: Fixture;
+  table: TableInfo;
+}
+
+/**
+ * Counts the rows that were left out of a merge by why they were: ON CONFLICT says no more of them than that they were.
+ * A row whose own key stands was skipped; any other was kept out by something else.
+ */
+export class Tally {
+  readonly #on: Staged;
+  /** Rows whose own key stands. */
+  #standing: number;
+  #first: Blocked | null = null;
+
+  /** `stood`: rows that were not sent, since all of them stand. */
+  constructor(on: Staged, stood: number) {
+    this.#on = on;
+    this.#standing = stood;
+  }
+
+  /** Adds a batch that has just been merged and is still staged. */
+  async add(staging: Staging, rows: number, inserted: number): Promise<void> {
+    if (inserted === rows) {
+      this.#standing += rows;
+      return;
+    }
+    const { session, fixture, table } = this.#on;
+    const key = identityOf(fixture).map((column) => `s.${quote(column)}`);
+    const { rows: counts } = await session.query<{ standing: string }>(
+      `select count(distinct (${key.join(', ')})) as standing
+       from ${staging.table} as s join ${quoteTable(table)} as t on ${sameIdentity(fixture)}`,
+    );
+    const standing = Number(counts[0]?.standing);
+    this.#standing += standing;
+    if (standing < rows) this.#first ??= await this.#find(staging);
+  }
+
+  async #find(staging: Staging): Promise<Blocked | null> {
+    const { session, fixture, table } = this.#on;
+    const absent = await findAbsent(session, fixture, table, staging);
+    if (absent !== undefined) return { key: absent.key, by: absent.by ?? suspects(table) };
+    const key = await findRepeated(session, fixture, staging);
+    return key === undefined ? null : { key, by: 'another row of the fixture with the same key' };
+  }
+
+  /** The counts of a fixture; `marked` rows of its mark stand in the end. */
+  counts(rows: number, inserted: number, marked: number): Counts {
+    const present = Math.min(this.#standing, marked);
+    const blocked = rows - present;
+    return {
+      rows,
+      inserted,
+      skipped: Math.max(0, present - inserted),
+      blocked,
+      firstBlocked: blocked === 0 ? null : (this.#first ?? UNKNOWN),
+      present,
+    };
+  }
+}
+
+const UNKNOWN: Blocked = {
+  key: 'unknown',
+  by: 'a row that repeats the key of another row of the fixture, or a trigger that deletes what was inserted',
+};
+
+/** The first staged row whose key does not stand, and the row that holds another of its unique keys, if any does. */
+export async function findAbsent(
+  session: Session,
+  fixture: Fixture,
+  table: TableInfo,
+  staging: Staging,
+): Promise<{ key: string; by: string | undefined } | undefined> {
+  const identity = identityOf(fixture);
+  const values: unknown[] = [];
+  const comparable = columnsOf(fixture).filter(({ type }) => type !== 'timestamptz after anchor');
+  const find = (name: string): FixtureColumn | undefined => comparable.find((column) => column.name === name);
+  const keys = table.uniqueKeys.filter((key) => key.every((column) => find(column) !== undefined));
+  const holders = keys.map((key) => {
+    const same = key.map((name) => `h.${quote(name)} = ${columnValue(find(name)!, values).sql}`);
+    return `(select concat_ws('/', ${identity.map((column) => `h.${quote(column)}::text`).join(', ')})
+      from ${quoteTable(table)} as h where ${same.join(' and ')} limit 1)`;
+  });
+  const { rows } = await session.query<{ key: string; holders: (string | null)[] }>(
+    `select concat_ws('/', ${identity.map((column) => `s.${quote(column)}::text`).join(', ')}) as key,
+       array[${holders.join(', ')}]::text[] as holders
+     from ${staging.table} as s left join ${quoteTable(table)} as t on ${sameIdentity(fixture)}
+     where t.${quote(identity[0]!)} is null order by 1 limit 1`,
+    values,
+  );
+  const found = rows[0];
+  if (found === undefined) return undefined;
+  const at = found.holders.findIndex((holder) => holder !== null);
+  const holder = found.holders[at];
+  const by = holder && `row ${holder}, which has the same ${keys[at]!.join(', ')}`;
+  return { key: found.key, by: by ?? undefined };
+}
+
+/** What else may keep a row out without a word. */
+function suspects({ userTriggers, rules, rowSecurity }: TableInfo): string {
+  const own = [
+    ...(userTriggers.length > 0 ? [`the triggers ${userTriggers.join(', ')}`] : []),
+    ...(rules.length > 0 ? [`the rules ${rules.join(', ')}`] : []),
+    ...(rowSecurity ? ['row security'] : []),
+  ];
+  return own.length > 0
+    ? own.join(' or ')
+    : 'an exclusion constraint, or a unique index over an expression or a part of the rows';
+}
+
+async function findRepeated(
+  session: Session,
+  fixture: Fixture,
+  staging: Staging,
+): Promise<string | undefined> {
+  const key = identityOf(fixture).map((column) => `s.${quote(column)}`);
+  const { rows } = await session.query<{ key: string }>(
+    `select concat_ws('/', ${key.map((column) => `${column}::text`).join(', ')}) as key
+     from ${staging.table} as s group by ${key.join(', ')} having count(*) > 1 order by 1 limit 1`,
+  );
+  return rows[0]?.key;
+}

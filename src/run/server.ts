@@ -1,0 +1,68 @@
+import { ScaleSeedError } from '../errors.js';
+import type { Session } from '../postgres/session.js';
+
+/** What a run has to know of its server. */
+export interface Server {
+  /** `18.4`. */
+  version: string;
+  /** The role may set session_replication_role. */
+  mayReplicate: boolean;
+  /** Citus is there. */
+  hasCitus: boolean;
+  /** The server's now(), in microseconds since 1970: the anchor on which all times of the run hang. */
+  anchorUs: bigint;
+}
+
+const OLDEST_SERVER = 140_000;
+
+const READ_ONLY_HINT =
+  'give the address of the primary if this is a standby; else see default_transaction_read_only of role, database and URL';
+
+/**
+ * Asks a server what a run has to know of it.
+ *
+ * @throws ScaleSeedError `configuration` for a server that is too old, `privilege` where no temporary table can be made.
+ */
+export async function askServer(session: Session): Promise<Server> {
+  const { rows } = await session.query<{
+    version: string;
+    number: number;
+    superuser: boolean;
+    readOnly: boolean;
+    temporary: boolean;
+    hasCitus: boolean;
+    anchorUs: string;
+  }>(
+    `select current_setting('server_version') as version, current_setting('server_version_num')::int as number,
+       current_setting('is_superuser')::bool as superuser, current_setting('transaction_read_only')::bool as "readOnly",
+       has_database_privilege(current_database(), 'temporary') as temporary,
+       to_regclass('pg_catalog.pg_dist_partition') is not null as "hasCitus",
+       (extract(epoch from now()) * 1000000)::int8 as "anchorUs"`,
+  );
+  const { version, number, superuser, readOnly, temporary, hasCitus, anchorUs } = rows[0]!;
+  if (readOnly) throw refused('the session is read-only', READ_ONLY_HINT);
+  if (!temporary)
+    throw refused('the role may not make temporary tables', 'grant temporary on the database to the role');
+  if (number < OLDEST_SERVER) {
+    throw new ScaleSeedError(`the server is PostgreSQL ${version}; 14 is the oldest that works`, {
+      code: 'configuration',
+      phase: 'connect',
+      hint: 'name a newer server',
+    });
+  }
+  const mayReplicate = superuser || (number >= 150_000 && (await isGrantedReplicaRole(session)));
+  return { version: version.split(' ')[0] ?? version, mayReplicate, hasCitus, anchorUs: BigInt(anchorUs) };
+}
+
+/** Every operation needs a temporary table. */
+function refused(what: string, hint: string): ScaleSeedError {
+  return new ScaleSeedError(what, { code: 'privilege', phase: 'prepare', hint });
+}
+
+/** PostgreSQL 15 brought the privilege, and the function that tells of it. */
+async function isGrantedReplicaRole(session: Session): Promise<boolean> {
+  const { rows } = await session.query<{ granted: boolean }>(
+    `select has_parameter_privilege('session_replication_role', 'set') as granted`,
+  );
+  return rows[0]?.granted === true;
+}

@@ -1,0 +1,99 @@
+import type { ScaleSeedError } from '../errors.js';
+import { type Phase } from '../errors.js';
+import type { Fixture } from '../fixtures/fixture.js';
+import type { Session } from '../postgres/session.js';
+import { translateError } from '../postgres/translate-error.js';
+import type { Prepared } from './prepare.js';
+import type { RunContext } from './context.js';
+import type { Server } from './server.js';
+
+/** One fixture's turn in one schema. */
+export interface Step extends Prepared {
+  context: RunContext;
+  server: Server;
+  session: Session;
+  /** Says which phase the work is in. */
+  enter: (phase: Phase) => void;
+  /** Says that so many more of the fixture's rows are through a phase. */
+  count: (phase: Phase, rows: number) => void;
+  /** Does work all or nothing; what it has committed is told of, whatever fails later. */
+  transaction: <T>(work: () => Promise<T>, isolation?: 'repeatable read') => Promise<T>;
+}
+
+/** What stands of a fixture before its transaction, and after it. */
+export const UNCHANGED = 'nothing was changed';
+export const COMMITTED = 'done and committed';
+
+/** A deadlock, or a transaction that cannot be put in a row with others: what was done is undone, and may come right. */
+const TRY_AGAIN = ['40001', '40P01'];
+const MAX_TRIES = 4;
+
+/**
+ * Works on one fixture, again where another session stood in the way.
+ *
+ * @throws ScaleSeedError that names the fixture, its table, the phase, and what stands of it.
+ */
+export async function takeStep<Result>(
+  context: RunContext,
+  server: Server,
+  prepared: Prepared,
+  session: Session,
+  work: (step: Step) => Promise<Result>,
+): Promise<Result> {
+  const { fixture, table } = prepared;
+  let state = UNCHANGED;
+  const transaction: Step['transaction'] = async (own, isolation) => {
+    const result = await session.transaction(own, isolation);
+    state = COMMITTED;
+    return result;
+  };
+  for (let tries = 1; ; tries++) {
+    try {
+      const told = tellOf(context, session, prepared);
+      const result = await work({ ...prepared, ...told, context, server, session, transaction });
+      context.onEvent({ type: 'done', fixture: fixture.name });
+      return result;
+    } catch (error) {
+      const translated = translateError(error, { phase: session.phase });
+      const again = TRY_AGAIN.includes(translated.sqlState ?? '') && state === UNCHANGED && tries < MAX_TRIES;
+      if (!again) throw named(translated, session.phase, fixture, `${table.schema}.${table.name}`, state);
+      context.onNotice(`${fixture.name}: ${translated.message}; rolled back, and tried again`);
+    } finally {
+      session.phase = 'prepare';
+    }
+  }
+}
+
+function named(
+  error: ScaleSeedError,
+  phase: Phase,
+  fixture: Fixture,
+  table: string,
+  state: string,
+): ScaleSeedError {
+  const known = error.fixture !== undefined;
+  return error.with({
+    message: known ? error.message : `fixture ${fixture.name}, ${phase}: ${error.message}`,
+    phase: known ? error.phase : phase,
+    fixture: fixture.name,
+    table: error.table?.includes('.') === true ? error.table : table,
+    state: error.state ?? state,
+  });
+}
+
+/** The events of a step. */
+function tellOf({ onEvent }: RunContext, session: Session, { fixture, table }: Prepared) {
+  const { name, count: totalRows } = fixture;
+  const counts = new Map<Phase, number>();
+  return {
+    enter: (phase: Phase): void => {
+      session.phase = phase;
+      onEvent({ type: 'phase', fixture: name, table: table.name, phase, totalRows });
+    },
+    count: (phase: Phase, more: number): void => {
+      const rows = (counts.get(phase) ?? 0) + more;
+      counts.set(phase, rows);
+      onEvent({ type: 'progress', fixture: name, phase, rows, totalRows });
+    },
+  };
+}

@@ -1,0 +1,316 @@
+import pg from 'pg';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { SCHEMA_SQL } from '../../src/embedded/schema.js';
+import { quote } from '../../src/postgres/quote.js';
+import { seedParents } from '../../src/run/context.js';
+import type { RunEvent } from '../../src/report/events.js';
+import { clean } from '../../src/operations/clean.js';
+import { load } from '../../src/operations/load.js';
+import { reset } from '../../src/operations/reset.js';
+import { verify } from '../../src/operations/verify.js';
+import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
+import type { LoadReport, VerifyReport } from '../../src/report/result.js';
+import { run, start } from '../support/command-line.js';
+import { useDatabase } from '../support/database.js';
+import { differenceSql } from '../support/oracle.js';
+import { matchesSchema } from '../support/schema-validator.js';
+
+const database = useDatabase();
+const at = (): { databaseUrl: string } => ({ databaseUrl: database.url });
+const env = (): Record<string, string> => ({ DATABASE_URL: database.url });
+const small = [sizedCertificates(300), sizedAgents(200)];
+
+async function makeSchema(name: string): Promise<void> {
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  await client.query(`create schema ${quote(name)}; set search_path = ${quote(name)}`);
+  await client.query(SCHEMA_SQL);
+  await seedParents(client, name);
+  await client.end();
+}
+
+const counts = async (schema: string): Promise<unknown> =>
+  database.value(
+    `select concat_ws(' ', (select count(*) from ${quote(schema, 'managed_certificates')}),
+       (select count(*) from ${quote(schema, 'agents')}))`,
+  );
+
+beforeAll(async () => {
+  for (const name of ['f_01', 'f_02', 'f_03', 'f_04', 'A."b*', 'orphans']) await makeSchema(name);
+  await database.query(`create schema empty; delete from orphans.owners`);
+});
+
+/** How many rows a report says of each fixture, schema by schema. */
+function perSchema<Row extends { schema: string }>(
+  rows: readonly Row[],
+  of: (row: Row) => unknown,
+): Record<string, unknown[]> {
+  const schemas = [...new Set(rows.map(({ schema }) => schema))];
+  return Object.fromEntries(
+    schemas.map((schema) => [schema, rows.filter((row) => row.schema === schema).map(of)]),
+  );
+}
+
+describe('several schemas', () => {
+  it('get the same rows each, in one report', async () => {
+    const schemas = ['f_01', 'f_02', 'f_03'];
+    const report = await load({ ...at(), schemas, jobs: 2, verify: true });
+    expect(report).toMatchObject({ version: 1, command: 'load', jobs: 2, failures: [] });
+    expect(report.verified?.intact).toBe(true);
+    expect(perSchema(report.fixtures, ({ inserted }) => inserted)).toEqual({
+      f_01: [10_000, 5_000],
+      f_02: [10_000, 5_000],
+      f_03: [10_000, 5_000],
+    });
+    for (const schema of schemas) {
+      await database.query(`set search_path = ${quote(schema)}`);
+      for (const name of ['01_bulk_renewal_certs', '02_agent_fleet']) {
+        expect(await database.query(differenceSql(name), [report.anchor])).toEqual([]);
+      }
+      await database.query('reset search_path');
+    }
+    expect(await counts('public')).toBe('0 0');
+    const again = await load({ ...at(), schemas });
+    expect(again.fixtures.map(({ merge }) => merge)).toEqual(Array<string>(6).fill('none'));
+  });
+
+  it('are verified, reset and cleaned', async () => {
+    const options = { ...at(), schemas: ['f_01', 'f_02'], jobs: 2 };
+    await database.query(`update f_02.agents set status = 'Offline' where id = 'ag-loadtest-00001'`);
+    const verified = await verify(options);
+    expect(perSchema(verified.fixtures, ({ intact }) => intact)).toEqual({
+      f_01: [true, true],
+      f_02: [true, false],
+    });
+    const all = { f_01: [10_000, 5_000], f_02: [10_000, 5_000] };
+    expect(perSchema((await reset(options)).fixtures, ({ restored }) => restored)).toEqual(all);
+    const asked: string[] = [];
+    const cleaned = await clean({
+      ...options,
+      confirm: (plan) => Promise.resolve(asked.push(`${plan.schema}.${plan.table}`) > 0),
+    });
+    expect(asked).toEqual(
+      ['f_01', 'f_02'].flatMap((schema) => [`${schema}.managed_certificates`, `${schema}.agents`]),
+    );
+    expect(perSchema(cleaned.fixtures, ({ deleted }) => deleted)).toEqual(all);
+    expect(await counts('f_03')).toBe('10000 5000');
+  });
+
+  it('are at work on as many sessions as there are jobs', async () => {
+    const schemas = ['f_01', 'f_02', 'f_03', 'f_04'];
+    const atWork = new Set<string>();
+    const counted: number[] = [];
+    const writer = await database.client();
+    // None ends before two are at work.
+    await writer.query('begin; lock table f_01.agents, f_02.agents in share mode');
+    const loading = load({
+      ...at(),
+      schemas,
+      jobs: 2,
+      fixtures: small,
+      onEvent: (event) => {
+        if (event.type === 'phase') counted.push(atWork.add(`${event.schema!} ${event.fixture}`).size);
+        if (event.type === 'done') atWork.delete(`${event.schema!} ${event.fixture}`);
+      },
+    });
+    await database.untilSession(`wait_event_type = 'Lock'`, 2);
+    await writer.query('commit');
+    expect((await loading).fixtures).toHaveLength(8);
+    expect(Math.max(...counted)).toBe(2);
+  });
+
+  it.each([0, -1, 1.5, NaN])('cannot be loaded on %s sessions', async (jobs) => {
+    await expect(load({ ...at(), schemas: ['f_01'], jobs, fixtures: small })).rejects.toMatchObject({
+      code: 'usage',
+    });
+  });
+
+  it('do not stop each other when one fails', async () => {
+    const events: RunEvent[] = [];
+    const schemas = ['empty', 'f_04', 'orphans', 'f_01'];
+    const fixtures = [sizedCertificates(400), sizedAgents(200)];
+    const report = await load({
+      ...at(),
+      schemas,
+      jobs: 1,
+      fixtures,
+      onEvent: (event) => events.push(event),
+    });
+    expect(perSchema(report.fixtures, ({ inserted }) => inserted)).toEqual({
+      f_04: [100, 0],
+      f_01: [100, 0],
+    });
+    expect(report.failures).toMatchObject([
+      {
+        schema: 'empty',
+        code: 'schema',
+        message: 'there is no table managed_certificates in schema empty',
+        state: 'nothing was changed',
+      },
+      { schema: 'orphans', code: 'parents', message: 'parent rows are missing: owners o-carol' },
+    ]);
+    expect(matchesSchema(JSON.parse(JSON.stringify(report))), JSON.stringify(matchesSchema.errors)).toBe(
+      true,
+    );
+    const told = events.flatMap((event) =>
+      event.type === 'notice' ? event.message : event.type === 'confirmation' ? event.line : [],
+    );
+    expect(told).toEqual([
+      'empty: failed (1 of 4)',
+      'orphans: failed (2 of 4)',
+      'f_04: done (3 of 4)',
+      'f_01: done (4 of 4)',
+      'f_04: scale_certs: 400 managed_certificates rows present',
+      'f_04: scale_agents: 200 agents rows present',
+      'f_01: scale_certs: 400 managed_certificates rows present',
+      'f_01: scale_agents: 200 agents rows present',
+    ]);
+  });
+
+  it('all fail at once where there is no server, or no schema', async () => {
+    await expect(
+      load({ databaseUrl: 'postgresql://u@127.0.0.1:1/d', schemas: ['a', 'b'] }),
+    ).rejects.toMatchObject({ code: 'connect' });
+    await expect(load({ ...at(), schemas: [] })).rejects.toMatchObject({ code: 'usage' });
+    await expect(load({ ...at(), schemas: ['f_01', 'nope', 'nor_*'] })).rejects.toMatchObject({
+      code: 'schema',
+      message: 'there is no schema nope, nor_*',
+      state: 'nothing was changed',
+    });
+  });
+});
+
+describe('a pattern of schemas', () => {
+  // As pg_dump -n takes it.
+  it.each([
+    ['f_01', ['f_01']],
+    ['F_01', ['f_01']],
+    ['f_*', ['f_01', 'f_02', 'f_03', 'f_04']],
+    ['f_0?', ['f_01', 'f_02', 'f_03', 'f_04']],
+    ['f_0[13]', ['f_01', 'f_03']],
+    ['f_01|f_04', ['f_01', 'f_04']],
+    ['f_"0"1', ['f_01']],
+    ['"A.""b*"', ['A."b*']],
+    ['orphan+s', ['orphans']],
+  ])('%s', async (pattern, expected) => {
+    const { fixtures, failures } = await verify({ ...at(), schemas: [pattern], fixtures: [sizedAgents(0)] });
+    expect(failures).toEqual([]);
+    expect(fixtures.map(({ schema }) => schema)).toEqual(expected);
+  });
+
+  it.each(['"f_01', '', 'certctl.f_01', '""'])('is refused: %s', async (pattern) => {
+    await expect(verify({ ...at(), schemas: [pattern] })).rejects.toMatchObject({ code: 'usage' });
+  });
+
+  it('never means the system’s own schemas', async () => {
+    const { failures } = await verify({ ...at(), schemas: ['*'], fixtures: [sizedAgents(0)] });
+    expect(failures.map(({ schema }) => schema)).toEqual(['empty']);
+  });
+});
+
+describe('--schema, repeated', () => {
+  it('prints one report, and says whose each confirmation is', async () => {
+    const outcome = await run(['load', '--schema', 'f_0*', '--schema', 'f_01', '--format', 'json'], env());
+    expect(outcome.code).toBe(0);
+    for (const schema of ['f_01', 'f_02', 'f_03', 'f_04']) {
+      expect(outcome.stderr).toContain(
+        `${schema}: Phase 8 bulk-renewal seed: 10000 managed_certificates rows present\n`,
+      );
+      expect(outcome.stderr).toContain(`${schema}: Phase 8 agent-storm seed: 5000 agents rows present\n`);
+    }
+    const report = JSON.parse(outcome.stdout) as LoadReport;
+    expect(matchesSchema(report), JSON.stringify(matchesSchema.errors)).toBe(true);
+    expect(Object.keys(perSchema(report.fixtures, () => undefined))).toEqual([
+      'f_01',
+      'f_02',
+      'f_03',
+      'f_04',
+    ]);
+  });
+
+  it('prints one table, drift and failures under it, and exits by the worst', async () => {
+    await database.query(`update f_02.agents set version = '9' where id = 'ag-loadtest-00007'`);
+    const drifted = await run(['verify', '--schema', 'f_01', '--schema', 'f_02', '--quiet'], env());
+    expect(drifted).toMatchObject({ code: 4, stderr: '' });
+    expect(drifted.stdout).toMatch(
+      /^Drifted: 02_agent_fleet\n\nschema +fixture +table +rows +missing +drifted/,
+    );
+    expect(drifted.stdout).toMatch(/^f_01 +02_agent_fleet +agents +5,000 +0 +0 /m);
+    expect(drifted.stdout).toMatch(/^f_02 +02_agent_fleet +agents +5,000 +0 +1 /m);
+    expect(drifted.stdout).toContain(
+      '02_agent_fleet: version drifted in 1 rows: ag-loadtest-00007 has "9" for "2.1.0"\n',
+    );
+    const args = ['verify', '--schema', 'empty', '--schema', 'f_02', '--quiet', '--format', 'markdown'];
+    const failed = await run(args, env());
+    expect(failed.code).toBe(1);
+    expect(failed.stdout).toContain('- empty: there is no table managed_certificates in schema empty; now: ');
+    expect(failed.stderr).toMatch(
+      /^scale-seed: empty: there is no table managed_certificates in schema empty\n {2}now: nothing was changed\n {2}try: /,
+    );
+    const load = await run(['load', '--schema', 'f_01', '--schema', 'f_02', '--verify', '--quiet'], env());
+    expect(load.code).toBe(4);
+  });
+
+  it('exits 2 where every schema is refused, and says so once', async () => {
+    const sql = (schema: string): string => `insert into ${schema}.agents (id, name, hostname, api_key_hash)
+      select 'real-' || g, 'real-' || g, 'h', 'x' from generate_series(1, 101) as g`;
+    const args = ['load', '--schema', 'f_0[34]', '--quiet'];
+    await database.query(sql('f_03'));
+    expect((await run(args, env())).code).toBe(1);
+    await database.query(sql('f_04'));
+    const both = await run(args, env());
+    expect(both.code).toBe(2);
+    expect(both.stderr.match(/this looks like a real fleet/g)).toHaveLength(2);
+    expect((await run([...args, '--force'], env())).code).toBe(0);
+  });
+
+  it('is judged by ci as one fleet', async () => {
+    const args = [
+      'ci',
+      '02_agent_fleet',
+      '--schema',
+      'f_01',
+      '--schema',
+      'f_03',
+      '--force',
+      '--budget',
+      '1m',
+    ];
+    const outcome = await run([...args, '--format', 'json'], env());
+    expect(outcome.code).toBe(0);
+    const { fixtures, verified } = JSON.parse(outcome.stdout) as LoadReport & { verified: VerifyReport };
+    expect(fixtures.map(({ schema }) => schema)).toEqual(['f_01', 'f_03']);
+    expect(verified.fixtures.map(({ schema }) => schema)).toEqual(['f_01', 'f_03']);
+  });
+
+  it('is interrupted as a whole, and tells what stands where', async () => {
+    const args = ['load', '--certs', '300000', '--schema', 'f_0[123]', '--jobs', '2', '--force'];
+    const loading = start([...args, '--format', 'json'], env());
+    await database.untilSession(`query like 'insert into %' and state = 'active'`);
+    loading.kill('SIGTERM');
+    const { code, stdout, stderr } = await loading.outcome;
+    expect(code).toBe(143);
+    const { failures } = JSON.parse(stdout) as LoadReport;
+    expect(failures.map((failure) => failure.code)).toEqual(Array<string>(3).fill('interrupted'));
+    expect(failures[2]?.state).toBe('nothing was changed');
+    expect(stderr).toMatch(/f_03: .*interrupted\n {2}now: nothing was changed\n/);
+    for (const schema of ['f_01', 'f_02', 'f_03']) {
+      expect(
+        await database.value(
+          `select count(*) from ${schema}.managed_certificates where id like 'cert-loadtest-scale-%'`,
+        ),
+      ).toMatch(/^(0|300|400)$/);
+    }
+  });
+
+  it('needs no more memory for more schemas', async () => {
+    const peakOf = async (schemas: string): Promise<number> => {
+      const args = ['reset', '--schema', schemas, '--jobs', '2', '--force', '--format', 'json'];
+      return (JSON.parse((await run(args, env())).stdout) as { peakRssBytes: number }).peakRssBytes;
+    };
+    for (let n = 10; n < 16; n++) await makeSchema(`f_${n}`);
+    const [few, many] = [await peakOf('f_0[12]'), await peakOf('f_1?')];
+    expect(many).toBeLessThan(150 * 1024 * 1024);
+    expect(few).toBeGreaterThan(0.7 * many);
+  });
+});
