@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { build } from 'esbuild';
 
-const { optionalDependencies, peerDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
+const { optionalDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
 
 const common = { outdir: 'dist', bundle: true, platform: 'node', target: 'node20.19', format: 'esm' };
 
@@ -21,7 +21,7 @@ await build({
   // pg asks whether it runs at Cloudflare by making a Response, for which Node 20 loads its whole HTTP client: 20 ms.
   define: { Response: 'undefined' },
   // What is optional is loaded from where it is installed, if it is.
-  external: ['pg-native', ...Object.keys({ ...optionalDependencies, ...peerDependencies })],
+  external: ['pg-native', ...Object.keys(optionalDependencies)],
   // CommonJS dependencies ask for Node's own modules by require().
   banner: {
     js: "import { createRequire as createRequireOf } from 'node:module'; const require = createRequireOf(import.meta.url);",

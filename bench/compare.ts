@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import type * as SimpleStatistics from 'simple-statistics';
 import { messageOf, ScaleSeedError } from '../src/errors.js';
 import { estimateMedian } from '../src/judge/median-interval.js';
 import type { BenchResult, PathResult } from './result.js';
@@ -30,7 +29,6 @@ export function compareResults(
   before: BenchResult,
   after: BenchResult,
   thresholdPercent: number,
-  statistics: typeof SimpleStatistics,
 ): Comparison[] {
   return after.sizes.flatMap(({ size, paths }) => {
     const earlier = before.sizes.find((candidate) => candidate.size === size)?.paths ?? [];
@@ -40,7 +38,7 @@ export function compareResults(
       if (old === undefined || path.name === reference) return [];
       const [one, other] = [ratiosOf(old, reference, earlier), ratiosOf(path, reference, paths)];
       if (one.length === 0 || other.length === 0) return [];
-      const probability = probabilityOfNoDifference(statistics, one, other);
+      const probability = probabilityOfNoDifference(one, other);
       const change = estimateMedian(other).median / estimateMedian(one).median;
       const differs = probability < SIGNIFICANT;
       const verdict = !differs ? NO_DIFFERENCE : change < 1 ? 'faster' : 'slower';

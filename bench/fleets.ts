@@ -4,19 +4,15 @@
  *
  *   npm run bench:fleets -- [--schemas 16] [--rounds 5] [--jobs N]
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { startEmbedded } from '../src/embedded/index.js';
-import { SCHEMA_SQL } from '../src/embedded/schema.js';
-import { quote } from '../src/postgres/quote.js';
-import { seedParents } from '../src/run/context.js';
-import { alignColumns } from '../src/show/align-columns.js';
 import { estimateMedian } from '../src/judge/median-interval.js';
-import { withPassword } from './databases.js';
+import { quote } from '../src/postgres/quote.js';
+import { alignColumns } from '../src/show/align-columns.js';
+import { CLI } from './command-line.js';
+import { startEmptyServer } from './empty-server.js';
 import { runProcess } from './run-process.js';
+import { createTables } from './sandboxes.js';
 
 const { values } = parseArgs({
   options: {
@@ -26,28 +22,23 @@ const { values } = parseArgs({
   },
 });
 const schemas = Array.from({ length: Number(values.schemas) }, (_, n) => `fleet_${n + 1}`);
-const dataDirectory = `${await mkdtemp(join(tmpdir(), 'scale-seed-fleets-'))}-data`;
-const server = await startEmbedded({ dataDirectory, seed: seedParents });
-const databaseUrl = withPassword(server.url);
-const client = new pg.Client({ connectionString: databaseUrl });
+const server = await startEmptyServer();
+const client = new pg.Client({ connectionString: server.url });
 try {
   await client.connect();
   for (const schema of schemas) {
     await client.query(`create schema ${quote(schema)}; set search_path = ${quote(schema)}`);
-    await client.query(SCHEMA_SQL);
-    await seedParents(client, schema);
+    await createTables(client, schema);
   }
   await runRounds();
 } finally {
   await client.end();
   await server.stop();
-  await rm(dataDirectory, { recursive: true, force: true });
-  await rm(dataDirectory.replace(/-data$/, ''), { recursive: true, force: true });
 }
 
 async function runRounds(): Promise<void> {
   const jobs = values.jobs === undefined ? [] : ['--jobs', values.jobs];
-  const oneCommand = (): Promise<void> => load('--schema', schemas.join(','), ...jobs);
+  const oneCommand = (): Promise<void> => load(...schemas.flatMap((schema) => ['--schema', schema]), ...jobs);
   const manyCommands = async (): Promise<void> => {
     for (const schema of schemas) await load('--schema', schema);
   };
@@ -104,6 +95,6 @@ async function timed(work: () => Promise<void>): Promise<number> {
 }
 
 function load(...args: string[]): Promise<void> {
-  const command = [resolve('dist/cli.js'), 'load', '--quiet', '--database-url', databaseUrl, ...args];
+  const command = [CLI, 'load', '--quiet', '--database-url', server.url, ...args];
   return runProcess(process.execPath, command);
 }

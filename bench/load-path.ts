@@ -18,6 +18,9 @@ export interface Run {
 /** Milliseconds that a path spent in each of its phases, where it knows. */
 export type Phases = Readonly<Record<string, number>>;
 
+/** Whose way it is; a floor leaves out part of the work, so its rows are not counted afterwards. */
+export type PathKind = 'ours' | 'published' | 'rival' | 'floor';
+
 /** One way to load the rows. */
 export interface LoadPath {
   name: string;
@@ -30,8 +33,10 @@ export interface LoadPath {
   load: (run: Run) => Promise<Phases | undefined>;
   /** The path that its times are divided by: a whole process is compared with a whole process. */
   reference?: string;
-  /** A floor leaves out part of the work, so its rows are not counted afterwards. */
-  floor?: true;
+  /** A rival's where it is left out. */
+  kind?: PathKind;
+  /** It sends no row, so it has no rows per second and is not called the quickest. */
+  sendsNothing?: true;
   /** Slow paths are left out above this many rows unless they are named. */
   maxRows?: number;
 }

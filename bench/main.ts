@@ -1,160 +1,92 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { availableParallelism, cpus, totalmem } from 'node:os';
-import { join } from 'node:path';
-import pg from 'pg';
-import type * as SimpleStatistics from 'simple-statistics';
-import { messageOf, ScaleSeedError } from '../src/errors.js';
-import { compareResults, readResult, type Comparison } from './compare.js';
-import type { Places } from './databases.js';
-import type { LoadPath } from './load-path.js';
-import { measure } from './measure.js';
-import { PATHS, QUICK } from './paths/index.js';
-import { renderPage } from './report/page.js';
-import { renderMarkdownTables } from './report/tables.js';
-import type { BenchResult, SizeResult } from './result.js';
-import { summarizePaths } from './summarize.js';
-import { fixturesOfSize, rowsOf } from './workload.js';
+/** The load paths side by side: npm run bench -- [OPTIONS] */
+import { Command, CommanderError } from 'commander';
+import { EXIT } from '../src/commands/exit-codes.js';
+import { reportFailure } from '../src/commands/failure.js';
+import { onInterrupt } from '../src/commands/interrupt.js';
+import { parsePercent, wholeNumber } from '../src/commands/parse.js';
+import { seedParents, startEmbedded } from '../src/index.js';
+import { compareResults, readResult } from './compare.js';
+import { freshDatabases, scratchSchemas, withPassword } from './sandboxes.js';
+import { renderComparison, renderTables } from './report/tables.js';
+import { runBench } from './run-bench.js';
 
-export { freshDatabases, scratchSchemas, withPassword } from './databases.js';
-export { renderComparison, renderTables } from './report/tables.js';
-
-export interface BenchOptions {
-  places: Places;
-  serverUrl: string;
-  sizes: readonly string[];
-  /** Names of paths; a quick choice when left out, and all where it is `['all']`. */
-  paths?: readonly string[] | undefined;
-  /** Rounds that count; one more warms up. */
+interface Flags {
+  size: string[];
+  paths?: string[];
   runs: number;
-  /** Folder for bench.json, bench.md and bench.html. */
   output: string;
-  compare?: string | undefined;
-  /** How much slower a path may be before `compare` calls it a regression. */
-  thresholdPercent: number;
-  signal: AbortSignal;
-  onNotice: (message: string) => void;
+  compare?: string;
+  threshold: number;
+  databaseUrl?: string;
 }
 
-/** Runs load paths side by side, writes what was found after every round, and compares it with an earlier result. */
-export async function runBench(
-  options: BenchOptions,
-): Promise<{ result: BenchResult; comparisons: Comparison[] }> {
-  const earlier = options.compare === undefined ? undefined : await readResult(options.compare);
-  const statistics = earlier && (await loadStatistics());
-  const result: BenchResult = {
-    version: 1,
-    startedAt: new Date().toISOString(),
-    machine: describeMachine(),
-    server: await describeServer(options.serverUrl),
-    sizes: [],
-  };
-  await mkdir(options.output, { recursive: true });
-  for (const size of options.sizes) await measureSize(size, result, options);
-  await writeReports(result, options);
-  const comparisons = statistics ? compareResults(earlier, result, options.thresholdPercent, statistics) : [];
-  if (earlier !== undefined && comparisons.length === 0)
-    options.onNotice(
-      `nothing to compare: ${options.compare ?? ''} and this run have no path with its reference in common`,
-    );
-  return { result, comparisons };
+const EXAMPLES = `
+Examples:
+  npm run bench                                     a quick comparison
+  npm run bench -- --size 100k,1m --paths all       everything
+  npm run bench -- --compare last/bench.json        has a path regressed?`;
+
+// Until the run says otherwise it has failed.
+process.exitCode = EXIT.failed;
+
+try {
+  await new Command('npm run bench --')
+    .description('Runs the load paths side by side and writes the comparison.')
+    .option('--size <sizes>', '10k+5k, 50k+10k, 100k or 1m; more than one with commas', list, ['10k+5k'])
+    .option('--paths <names>', 'load paths, with commas; `all` for every one (default: a quick choice)', list)
+    .option('--runs <n>', 'rounds that count; one more warms up', parseRuns, 6)
+    .option('--output <dir>', 'folder for bench.json, bench.md and bench.html', 'bench/results')
+    .option('--compare <file>', 'an earlier bench.json; exit 3 where a path has regressed')
+    .option('--threshold <percent>', 'how much slower is a regression', parsePercent, 10)
+    .option(
+      '--database-url <url>',
+      'run in a scratch schema of this database (default: fresh databases of the embedded server)',
+    )
+    .addHelpText('after', EXAMPLES)
+    .exitOverride()
+    .action(bench)
+    .parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  else process.exitCode = reportFailure(error, process.exitCode);
 }
 
-async function measureSize(
-  size: string,
-  result: BenchResult,
-  { places, paths: names, runs, output, signal, onNotice }: BenchOptions,
-): Promise<void> {
-  const fixtures = fixturesOfSize(size);
-  const rows = rowsOf(fixtures);
-  const { paths, skipped } = await choosePaths(names, rows);
-  const measured: SizeResult = { size, rows, paths: [], skipped };
-  result.sizes.push(measured);
-  await measure(places, {
-    paths,
-    fixtures,
-    runs,
-    signal,
-    onRun: (path, round) => {
-      onNotice(`${size}: ${round === 0 ? 'warm-up' : `run ${round} of ${runs}`}, ${path.name}`);
-    },
-    onRound: async (samples) => {
-      measured.paths = summarizePaths(paths, samples, rows);
-      await writeFile(join(output, 'bench.json'), `${JSON.stringify(result, null, 2)}\n`);
-    },
-  });
-}
-
-async function choosePaths(
-  names: readonly string[] | undefined,
-  rows: number,
-): Promise<{ paths: LoadPath[]; skipped: SizeResult['skipped'] }> {
-  const all = names?.[0] === 'all';
-  const wanted = all ? PATHS : (names ?? QUICK).map(findPath);
-  const paths: LoadPath[] = [];
-  const skipped: SizeResult['skipped'] = [];
-  for (const path of wanted) {
-    const tooMany = (all || names === undefined) && path.maxRows !== undefined && rows > path.maxRows;
-    const reason = tooMany ? `too slow for ${rows} rows: name it to have it run` : await path.unavailable?.();
-    if (reason === undefined) paths.push(path);
-    else skipped.push({ name: path.name, reason });
-  }
-  return { paths, skipped };
-}
-
-function findPath(name: string): LoadPath {
-  const path = PATHS.find((candidate) => candidate.name === name);
-  if (path !== undefined) return path;
-  throw new ScaleSeedError(`there is no load path ${name}`, {
-    code: 'usage',
-    phase: 'configure',
-    hint: `paths are all, ${PATHS.map((known) => known.name).join(', ')}`,
-  });
-}
-
-async function writeReports(result: BenchResult, { output, onNotice }: BenchOptions): Promise<void> {
-  await writeFile(join(output, 'bench.md'), renderMarkdownTables(result));
+async function bench(flags: Flags): Promise<void> {
+  const earlier = flags.compare === undefined ? undefined : await readResult(flags.compare);
+  const interruption = onInterrupt();
+  const server =
+    flags.databaseUrl === undefined ? await startEmbedded({ seed: seedParents, onNotice }) : undefined;
   try {
-    await writeFile(join(output, 'bench.html'), await renderPage(result));
-  } catch (error) {
-    onNotice(`the page with charts was not written: ${messageOf(error)}; npm install vega vega-lite`);
-  }
-}
-
-async function loadStatistics(): Promise<typeof SimpleStatistics> {
-  try {
-    return await import('simple-statistics');
-  } catch (error) {
-    throw new ScaleSeedError(`--compare needs the package simple-statistics: ${messageOf(error)}`, {
-      code: 'configuration',
-      phase: 'configure',
-      hint: 'npm install simple-statistics',
-    });
-  }
-}
-
-function describeMachine(): BenchResult['machine'] {
-  return {
-    cpu: cpus()[0]?.model.trim() ?? 'unknown',
-    cores: availableParallelism(),
-    memoryBytes: totalmem(),
-    node: process.versions.node,
-    platform: `${process.platform} ${process.arch}`,
-  };
-}
-
-async function describeServer(url: string): Promise<BenchResult['server']> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    const { rows } = await client.query<{ name: string; setting: string }>(
-      `select name, current_setting(name) as setting from pg_settings
-       where name in ('server_version', 'shared_buffers', 'fsync', 'synchronous_commit', 'full_page_writes',
-         'max_wal_size', 'maintenance_work_mem', 'autovacuum') order by name`,
-    );
-    const settings = Object.fromEntries(rows.map(({ name, setting }) => [name, setting]));
-    const { server_version: version = '', ...rest } = settings;
-    return { version, settings: rest };
+    const serverUrl = withPassword(flags.databaseUrl ?? server!.url);
+    const sandboxes = await (server === undefined ? scratchSchemas : freshDatabases)(serverUrl);
+    try {
+      const { signal } = interruption;
+      const result = await runBench({ ...flags, sandboxes, serverUrl, sizes: flags.size, signal, onNotice });
+      process.stdout.write(renderTables(result));
+      process.exitCode = EXIT.done;
+      if (earlier === undefined) return;
+      const comparisons = compareResults(earlier, result, flags.threshold);
+      if (comparisons.length === 0)
+        onNotice('nothing to compare: the two runs share no path and its reference');
+      else process.stdout.write(`\n${renderComparison(comparisons)}`);
+      if (comparisons.some(({ regressed }) => regressed)) process.exitCode = EXIT.overBudget;
+    } finally {
+      await sandboxes.close();
+    }
   } finally {
-    await client.end();
+    await server?.stop();
+    interruption.off();
   }
+}
+
+function onNotice(message: string): void {
+  process.stderr.write(`${message}\n`);
+}
+
+function parseRuns(text: string): number {
+  return wholeNumber(text, 1, 999);
+}
+
+function list(text: string): string[] {
+  return text.split(',').filter(Boolean);
 }

@@ -6,8 +6,9 @@ import { pipeline } from 'node:stream/promises';
 import { encodeWhole } from '../src/encode/encode-rows.js';
 import { messageOf, ScaleSeedError } from '../src/errors.js';
 import type { Fixture } from '../src/fixtures/fixture.js';
-import type { Places } from './databases.js';
+import { quote } from '../src/postgres/quote.js';
 import type { LoadPath, Phases, Run } from './load-path.js';
+import type { Sandboxes } from './sandboxes.js';
 
 export interface Sample {
   path: LoadPath;
@@ -30,10 +31,10 @@ export interface Measurement {
 }
 
 /**
- * Runs paths in turn, round after round (A B C A B C ...), each in a fresh place, so that whatever slows the machine
+ * Runs paths in turn, round after round (A B C A B C ...), each in a fresh sandbox, so that whatever slows the machine
  * down slows all of them; the first round warms up and is thrown away.
  */
-export async function measure(places: Places, measurement: Measurement): Promise<Sample[]> {
+export async function measure(sandboxes: Sandboxes, measurement: Measurement): Promise<Sample[]> {
   const folder = await mkdtemp(join(tmpdir(), 'scale-seed-bench-'));
   const samples: Sample[] = [];
   try {
@@ -41,7 +42,7 @@ export async function measure(places: Places, measurement: Measurement): Promise
       for (const path of measurement.paths) {
         measurement.signal.throwIfAborted();
         measurement.onRun(path, round);
-        const sample = await runOnce(places, path, measurement.fixtures, folder);
+        const sample = await runOnce(sandboxes, path, measurement.fixtures, folder);
         if (round > 0) samples.push(sample);
       }
       if (round > 0) await measurement.onRound(samples);
@@ -53,37 +54,38 @@ export async function measure(places: Places, measurement: Measurement): Promise
 }
 
 async function runOnce(
-  places: Places,
+  sandboxes: Sandboxes,
   path: LoadPath,
   fixtures: readonly Fixture[],
   folder: string,
 ): Promise<Sample> {
-  const place = await places.fresh();
+  const sandbox = await sandboxes.fresh();
   const csvFile = (fixture: Fixture): Promise<string> => readyFile(folder, fixture);
-  const run: Run = { url: place.url, client: place.client, fixtures, anchorUs: ANCHOR_US, csvFile, folder };
+  const { url, client } = sandbox;
+  const run: Run = { url, client, fixtures, anchorUs: ANCHOR_US, csvFile, folder };
   try {
     await path.prepare?.(run);
     const startMs = performance.now();
     const phases = await path.load(run);
     const ms = performance.now() - startMs;
-    if (path.floor !== true) await checkRows(run, path);
+    if (path.kind !== 'floor') await checkRows(run, path);
     return { path, ms, phases };
   } catch (error) {
     throw new ScaleSeedError(`load path ${path.name} failed: ${messageOf(error)}`, {
       code: 'server',
       phase: 'copy',
-      hint: 'leave it out with --paths, or see the server’s log',
+      hint: "leave it out with --paths, or see the server's log",
       cause: error,
     });
   } finally {
-    await place.close();
+    await sandbox.close();
   }
 }
 
 /** A path that leaves rows out must not win. */
 async function checkRows({ client, fixtures }: Run, path: LoadPath): Promise<void> {
   for (const { table, count } of fixtures) {
-    const { rows } = await client.query<{ count: string }>(`select count(*) from ${table}`);
+    const { rows } = await client.query<{ count: string }>(`select count(*) from ${quote(table)}`);
     if (Number(rows[0]?.count) !== count) {
       throw new Error(`${path.name} left ${rows[0]?.count ?? 'no'} rows in ${table} instead of ${count}`);
     }

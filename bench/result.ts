@@ -1,17 +1,18 @@
 import type { MedianEstimate } from '../src/judge/median-interval.js';
-import type { Phases } from './load-path.js';
+import type { PathKind, Phases } from './load-path.js';
 
 export interface PathResult {
   name: string;
   about: string;
-  floor: boolean;
+  kind: PathKind;
   /** One a round, in order: the samples of one round were taken one after the other. */
   samplesMs: number[];
   phases: Phases[];
   time: MedianEstimate;
   /** Of the path's time to that of another in the same round; absent where that was not measured. */
   ratio?: MedianEstimate & { to: string };
-  rowsPerSecond: number;
+  /** Absent where no row is sent. */
+  rowsPerSecond?: number;
 }
 
 export interface SizeResult {

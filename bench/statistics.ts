@@ -1,16 +1,12 @@
-import type * as SimpleStatistics from 'simple-statistics';
+import { permutationTest } from 'simple-statistics';
 
 const PERMUTATIONS = 10_000;
 
 /**
- * Probability of a difference as large as that between two samples, if there were none: a permutation test of the means,
- * by simple-statistics. Its draws come from a seeded generator, so it can be repeated.
+ * Probability of a difference as large as that between two samples, if there were none: a permutation test of the means.
+ * Its draws come from a seeded generator, so it can be repeated.
  */
-export function probabilityOfNoDifference(
-  { permutationTest }: typeof SimpleStatistics,
-  one: readonly number[],
-  other: readonly number[],
-): number {
+export function probabilityOfNoDifference(one: readonly number[], other: readonly number[]): number {
   return permutationTest([...one], [...other], 'two_side', PERMUTATIONS, seededRandom(2));
 }
 

@@ -14,7 +14,7 @@ export function summarizePaths(
 ): PathResult[] {
   const msOf = (name: string): number[] =>
     samples.filter(({ path }) => path.name === name).map(({ ms }) => ms);
-  return paths.map(({ name, about, floor, reference = REFERENCE }) => {
+  return paths.map(({ name, about, kind = 'rival', sendsNothing, reference = REFERENCE }) => {
     const samplesMs = msOf(name);
     const referenceMs = msOf(reference);
     const time = estimateMedian(samplesMs);
@@ -22,7 +22,7 @@ export function summarizePaths(
     return {
       name,
       about,
-      floor: floor === true,
+      kind,
       samplesMs: samplesMs.map((ms) => Math.round(ms * 10) / 10),
       phases: samples.flatMap(({ path, phases }) =>
         path.name === name && phases !== undefined ? [phases] : [],
@@ -31,7 +31,7 @@ export function summarizePaths(
       ...(referenceMs.length === samplesMs.length
         ? { ratio: { ...estimateMedian(ratios), to: reference } }
         : {}),
-      rowsPerSecond: Math.round(rows / (time.median / 1000)),
+      ...(sendsNothing ? {} : { rowsPerSecond: Math.round(rows / (time.median / 1000)) }),
     };
   });
 }

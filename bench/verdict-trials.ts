@@ -5,18 +5,16 @@
  *   npm run bench:verdict -- [--trials 30] [--busy CORES] [--budget-ratio 0.9] [--only usual|slow]
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { startEmbedded } from '../src/embedded/index.js';
-import { seedParents } from '../src/run/context.js';
-import { SETS } from '../src/fixtures/registry.js';
+import type { CiReport } from '../src/index.js';
 import { estimateMedian } from '../src/judge/median-interval.js';
-import type { CiReport } from '../src/report/result.js';
-import { withPassword } from './databases.js';
+import { CLI } from './command-line.js';
+import { startEmptyServer } from './empty-server.js';
+import { writeSlowFixtures } from './slow-fixtures.js';
 
 interface Trial {
   exitCode: number;
@@ -28,8 +26,6 @@ interface Trial {
 
 const WIDTHS = [4, 12, 8, 5, 14, 6, 7];
 
-const CLI = resolve('dist/cli.js');
-
 const { values } = parseArgs({
   options: {
     trials: { type: 'string', default: '30' },
@@ -40,11 +36,8 @@ const { values } = parseArgs({
 });
 
 const folder = await mkdtemp(join(tmpdir(), 'scale-seed-verdict-'));
-// Not in that folder: root's server runs as somebody else, who could not enter it.
-const dataDirectory = `${folder}-data`;
-const server = await startEmbedded({ dataDirectory, seed: seedParents });
-const databaseUrl = withPassword(server.url);
-const client = new pg.Client({ connectionString: databaseUrl });
+const server = await startEmptyServer();
+const client = new pg.Client({ connectionString: server.url });
 const busy: ChildProcess[] = [];
 try {
   await client.connect();
@@ -57,7 +50,6 @@ try {
   await client.end();
   await server.stop();
   await rm(folder, { recursive: true, force: true });
-  await rm(dataDirectory, { recursive: true, force: true });
 }
 
 async function runTrials(): Promise<void> {
@@ -69,7 +61,10 @@ async function runTrials(): Promise<void> {
     print(`passed: ${right} of ${values.trials}`);
   }
   if (values.only !== 'usual') {
-    const slow = (await slowFixtures((2 * usual) / 15_000)).flatMap((file) => ['--fixture', file]);
+    const slow = (await writeSlowFixtures(folder, (2 * usual) / 15_000)).flatMap((file) => [
+      '--fixture',
+      file,
+    ]);
     const caught = await tryMany('three times slower', 3, () => runCi(...ratio, ...slow));
     print(`caught: ${caught} of ${values.trials}`);
   }
@@ -116,7 +111,7 @@ async function runCi(...args: string[]): Promise<Trial> {
   await client.query('truncate managed_certificates, agents');
   const startMs = performance.now();
   return new Promise((done) => {
-    const command = [CLI, 'ci', '--quiet', '--format', 'json', '--database-url', databaseUrl, ...args];
+    const command = [CLI, 'ci', '--quiet', '--format', 'json', '--database-url', server.url, ...args];
     execFile(process.execPath, command, { env: { PATH: process.env.PATH } }, (error, stdout, stderr) => {
       const exitCode = error === null ? 0 : Number(error.code);
       const seconds = (performance.now() - startMs) / 1000;
@@ -124,43 +119,6 @@ async function runCi(...args: string[]): Promise<Trial> {
       done({ exitCode, report, message: stderr, seconds });
     });
   });
-}
-
-/** The default fleet as fixtures of a user's own, whose generators sleep so long for every row. */
-async function slowFixtures(msPerRow: number): Promise<string[]> {
-  const library = pathToFileURL(resolve('dist/index.js')).href;
-  const files: string[] = [];
-  for (const [index, { name }] of SETS.fleet.entries()) {
-    const file = join(folder, `${name}.mjs`);
-    await writeFile(
-      file,
-      `import { defineFixture, SETS } from '${library}';
-const fixture = SETS.fleet[${index}];
-const nobody = new Int32Array(new SharedArrayBuffer(4));
-export default defineFixture({
-  ...fixture,
-  name: 'slow_${name}',
-  frozenFingerprint: undefined,
-  formulas: undefined,
-  *rows(first, last) {
-    let owedMs = 0;
-    for (const row of fixture.rows(first, last)) {
-      owedMs += ${msPerRow};
-      if (owedMs >= 5) owedMs -= sleep(5);
-      yield row;
-    }
-  },
-});
-function sleep(ms) {
-  const startMs = performance.now();
-  Atomics.wait(nobody, 0, 0, ms);
-  return performance.now() - startMs;
-}
-`,
-    );
-    files.push(file);
-  }
-  return files;
 }
 
 function printRow(cells: readonly string[]): void {

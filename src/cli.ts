@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { registerBench } from './commands/bench.js';
 import { registerCi } from './commands/ci.js';
 import { registerClean } from './commands/clean.js';
 import { registerDb } from './commands/db.js';
+import { registerCompletion } from './commands/completion.js';
 import { EXIT } from './commands/exit-codes.js';
 import { reportFailure } from './commands/failure.js';
 import { registerGenerate } from './commands/generate.js';
@@ -43,11 +43,11 @@ for (const register of [
   registerList,
   registerManifest,
   registerGenerate,
-  registerBench,
   registerDb,
 ]) {
   register(program);
 }
+await registerCompletion(program, process.argv.slice(2));
 withProgramHelp(program);
 
 try {

@@ -5,10 +5,9 @@ import { stringify } from 'csv-stringify';
 import { from as copyFrom } from 'pg-copy-streams';
 import { quote, quoteList } from '../../src/postgres/quote.js';
 import { encodeWhole, wholeRecords } from '../../src/encode/encode-rows.js';
-import { columnsOf, type Fixture } from '../../src/fixtures/fixture.js';
+import type { Fixture } from '../../src/fixtures/fixture.js';
 import type { LoadPath, Run } from '../load-path.js';
-
-const namesOf = (fixture: Fixture): string[] => columnsOf(fixture).map(({ name }) => name);
+import { namesOf } from './columns.js';
 
 /** A staging table with all columns of the target and none of its indexes or constraints. */
 async function createStaging({ client }: Run, fixture: Fixture): Promise<void> {

@@ -1,9 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { quote, quoteList } from '../../src/postgres/quote.js';
-import { columnsOf, type Fixture } from '../../src/fixtures/fixture.js';
+import type { Fixture } from '../../src/fixtures/fixture.js';
 import type { LoadPath, Run } from '../load-path.js';
 import { notInstalled, runPsql } from '../run-process.js';
+import { namesOf } from './columns.js';
 
 /** Writes a psql script that loads each fixture's ready CSV file into a bare copy of its table. */
 async function writeScript(
@@ -13,7 +14,7 @@ async function writeScript(
 ): Promise<void> {
   const script: string[] = ['begin;'];
   for (const fixture of run.fixtures) {
-    const columns = quoteList(columnsOf(fixture).map(({ name }) => name));
+    const columns = quoteList(namesOf(fixture));
     script.push(
       `create ${create} bare_${fixture.table} (like ${quote(fixture.table)} including defaults);`,
       `\\copy bare_${fixture.table} (${columns}) from '${await run.csvFile(fixture)}' (format csv)`,
@@ -31,7 +32,7 @@ const load: LoadPath['load'] = async ({ url, folder }) => {
 export const unloggedFloor: LoadPath = {
   name: 'floor-unlogged',
   about: "psql's \\copy of a ready file into an unlogged table without any index",
-  floor: true,
+  kind: 'floor',
   unavailable: () => notInstalled('psql'),
   prepare: (run) => writeScript(run, 'unlogged table', () => Promise.resolve([])),
   load,
@@ -40,7 +41,7 @@ export const unloggedFloor: LoadPath = {
 export const offlineFloor: LoadPath = {
   name: 'floor-offline',
   about: "psql's \\copy of a ready file into a bare table, then all of its indexes built",
-  floor: true,
+  kind: 'floor',
   unavailable: () => notInstalled('psql'),
   prepare: (run) =>
     writeScript(run, 'table', async ({ table }) => {

@@ -1,9 +1,12 @@
 import type { LoadPath } from '../load-path.js';
+import { copyBinary } from './copy-binary.js';
 import { direct, staged, stagedFile, stringifyStream } from './copies.js';
 import { offlineFloor, unloggedFloor } from './floors.js';
 import { jsonRecordset, multiRow, rowByRow, unnest } from './inserts.js';
-import { binary, pgloader, postgresJs, psqlCopy } from './libraries.js';
-import { exclusive, online, onlineProcess, parts, rerun } from './ours.js';
+import { exclusive, online, onlineProcess, rerun } from './ours.js';
+import { pgloader } from './pgloader.js';
+import { postgresJs } from './postgres-js.js';
+import { psqlCopy } from './psql-copy.js';
 import { published, publishedProcess } from './published.js';
 
 /** Every load path, the reference first. */
@@ -11,7 +14,6 @@ export const PATHS: readonly LoadPath[] = [
   published,
   online,
   exclusive,
-  parts,
   rerun,
   publishedProcess,
   onlineProcess,
@@ -23,7 +25,7 @@ export const PATHS: readonly LoadPath[] = [
   staged,
   stagedFile,
   stringifyStream,
-  binary,
+  copyBinary,
   postgresJs,
   psqlCopy,
   pgloader,

@@ -1,8 +1,9 @@
 import { quote, quoteList } from '../../src/postgres/quote.js';
 import { wholeRecords } from '../../src/encode/encode-rows.js';
 import type { CsvRecord } from '../../src/encode/csv.js';
-import { columnsOf, type Fixture } from '../../src/fixtures/fixture.js';
+import type { Fixture } from '../../src/fixtures/fixture.js';
 import type { LoadPath, Run } from '../load-path.js';
+import { namesOf, typesOf } from './columns.js';
 
 /** Calls back with batches of rows as text, `size` at a time. */
 async function inBatches(
@@ -21,11 +22,8 @@ async function inBatches(
   return undefined;
 }
 
-const namesOf = (fixture: Fixture): string[] => columnsOf(fixture).map(({ name }) => name);
 const intoSql = (fixture: Fixture): string =>
   `insert into ${quote(fixture.table)} (${quoteList(namesOf(fixture))})`;
-const typesOf = (fixture: Fixture): string[] =>
-  columnsOf(fixture).map(({ type }) => (type === 'timestamptz after anchor' ? 'timestamptz' : type));
 
 async function inTransaction(run: Run, work: () => Promise<undefined>): Promise<undefined> {
   await run.client.query('begin');

@@ -1,5 +1,5 @@
-import { load } from '../../src/operations/load.js';
-import type { LoadOptions } from '../../src/operations/load.js';
+import { load, type LoadOptions } from '../../src/index.js';
+import { CLI } from '../command-line.js';
 import type { LoadPath, Phases, Run } from '../load-path.js';
 import { runProcess } from '../run-process.js';
 
@@ -14,24 +14,22 @@ async function loadWith({ url, fixtures }: Run, options: LoadOptions): Promise<P
 
 export const online: LoadPath = {
   name: 'online',
+  kind: 'ours',
   about: 'scale-seed, its default: COPY into staging, merge, foreign keys by set',
   load: (run) => loadWith(run, {}),
 };
 
 export const exclusive: LoadPath = {
   name: 'exclusive',
+  kind: 'ours',
   about: 'scale-seed --mode exclusive: plain indexes rebuilt in the same transaction',
   load: (run) => loadWith(run, { mode: 'exclusive' }),
 };
 
-export const parts: LoadPath = {
-  name: 'parts',
-  about: 'scale-seed with two sessions a fixture, each part commits on its own',
-  load: (run) => loadWith(run, { jobs: 2 * run.fixtures.length }),
-};
-
 export const rerun: LoadPath = {
   name: 'rerun',
+  kind: 'ours',
+  sendsNothing: true,
   about: 'scale-seed on a database where every row stands already',
   prepare: async ({ url, fixtures }) => {
     await load({ databaseUrl: url, fixtures });
@@ -41,6 +39,7 @@ export const rerun: LoadPath = {
 
 export const onlineProcess: LoadPath = {
   name: 'online-process',
+  kind: 'ours',
   about: 'scale-seed load --no-settle as a whole process, from start to exit',
   reference: 'published-process',
   load: async ({ url, fixtures }) => {
@@ -49,7 +48,7 @@ export const onlineProcess: LoadPath = {
     );
     const named = sized.length > 0 ? [] : fixtures.map(({ name }) => name);
     const args = ['load', ...named, ...sized, '--no-settle', '--quiet'];
-    await runProcess(process.execPath, [process.argv[1]!, ...args], { DATABASE_URL: url });
+    await runProcess(process.execPath, [CLI, ...args], { DATABASE_URL: url });
     return undefined;
   },
 };

@@ -11,6 +11,7 @@ const publishedSql = (fixture: Fixture): string => `${insertSeries(fixture, quot
 /** The reference of every ratio. */
 export const published: LoadPath = {
   name: 'published',
+  kind: 'published',
   about: 'one INSERT ... SELECT FROM generate_series ... ON CONFLICT a fixture: no row crosses a socket',
   load: async ({ client, fixtures }) => {
     for (const fixture of fixtures) await client.query(publishedSql(fixture));
@@ -21,6 +22,7 @@ export const published: LoadPath = {
 /** The same as its users run it: a process from start to exit. */
 export const publishedProcess: LoadPath = {
   name: 'published-process',
+  kind: 'published',
   about: 'the same, as psql -f runs it: a whole process',
   reference: 'published-process',
   unavailable: () => notInstalled('psql'),

@@ -17,11 +17,15 @@ function rowsOf({ paths }: SizeResult): string[][] {
       ratio === undefined ? '-' : ratio.median.toFixed(2),
       ratio === undefined ? '-' : intervalOf(ratio, (value) => value.toFixed(2)),
       ratio?.to ?? '-',
-      formatCount(rowsPerSecond),
+      rowsPerSecond === undefined ? '-' : formatCount(rowsPerSecond),
     ]);
 }
 
-function intervalOf({ interval: [low, high] }: MedianEstimate, format: (value: number) => string): string {
+/** The ends of an interval, such as `0.46 to 0.52`. */
+export function intervalOf(
+  { interval: [low, high] }: MedianEstimate,
+  format: (value: number) => string,
+): string {
   return `${format(low)} to ${format(high)}`;
 }
 
@@ -31,7 +35,7 @@ export function renderTables(result: BenchResult): string {
     const skipped = size.skipped.map(({ name, reason }) => `skipped ${name}: ${reason}\n`).join('');
     return `${size.size}: ${formatCount(size.rows)} rows\n\n${alignColumns([HEAD, ...rowsOf(size)], [1, 2, 3, 4, 6])}${skipped}`;
   });
-  return `${tables.join('\n')}\n${describeMachine(result)}\n`;
+  return `${tables.join('\n')}\n${describeRun(result)}\n`;
 }
 
 /** The result as Markdown. */
@@ -41,7 +45,7 @@ export function renderMarkdownTables(result: BenchResult): string {
     (size) =>
       `#### ${size.size}: ${formatCount(size.rows)} rows\n\n${line(HEAD)}${line(['---', '---:', '---:', '---:', '---:', '---', '---:'])}${rowsOf(size).map(line).join('')}`,
   );
-  return `${tables.join('\n')}\n${describeMachine(result)}\n`;
+  return `${tables.join('\n')}\n${describeRun(result)}\n`;
 }
 
 /** What `--compare` found, for a terminal. */
@@ -56,7 +60,8 @@ export function renderComparison(comparisons: readonly Comparison[]): string {
   return alignColumns([['size', 'path', 'new/old', 'p', 'verdict'], ...rows], [2, 3]);
 }
 
-export function describeMachine({ machine, server, sizes }: BenchResult): string {
+/** The machine, the server and the number of rounds, in a line. */
+export function describeRun({ machine, server, sizes }: BenchResult): string {
   const samples = sizes[0]?.paths[0]?.samplesMs ?? [];
   const percent = Math.floor(estimateMedian(samples).confidence * 100);
   const intervals = samples.length > 1 ? `, with ${percent} % intervals` : '';

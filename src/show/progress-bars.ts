@@ -1,80 +1,92 @@
-import { clearScreenDown } from 'node:readline';
+import { Writable } from 'node:stream';
 import type { WriteStream } from 'node:tty';
 import { MultiBar, type SingleBar } from 'cli-progress';
-import { followRun, type Task } from './follow-run.js';
-import { nameWidthOf, progressLine } from './progress-line.js';
-import type { Display } from './progress.js';
+import type { RunEvent } from '../report/events.js';
+import { formatClock, formatCount } from '../report/units.js';
+import { lineOf } from './progress-line.js';
+
+/** What a bar is for: a fixture, or what follows the fixtures and counts no rows. */
+interface Task {
+  name: string;
+  schema: string | undefined;
+  phase: string;
+}
+
+/** Bars that a log gets at a time. */
+const MAX_IN_LOG = 4;
 
 /**
- * A bar for each task on a terminal, redrawn ten times a second. Only as many as the terminal has lines for, and of many
- * schemas those at work: a task that is done then leaves its bar to the next. `keep` leaves the last picture there when the run is over.
+ * A bar for each task: redrawn on a terminal, written every five seconds to a log. One that is done leaves its bar to the
+ * next step of its fixture, or to any where schemas are many or lines few. `keep` leaves the last picture on the terminal.
  */
-export function showBars(stream: WriteStream, { keep }: { keep: boolean }): Display {
-  const now = (): number => performance.now();
-  const run = followRun(now);
-  const shown = new Map<SingleBar, Task>();
-  let printing = false;
+export function showBars(stream: WriteStream, { terminal, keep }: { terminal: boolean; keep: boolean }) {
+  const bars = new Map<SingleBar, Task>();
+  // No terminal to the library, even where the stream is a dumb one.
+  const plain = Object.assign(new Writable(), { write: (text: string) => stream.write(text) });
   const multi = new MultiBar({
-    stream,
-    format: (_options, _parameters, { task }: { task: Task }) =>
-      progressLine(task, {
-        columns: stream.columns,
-        nameWidth: nameWidthOf([...shown.values()]),
-        nowMs: now(),
-      }),
+    stream: terminal ? stream : plain,
+    format(options, params, { name, phase }: Task) {
+      const widest = Math.max(...[...bars.values()].map((task) => task.name.length));
+      const width = Math.min(widest, Math.max(8, params.maxWidth - 16));
+      return lineOf(options, params, { name: name.slice(0, width).padEnd(width), phase });
+    },
+    formatTime: (seconds) => formatClock(1000 * seconds),
+    formatValue: (value) => formatCount(value).padStart(3),
     hideCursor: true,
-    clearOnComplete: !keep,
+    clearOnComplete: !terminal || !keep,
+    emptyOnZero: true,
     forceRedraw: true,
-    // Lines never reach the edge; notices that do shall go on in the next.
-    linewrap: true,
-    gracefulExit: false,
-  });
-  multi.on('redraw-pre', () => {
-    if (printing) clearScreenDown(stream);
+    linewrap: true, // the terminal's own stays on, for notices
+    noTTYOutput: true,
+    notTTYSchedule: 5000,
   });
 
-  function place(task: Task): void {
-    if ([...shown.values()].includes(task)) return;
-    const full = shown.size >= Math.max(1, stream.rows - 2);
-    // Many schemas would fill the terminal with what is done.
-    const free =
-      full || task.schema !== undefined
-        ? [...shown].find(([, { phase }]) => phase === 'done')?.[0]
-        : undefined;
-    if (free !== undefined) {
-      free.update({ task });
-      shown.set(free, task);
-    } else if (!full) shown.set(multi.create(1, 0, { task }), task);
+  /** A bar for a task, whose phase it keeps from then on; none where there is no room. */
+  function begin(task: Task, totalRows: number): SingleBar | undefined {
+    const full = bars.size >= (terminal ? Math.max(1, (stream.rows || 24) - 2) : MAX_IN_LOG);
+    const anyone = full || task.schema !== undefined;
+    const done = [...bars].find(([bar, { name }]) => !bar.isActive && (anyone || name === task.name))?.[0];
+    if (full && done === undefined) return undefined;
+    const bar = done ?? multi.create(totalRows, 0, task);
+    bar.start(totalRows, 0, task);
+    bars.set(bar, task);
+    return bar;
   }
 
-  function print(line: string): void {
-    multi.log(`${line}\n`);
-    printing = true;
-    multi.update();
-    printing = false;
+  function step(event: Exclude<RunEvent, { type: 'notice' | 'confirmation' }>): void {
+    const { type, schema } = event;
+    const own = 'fixture' in event ? event.fixture : type;
+    const name = schema === undefined ? own : `${schema}.${own}`;
+    const working = [...bars].filter(([bar, task]) => bar.isActive && task.schema === schema);
+    // What counts no rows has no event for its end.
+    for (const [bar, task] of working)
+      if (type === 'end' || (bar.getTotal() === 0 && task.name !== name)) bar.stop();
+    const known = working.find(([, task]) => task.name === name)?.[0];
+    if (type === 'end') return;
+    if (type === 'done') {
+      known?.update(known.getTotal(), { phase: type });
+      return known?.stop();
+    }
+    const phase = type === 'settle' ? event.table : type === 'measure' ? `round ${event.round}` : event.phase;
+    const bar = known ?? begin({ name, schema, phase }, 'totalRows' in event ? event.totalRows : 0);
+    // Copy and merge take turns, batch after batch: from the first merge on, what counts is the rows that stand.
+    if (bar === undefined || (phase === 'copy' && bars.get(bar)?.phase !== phase)) return;
+    if (type === 'progress') bar.update(event.rows, { phase });
+    else bar.update({ phase });
   }
 
   function stop(): void {
     process.off('exit', stop);
-    if (shown.size === 0) return;
-    for (const [bar, { phase }] of shown) {
-      if (phase === 'settle' || phase === 'measure') multi.remove(bar);
-    }
-    multi.stop();
-    shown.clear();
+    if (multi.isActive) multi.stop();
+  }
+
+  function print(line: string): void {
+    if (!terminal || !multi.isActive) return void stream.write(`${line}\n`);
+    multi.log(`\x1b[J${line}\n`);
+    multi.update();
   }
 
   // However the process ends, the cursor comes back.
   process.once('exit', stop);
-  return {
-    step: (event) => {
-      place(run.step(event));
-    },
-    end: run.end,
-    print: (line) => {
-      if (shown.size === 0) stream.write(`${line}\n`);
-      else print(line);
-    },
-    stop,
-  };
+  return { step, print, stop };
 }

@@ -2,18 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { findLeftovers, type Allowed } from './checks.js';
 import { LOADER } from './place.js';
-import type { Trial } from './trial.js';
+import type { Fault, Trial } from './trial.js';
 
 /** A way in which a load can go wrong. */
-export interface Fault {
-  name: string;
-  /** Loads once or more while the fault happens; says how the loaders may end. */
-  happen: (trial: Trial) => Promise<Allowed>;
-  /** The fixtures are loaded in parts, so that each part is all or nothing, but not the whole. */
-  parts?: true;
-  needsFullDisk?: true;
-}
-
 const LOST: Allowed = {
   codes: [0, 1],
   message: /terminat|connection|ECONNRE|EPIPE|socket|recovery|starting up|shutting down|57P0|crash/i,
@@ -91,11 +82,6 @@ export const FAULTS: readonly Fault[] = [
     happen: (trial) => kill(trial, trial.load()),
   },
   {
-    name: 'kill -9 of a load in parts',
-    parts: true,
-    happen: (trial) => kill(trial, trial.load('--jobs', '6')),
-  },
-  {
     name: 'kill -9 of a reset',
     happen: (trial) => kill(trial, trial.reset()),
   },
@@ -115,17 +101,6 @@ export const FAULTS: readonly Fault[] = [
     name: 'pg_terminate_backend',
     happen: async (trial) => {
       const loading = trial.load();
-      await trial.moment();
-      await terminate(trial);
-      await loading;
-      return LOST;
-    },
-  },
-  {
-    name: 'pg_terminate_backend of a load in parts',
-    parts: true,
-    happen: async (trial) => {
-      const loading = trial.load('--jobs', '6');
       await trial.moment();
       await terminate(trial);
       await loading;

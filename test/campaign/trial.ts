@@ -11,7 +11,6 @@ import {
   partial,
   type Allowed,
 } from './checks.js';
-import type { Fault } from './faults.js';
 import { LOADER, STANDING, type Place, type Standing } from './place.js';
 import { Random } from './random.js';
 
@@ -42,6 +41,14 @@ export interface Trial {
   clock: () => () => void;
   /** A setting of the loader's role. */
   set: (name: string, value: string) => Promise<void>;
+}
+
+/** Something that goes wrong while a load is under way. */
+export interface Fault {
+  name: string;
+  /** Loads once or more while the fault happens; says how the loaders may end. */
+  happen: (trial: Trial) => Promise<Allowed>;
+  needsFullDisk?: true;
 }
 
 /** What must not be found after a trial; each is a column of the table. */
@@ -84,9 +91,7 @@ export async function runTrial(
   const before = await countFleet(place, database);
   const whole = { scale_certs: place.fleet.certs, scale_agents: place.fleet.agents };
   const structure = await describeStructure(place, database);
-  const bystanders = startBystanders(place, database, (seen) =>
-    fault.parts === true ? [] : partial(seen, before, whole),
-  );
+  const bystanders = startBystanders(place, database, (seen) => partial(seen, before, whole));
 
   let port = place.port();
   let clockedMs: number | undefined;
@@ -147,7 +152,7 @@ export async function runTrial(
   await place.revive();
   const seen = await bystanders.stop();
   const fleet = await countFleet(place, database);
-  if (fault.parts !== true) note('partial', partial(fleet, before, whole));
+  note('partial', partial(fleet, before, whole));
   note('partial', seen.complaints);
   for (const outcome of outcomes) note('exit', judgeOutcome(outcome, allowed, fleet, before, whole));
   note('structure', await checkStructure());

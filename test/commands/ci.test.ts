@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { SaxesParser } from 'saxes';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { BenchmarkEntry } from '../../src/judge/benchmark.js';
@@ -115,10 +115,10 @@ describe('a run that does not pass', () => {
     expect(stdout).toMatch(/^Over budget: scale_agents, scale_certs\n/);
     expect(stdout).not.toContain('::');
     expect(stderr).toMatch(
-      /^::error title=scale-seed ci%3A budget::\d+ ms of 0 ms: every row stood already/m,
+      /^::error title=scale-seed ci%3A budget::the load took \d+ ms, and 0 ms is the budget: every row stood already/m,
     );
     expect(stderr).toMatch(
-      /^::error title=scale-seed ci%3A budget-ratio::\d+\.\d\d of 0\.00: the interval of 6/m,
+      /^::error title=scale-seed ci%3A budget-ratio::the load took \d+\.\d\d of the reference load's time, and 0\.00 is the limit: the interval of \d/m,
     );
     expect(await read('junit.xml')).toContain('tests="6" failures="2" errors="0" skipped="0"');
     expect(await read('step.md')).toMatch(/^### Over budget: /);
@@ -128,12 +128,9 @@ describe('a run that does not pass', () => {
   it('exits 3 where it has regressed', async () => {
     await ci([...SMALL, '--budget-ratio', '1000', '--output', file('before.json')]);
     const before = JSON.parse(await read('before.json')) as CiReport;
-    before.reference!.median = 0.001;
+    Object.assign(before.reference!, { median: 0.001, interval: [0.001, 0.001] });
     await writeFile(file('before.json'), JSON.stringify(before));
-    const { code, stdout } = await ci([
-      ...SMALL,
-      ...['--budget-ratio', '1000', '--baseline', file('before.json')],
-    ]);
+    const { code, stdout } = await ci([...SMALL, ...['--baseline', file('before.json')]]);
     expect(code).toBe(3);
     expect(stdout).toMatch(/^Regressed: /);
   });
@@ -168,7 +165,7 @@ describe('a run that does not pass', () => {
     expect(stderr).toContain(`scale-seed: ${message}\n`);
     const junit = await read('junit.xml');
     expectWellFormed(junit);
-    expect(junit).toContain(`<error message="${message}`);
+    expect(junit).toContain(`<error type="scale-seed.load" message="${message}`);
     expect(await read('step.md')).toContain(`### Failed: scale-seed ci\n\n    ${message}\n`);
   });
 
@@ -198,6 +195,58 @@ describe('a run that does not pass', () => {
     expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(/this is a bug|\n\s+at /);
     expect(code).toBe(2);
+  });
+
+  it.each<[string, () => string[], RegExp]>([
+    ['a folder', () => ['--output', file('.')], /--output .* cannot be written: it is a folder/],
+    ['a folder for JUnit', () => ['--junit', file('.')], /--junit .* cannot be written: it is a folder/],
+    ['a folder that is not there', () => ['--summary', '/nowhere/a.md'], /--summary .* cannot be written/],
+    [
+      'one file for two',
+      () => [
+        '--output',
+        file('both.json'),
+        '--benchmark',
+        join(file('.'), '..', basename(folder), 'both.json'),
+      ],
+      /--output and --benchmark name one file/,
+    ],
+    [
+      'one file for two by a link',
+      () => ['--output', file('there.json'), '--junit', file('link.json')],
+      /--output and --junit name one file/,
+    ],
+  ])('exits 2 for %s, before anything is loaded', async (_, args, message) => {
+    await writeFile(file('there.json'), '');
+    await symlink(file('there.json'), file('link.json')).catch(() => undefined);
+    await database.query(`delete from agents where id like 'ag-scale-%'`);
+    const { code, stdout, stderr } = await ci([...SMALL, ...args()]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(message);
+    expect(await database.value('select count(*) from agents')).toBe('0');
+  });
+
+  it('is a warning where only GitHub’s own summary cannot be written', async () => {
+    const env = { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: '/nowhere/step.md' };
+    const { code, stderr } = await ci([...SMALL], env);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^::warning title=scale-seed ci%3A no summary::/m);
+  });
+
+  it('is a report too, and the only one on standard output', async () => {
+    const args = [...SMALL, '--schema', 'nowhere'];
+    const failed = await ci([...args, '--format', 'json', '--output', file('failed.json')]);
+    expect(failed.code).toBe(1);
+    const report = JSON.parse(failed.stdout) as CiReport;
+    expect(report).toMatchObject({
+      version: 1,
+      command: 'ci',
+      failures: [{ code: 'schema', message: 'there is no schema nowhere', state: 'nothing was changed' }],
+    });
+    expect(matchesSchema(report), JSON.stringify(matchesSchema.errors)).toBe(true);
+    expect(JSON.parse(await read('failed.json'))).toEqual(report);
+    const { stdout } = await ci([...SMALL, '--output', '-']);
+    expect(JSON.parse(stdout)).toMatchObject({ command: 'ci', failures: [] });
   });
 
   it('exits 2 for a baseline of another mode, before anything is loaded', async () => {

@@ -1,23 +1,24 @@
 import pg from 'pg';
 import { SCHEMA_SQL } from '../src/embedded/schema.js';
+import { seedParents } from '../src/index.js';
 import { quote } from '../src/postgres/quote.js';
 import { resolveTarget } from '../src/postgres/target.js';
-import { seedParents } from '../src/run/context.js';
 
-/** Where a run takes place: made fresh for it, gone afterwards. */
-interface Place {
+/** A migrated database or schema without a fixture's row in it, and a connection to it. */
+interface Sandbox {
   url: string;
   client: pg.Client;
   close: () => Promise<void>;
 }
 
-export interface Places {
-  fresh: () => Promise<Place>;
+/** Gives a fresh sandbox for every run, in place of the last one; closing takes everything away. */
+export interface Sandboxes {
+  fresh: () => Promise<Sandbox>;
   close: () => Promise<void>;
 }
 
 /** Fresh databases on a server of our own, each a clone of a migrated template. */
-export async function freshDatabases(serverUrl: string): Promise<Places> {
+export async function freshDatabases(serverUrl: string): Promise<Sandboxes> {
   const [template, run] = ['scale_seed_bench_template', 'scale_seed_bench'];
   const admin = await open(withDatabase(serverUrl, 'postgres'));
   const drop = async (name: string): Promise<void> => {
@@ -44,7 +45,7 @@ export async function freshDatabases(serverUrl: string): Promise<Places> {
 }
 
 /** A scratch schema in a database of the user's own, made again for every run; nothing else there is touched. */
-export async function scratchSchemas(databaseUrl: string): Promise<Places> {
+export async function scratchSchemas(databaseUrl: string): Promise<Sandboxes> {
   const schema = 'scale_seed_bench';
   const url = new URL(databaseUrl);
   url.searchParams.set('options', `-csearch_path=${schema}`);
@@ -77,11 +78,16 @@ export function withPassword(databaseUrl: string): string {
   return url.href;
 }
 
+/** Makes the tables of a fleet, and the rows that fixtures refer to, in a schema that is the first of the search path. */
+export async function createTables(client: pg.Client, schema: string): Promise<void> {
+  await client.query(SCHEMA_SQL);
+  await seedParents(client, schema);
+}
+
 async function migrate(url: string, schema = 'public'): Promise<void> {
   const client = await open(url);
   try {
-    await client.query(SCHEMA_SQL);
-    await seedParents(client, schema);
+    await createTables(client, schema);
   } finally {
     await client.end();
   }

@@ -1,0 +1,36 @@
+import { ScaleSeedError } from '../src/errors.js';
+import type { LoadPath } from './load-path.js';
+import { PATHS, QUICK } from './paths/index.js';
+import type { SizeResult } from './result.js';
+
+/**
+ * The paths that are named and can run here, and why the others can't; slow ones have to be named above their limit.
+ *
+ * @throws ScaleSeedError `usage` for a name that is unknown.
+ */
+export async function choosePaths(
+  names: readonly string[] | undefined,
+  rows: number,
+): Promise<{ paths: LoadPath[]; skipped: SizeResult['skipped'] }> {
+  const all = names?.[0] === 'all';
+  const wanted = all ? PATHS : (names ?? QUICK).map(findPath);
+  const paths: LoadPath[] = [];
+  const skipped: SizeResult['skipped'] = [];
+  for (const path of wanted) {
+    const tooMany = (all || names === undefined) && path.maxRows !== undefined && rows > path.maxRows;
+    const reason = tooMany ? `too slow for ${rows} rows: name it to have it run` : await path.unavailable?.();
+    if (reason === undefined) paths.push(path);
+    else skipped.push({ name: path.name, reason });
+  }
+  return { paths, skipped };
+}
+
+function findPath(name: string): LoadPath {
+  const path = PATHS.find((candidate) => candidate.name === name);
+  if (path !== undefined) return path;
+  throw new ScaleSeedError(`there is no load path ${name}`, {
+    code: 'usage',
+    phase: 'configure',
+    hint: `paths are all, ${PATHS.map((known) => known.name).join(', ')}`,
+  });
+}
