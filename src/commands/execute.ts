@@ -35,8 +35,9 @@ export async function underControl<R>(flags: ProgressFlags, run: Run<R>): Promis
   keepHeapSmall();
   const interruption = onInterrupt();
   const progress = await showProgress(process.stderr, {
-    progress: flags.progress && flags.quiet !== true,
+    progress: flags.progress && flags.quiet !== true && flags.verbose !== true,
     notices: flags.quiet !== true,
+    trace: flags.verbose === true,
     // The report's table takes the bars' place, unless it goes elsewhere.
     keep: !process.stdout.isTTY,
   });

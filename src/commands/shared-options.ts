@@ -35,6 +35,7 @@ export interface OutputFlags extends ProgressFlags {
 /** Options that say what is told on standard error, as commander parses them. */
 export interface ProgressFlags {
   quiet?: true;
+  verbose?: true;
   progress: boolean;
 }
 
@@ -105,7 +106,8 @@ export function withProgressFlags(command: Command): Command {
   return command
     .optionsGroup('Output:')
     .option('--quiet', 'no progress and no notices on standard error')
-    .option('--no-progress', 'no progress on standard error');
+    .option('--no-progress', 'no progress on standard error')
+    .addOption(new Option('--verbose', 'each step with its time on standard error').conflicts(['quiet']));
 }
 
 /** The fixtures that the flags choose, and those of the user's own that are known by it, chosen or not. */

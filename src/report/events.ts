@@ -10,6 +10,7 @@ export type RunEvent = {
   schema?: string;
 } & (
   | { type: 'notice'; message: string }
+  | { type: 'stage'; stage: 'connect' | 'prepare' | 'work' | 'settle' | 'end' }
   | { type: 'phase'; fixture: string; table: string; phase: Phase; totalRows: number }
   | { type: 'progress'; fixture: string; phase: Phase; rows: number; totalRows: number }
   | { type: 'done'; fixture: string }

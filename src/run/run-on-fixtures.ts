@@ -1,6 +1,7 @@
 import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import { SETS } from '../fixtures/registry.js';
+import type { RunEvent } from '../report/events.js';
 import { REPORT_VERSION, type ReportBase } from '../report/result.js';
 import type { RunContext } from './context.js';
 import { errorOf, failuresOf, fleetsIn, prepareFleets, unchanged, workOnFleets } from './fleet.js';
@@ -49,6 +50,10 @@ export async function runOnFixtures<Result>(
   const jobs = jobsOf(options.jobs);
   const startedAt = new Date().toISOString();
   const total = stopwatch();
+  const enter = (stage: Extract<RunEvent, { type: 'stage' }>['stage']): void => {
+    context.onEvent({ type: 'stage', stage });
+  };
+  enter('connect');
   const patience = new Patience(context, options.waitMs ?? 0);
   const sessions = new Sessions(context);
   try {
@@ -62,17 +67,20 @@ export async function runOnFixtures<Result>(
       const error = fleets.length === 1 ? errorOf(fleets[0]!) : undefined;
       if (error !== undefined) throw error;
     };
+    enter('prepare');
     await prepareFleets(crew, fleets, patience, fixtures, plan);
     failFast();
     // Whatever was waited for, times hang on the start of the work.
     if (patience.waitedMs > 0) crew.server = await askServer(await sessions.at(0));
     const connectMs = total() - patience.waitedMs;
 
+    enter('work');
     const working = stopwatch();
     await workOnFleets(crew, fleets, { inTurn: plan.inTurn, stop: fleets.length === 1 }, plan.work);
     failFast();
     const workMs = working();
 
+    enter('settle');
     const settling = stopwatch();
     const tasks = fleets.flatMap((fleet) => fleet.tasks);
     const changed = tasks.filter(({ done }) => done !== undefined && plan.changed(done.result));
@@ -99,6 +107,7 @@ export async function runOnFixtures<Result>(
     };
   } finally {
     await sessions.close();
+    enter('end');
   }
 }
 

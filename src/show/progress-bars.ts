@@ -53,7 +53,7 @@ export function showBars(stream: WriteStream, { terminal, keep }: { terminal: bo
     return bar;
   }
 
-  function step(event: Exclude<RunEvent, { type: 'notice' | 'confirmation' }>): void {
+  function step(event: Exclude<RunEvent, { type: 'notice' | 'confirmation' | 'stage' }>): void {
     const { type, schema } = event;
     const own = 'fixture' in event ? event.fixture : type;
     const name = schema === undefined ? own : `${schema}.${own}`;

@@ -7,7 +7,7 @@ import type { RunEvent } from '../../src/index.js';
 import { showProgress } from '../../src/show/progress.js';
 
 const TERMINAL = { columns: 80, rows: 24, isTTY: true };
-const SHOWN = { progress: true, notices: true, keep: false };
+const SHOWN = { progress: true, notices: true, trace: false, keep: false };
 
 /** A run that is shown on a stream with such properties; `frame` is what ten times a second, or five seconds in a log, add. */
 async function shownOn(properties: object, options: Partial<typeof SHOWN> = {}) {
@@ -239,12 +239,12 @@ describe('bars', () => {
     stop();
     vi.advanceTimersByTime(60_000);
     expect(written()).toBe(before);
-    expect(before).toMatch(/^a notice\n/);
+    expect(before).toMatch(/^scale-seed: a notice\n/);
     expect(before).not.toContain('\x1b');
   });
 
   it.each([
-    ['--no-progress', { progress: false }, 'a notice\nit stands\n'],
+    ['--no-progress', { progress: false }, 'scale-seed: a notice\nit stands\n'],
     ['--quiet', { progress: false, notices: false }, 'it stands\n'],
   ])('are not there with %s', async (_, options, said) => {
     const { tell, written, stop } = await shownOn(TERMINAL, options);
