@@ -1,6 +1,6 @@
 import v8 from 'node:v8';
 import type { OnEvent } from '../report/events.js';
-import { REPORT_VERSION, type FailureReport, type Report } from '../report/result.js';
+import { REPORT_VERSION, type FailureReport, type Report, type ReportJson } from '../report/result.js';
 import { renderMarkdown } from '../show/markdown.js';
 import { showProgress } from '../show/progress.js';
 import { renderText } from '../show/text.js';
@@ -58,7 +58,7 @@ function keepHeapSmall(): void {
   v8.setFlagsFromString('--heap-growing-percent=30');
 }
 
-const jsonOf = (report: Report | FailureReport): string => `${JSON.stringify(report, null, 2)}\n`;
+const jsonOf = (report: ReportJson): string => `${JSON.stringify(report, null, 2)}\n`;
 
 async function publish(report: Report, { format, output }: OutputFlags): Promise<void> {
   if (output !== undefined) await writeResult('output', output, jsonOf(report));
