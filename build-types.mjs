@@ -9,7 +9,11 @@ const TSCONFIG = 'tsconfig.json';
 
 /** Where nothing is imported, a program type-checks without the types of packages that it does not use, such as @types/pg. */
 async function declare() {
-  const bundle = await rollup({ input: 'src/index.ts', plugins: [dts({ tsconfig: TSCONFIG })] });
+  const bundle = await rollup({
+    input: 'src/index.ts',
+    external: /^node:/,
+    plugins: [dts({ tsconfig: TSCONFIG })],
+  });
   const { output } = await bundle.write({ file: 'dist/index.d.ts' });
   const imports = output.flatMap((file) => file.imports ?? []);
   if (imports.length > 0)
