@@ -32,23 +32,6 @@ describe('load', () => {
     expect(await database.value('select count(*) from agents')).toBe('85000');
   });
 
-  it.each([
-    ['a mode that there is not', { mode: 'fast' }, /mode must be online or exclusive, not fast/],
-    ['no jobs', { jobs: 0 }, /jobs must be a whole number from 1, not 0/],
-    [
-      'a name for a fixture',
-      { fixtures: ['02_agent_fleet'] },
-      /fixtures must be a list of what defineFixture/,
-    ],
-  ])('refuses %s', async (_, options, message) => {
-    const given = { databaseUrl: database.url, ...options } as unknown as LoadOptions;
-    await expect(load(given)).rejects.toMatchObject({
-      name: 'ScaleSeedError',
-      code: 'usage',
-      message: expect.stringMatching(message) as string,
-    });
-  });
-
   it('changes nothing the second time', async () => {
     const before = await contents();
     const report = await load({ databaseUrl: database.url });
