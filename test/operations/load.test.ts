@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import { chooseFixtures } from '../../src/fixtures/registry.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
-import { load, type LoadOptions } from '../../src/operations/load.js';
+import { load } from '../../src/operations/load.js';
 import { useDatabase } from '../support/database.js';
 import { differenceSql } from '../support/oracle.js';
 
