@@ -1,5 +1,4 @@
 import { setMaxListeners } from 'node:events';
-import type pg from 'pg';
 import { messageOf } from '../errors.js';
 import type { OnEvent } from '../report/events.js';
 import { ALL_PARENTS } from '../fixtures/parents.js';
@@ -61,8 +60,11 @@ async function onOwnServer<T>(
 }
 
 /** Gives a fresh embedded database the parents that the shipped fixtures name. */
-export function seedParents(client: pg.ClientBase, schema = 'public'): Promise<void> {
-  return createParents({ query: (sql, values) => client.query(sql, values) }, ALL_PARENTS, schema);
+export function seedParents(
+  client: { query(sql: string, values?: unknown[]): Promise<unknown> },
+  schema = 'public',
+): Promise<void> {
+  return createParents(client, ALL_PARENTS, schema);
 }
 
 /**
