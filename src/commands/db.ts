@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { EmbeddedStatus } from '../embedded/index.js';
+import type * as embedded from '../embedded/index.js';
 import { seedParents } from '../run/with-database.js';
 import { ScaleSeedError } from '../errors.js';
 import { confirmOnTerminal } from './confirm.js';
@@ -8,40 +8,40 @@ import { withHelp } from './help.js';
 import { onInterrupt } from './interrupt.js';
 import { choiceOption, parsePort } from './parse.js';
 
-/** Loaded when it is asked for: most commands have no use for it. */
-const embedded = () => import('../embedded/index.js');
-
 interface DbFlags {
   dataDirectory?: string;
   port?: number;
   migrations?: string;
   format: 'text' | 'json';
   yes?: true;
+  signal: AbortSignal;
 }
 
-type Action = (flags: DbFlags & { signal: AbortSignal }) => Promise<void>;
+type Action = (server: typeof embedded, flags: DbFlags) => Promise<void>;
+
+const WHERE = "the server's directory (default: SCALE_SEED_DATA_DIR, or the platform's)";
 
 /** `scale-seed db`. */
 export function registerDb(program: Command): void {
-  const db = program
-    .command('db')
-    .description('the embedded server, for use with psql or the other commands');
+  const db = program.command('db');
+  db.description('the embedded server, for use with psql or the other commands');
   const add = (name: string, description: string, action: Action): Command =>
     db
       .command(name)
       .description(description)
-      .option(
-        '--data-directory <dir>',
-        "the server's directory (default: SCALE_SEED_DATA_DIR, or the platform's)",
-      )
-      .action((flags: DbFlags) => untilInterrupted(action, flags));
+      .option('--data-directory <dir>', WHERE)
+      .action((flags: Omit<DbFlags, 'signal'>) => perform(action, flags));
   add('start', 'start it; it runs until `db stop`', start)
     .option('--port <port>', 'on 127.0.0.1 (default: that of last time)', parsePort)
     .option('--migrations <dir>', "migrate with a certctl checkout's own files");
-  add('stop', 'stop it', stop);
-  add('status', 'whether it runs, and where', status).addOption(
-    choiceOption('--format <format>', 'of the answer', ['text', 'json']).default('text'),
-  );
+  add('stop', 'stop it', async ({ stopEmbedded }, flags) => {
+    say((await stopEmbedded(flags)) ? 'stopped' : 'it was not running');
+  });
+  const format = choiceOption('--format <format>', 'of the answer', ['text', 'json']).default('text');
+  add('status', 'whether it runs, and where', async ({ embeddedStatus }, flags) => {
+    const found = await embeddedStatus(flags);
+    print(flags.format === 'json' ? JSON.stringify(found, null, 2) : describe(found));
+  }).addOption(format);
   add('url', 'its URL; the password is in a file that the URL names', url);
   add('destroy', 'stop it and remove its data', destroy).option('--yes', 'do not ask');
   withHelp(db, [
@@ -52,57 +52,40 @@ export function registerDb(program: Command): void {
   ]);
 }
 
-async function untilInterrupted(action: Action, flags: DbFlags): Promise<void> {
+/** The server's code is loaded only here: most commands have no use for it. */
+async function perform(action: Action, flags: Omit<DbFlags, 'signal'>): Promise<void> {
   const { signal, off } = onInterrupt();
-  await action({ ...flags, signal }).finally(off);
+  await action(await import('../embedded/index.js'), { ...flags, signal }).finally(off);
   process.exitCode = EXIT.done;
 }
 
-const start: Action = async (flags) => {
-  const { startEmbedded } = await embedded();
+const start: Action = async ({ startEmbedded }, flags) => {
   const server = await startEmbedded({ ...flags, keepRunning: true, seed: seedParents, onNotice: say });
   await server.stop();
   say(`PostgreSQL ${server.version} ${server.startedHere ? 'started' : 'was running already'}`);
-  process.stdout.write(`${server.url}\n`);
+  print(server.url);
 };
 
-const stop: Action = async (flags) => {
-  const { stopEmbedded } = await embedded();
-  say((await stopEmbedded(flags)) ? 'stopped' : 'it was not running');
-};
-
-const status: Action = async (flags) => {
-  const { embeddedStatus } = await embedded();
+const url: Action = async ({ embeddedStatus }, flags) => {
   const found = await embeddedStatus(flags);
-  process.stdout.write(flags.format === 'json' ? `${JSON.stringify(found, null, 2)}\n` : describe(found));
+  const context = { code: 'embedded', phase: 'embedded', hint: '`scale-seed db start` starts it' } as const;
+  if (!found.url) throw new ScaleSeedError('the embedded server is not running', context);
+  print(found.url);
 };
 
-const url: Action = async (flags) => {
-  const { embeddedStatus } = await embedded();
-  const found = await embeddedStatus(flags);
-  if (found.url === undefined) {
-    const hint = '`scale-seed db start` starts it';
-    const code = { code: 'embedded', phase: 'embedded' } as const;
-    throw new ScaleSeedError('the embedded server is not running', { ...code, hint });
-  }
-  process.stdout.write(`${found.url}\n`);
-};
-
-const destroy: Action = async (flags) => {
-  const { embeddedStatus, destroyEmbedded } = await embedded();
+const destroy: Action = async ({ embeddedStatus, destroyEmbedded }, flags) => {
   const { dataDirectory } = await embeddedStatus(flags);
   const question = `Remove ${dataDirectory} and all that is in it?`;
-  const agreed = flags.yes === true || (await confirmOnTerminal(question, flags.signal));
+  const agreed = flags.yes ?? (await confirmOnTerminal(question, flags.signal));
   say(agreed && (await destroyEmbedded(flags)) ? `removed ${dataDirectory}` : 'nothing was removed');
 };
 
-function describe({ initialised, running, dataDirectory, version, port, pid, url }: EmbeddedStatus): string {
-  if (running)
-    return `running: PostgreSQL ${version ?? ''}, port ${port ?? ''}, pid ${pid ?? ''}, ${dataDirectory}\n${url ?? ''}\n`;
-  if (initialised) return `stopped; its directory is ${dataDirectory}\n`;
-  return `not initialised; its directory would be ${dataDirectory}\n`;
+function describe({ initialised, running, dataDirectory, ...server }: embedded.EmbeddedStatus): string {
+  const { version = '', port = '', pid = '', url = '' } = server;
+  if (running) return `running: PostgreSQL ${version}, port ${port}, pid ${pid}, ${dataDirectory}\n${url}`;
+  if (initialised) return `stopped; its directory is ${dataDirectory}`;
+  return `not initialised; its directory would be ${dataDirectory}`;
 }
 
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
-}
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+const print = (text: string): void => void process.stdout.write(`${text}\n`);

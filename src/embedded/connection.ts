@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { insistOnScram } from '../postgres/insist-on-scram.js';
-import { USER } from './directory.js';
 
 /** A connection to the directory's server; its types lack what keeps our process alive for it, or doesn't. */
 export interface Connection {
@@ -15,13 +14,17 @@ export interface Connection {
   kept: boolean;
 }
 
+/** The server's superuser. */
+export const USER = 'scale_seed';
+
 /** A setting of our own, by which a server that runs until `db stop` is known. */
 export const KEPT = 'scale_seed.kept';
 
-const SILENCE_MS = 5000;
+/** How long nobody answers before a postmaster.pid is taken for one that outlived its server. */
+const SILENCE_MS = 3000;
 
-/** Connects as the server's superuser; the signal ends the connection and what runs on it. */
-export async function connectTo(port: number, password: string, database: string, signal?: AbortSignal) {
+/** Connects as the server's superuser. */
+export async function connectTo(port: number, password: string, database: string) {
   const login = { host: '127.0.0.1', port, user: USER, password, database, ssl: false };
   const client = new pg.Client({
     ...login,
@@ -31,9 +34,6 @@ export async function connectTo(port: number, password: string, database: string
   client.on('error', () => undefined);
   insistOnScram(client);
   await client.connect();
-  signal?.addEventListener('abort', () => {
-    void client.end();
-  });
   return client as Connection['client'];
 }
 
@@ -43,52 +43,36 @@ export async function connectTo(port: number, password: string, database: string
  * server that knows our password and has our data directory is ours. Such a file is taken away, since PostgreSQL would not
  * start; were there a server after all, its shared memory, which hangs on the directory, would keep a second from starting.
  */
-export async function findServer(
-  root: string,
-  password: string,
-  signal?: AbortSignal,
-): Promise<Connection | undefined> {
+export async function findServer(root: string, password: string, signal?: AbortSignal) {
   const file = join(root, 'data', 'postmaster.pid');
-  for (let heardAt = performance.now(); ; await delay(20, undefined, signal && { signal })) {
-    const text = await readFile(file, 'utf8').catch(() => undefined);
-    const [pid = 0, , , port = 0] = (text ?? '').split('\n').map(Number);
-    // PostgreSQL itself clears away the file of a process that has gone.
-    if (text === undefined || (pid > 0 && !isAlive(pid))) return undefined;
+  const read = () => readFile(file, 'utf8').catch(() => undefined);
+  for (let heardAt = performance.now(); ;) {
+    const text = await read();
+    if (text === undefined) return undefined;
+    const [pid = 0, , , port = 0] = text.split('\n').map((line) => Number.parseInt(line) || 0);
     try {
-      const found = port > 0 && (await ask(root, await connectTo(port, password, 'postgres')));
-      if (found) return { ...found, pid, port };
+      process.kill(pid, 0);
+      const client = await connectTo(port, password, 'postgres');
+      const { rows } = await client.query<Pick<Connection, 'version' | 'kept'>>(
+        `select current_setting('server_version') as version, current_setting('${KEPT}', true) is not distinct from 'on' as kept
+         where current_setting('data_directory') = $1`,
+        [await realpath(join(root, 'data'))],
+      );
+      if (rows[0]) return { client, pid, port, ...rows[0] };
+      await client.end();
     } catch (error) {
       const { code = '' } = error as { code?: string };
+      // PostgreSQL itself clears away the file of a process that has gone, or is another user's.
+      if (code === 'ESRCH' || code === 'EPERM') return undefined;
       if (!['ECONNREFUSED', '28P01', '28000'].includes(code)) heardAt = performance.now();
     }
-    if (performance.now() - heardAt < SILENCE_MS) continue;
-    if ((await readFile(file, 'utf8').catch(() => '')) === text) await rm(file);
-    return undefined;
+    if (performance.now() - heardAt > SILENCE_MS && (await read()) === text) await rm(file);
+    await delay(20, undefined, signal && { signal });
   }
 }
 
-async function ask(root: string, client: Connection['client']) {
-  const { rows } = await client.query<{ data: string; version: string; kept: boolean }>(
-    `select current_setting('data_directory') as data, current_setting('server_version') as version,
-            coalesce(current_setting('${KEPT}', true) = 'on', false) as kept`,
-  );
-  const { data, version, kept } = rows[0]!;
-  if ((await realpath(data)) === (await realpath(join(root, 'data')))) return { client, version, kept };
-  await client.end();
-  return undefined;
-}
-
-/** What one of PostgreSQL's own functions says; rejects where the connection is lost. */
+/** What one of PostgreSQL's own functions says. */
 export async function isTrue(client: pg.Client, call: string): Promise<boolean> {
   const { rows } = await client.query<{ answer: boolean }>(`select ${call} as answer`);
   return rows[0]?.answer === true;
-}
-
-/** Whether a process lives; one that we may not signal does. */
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

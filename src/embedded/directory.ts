@@ -1,10 +1,8 @@
-import { lstat, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { ScaleSeedError, type ErrorCode } from '../errors.js';
 
-/** The server's superuser. */
-export const USER = 'scale_seed';
 export const isRoot = process.getuid?.() === 0;
 
 /** An error of the embedded server's; with code `configuration` it is one that the caller has to mend. */
@@ -30,40 +28,45 @@ export function directoryOf(given = process.env.SCALE_SEED_DATA_DIR): string {
 export const passfileIn = (root: string): string => join(root, 'data', 'passfile');
 
 /**
- * The server's password; undefined where the directory is not there, or has no data in it yet.
+ * The server's password; undefined where the directory has no data yet.
  *
- * @throws ScaleSeedError `embedded` where the directory isn't ours, or is not ours alone: whoever else may write there
- *   could put a whole server of their own in our way.
+ * @throws ScaleSeedError `embedded` where the directory isn't ours alone: who else may write there could put a server in it.
  */
 export async function readPassword(root: string): Promise<string | undefined> {
   const names = await readdir(root).catch((): string[] => []);
-  await refuseShared(root, names.length > 0);
+  const found = await Promise.all([lstat(root), stat(root)]).catch(() => []);
+  if (process.getuid && found.some(({ uid }) => uid !== process.getuid?.()))
+    throw embeddedError(
+      `${root} belongs to another user`,
+      'name another, or a new one in it, with --data-directory',
+    );
+  if (
+    process.getuid &&
+    names.length > 0 &&
+    found.some((entry) => !entry.isSymbolicLink() && entry.mode & 0o022)
+  )
+    throw embeddedError(`others may write to ${root}`, `see that nobody has, then chmod go-w ${root}`);
   const line = await readFile(passfileIn(root), 'utf8').catch(() => '');
-  if (line === '' && !names.every((name) => /^(data|postgresql)[.-]/.test(name)))
+  if (line === '' && !names.every((name) => /^(data\.|postgresql|server\.log)/.test(name)))
     throw embeddedError(`${root} is not a directory of scale-seed's`, 'name another with --data-directory');
   return line.trim().split(':')[4];
 }
 
-async function refuseShared(root: string, used: boolean): Promise<void> {
-  const [own, found] = [process.getuid?.(), await lstat(root).catch(() => undefined)];
-  if (own === undefined || found === undefined) return;
-  const target = await stat(root).catch(() => found);
-  if (found.uid !== own || target.uid !== own) {
-    const hint = `name one that is not there yet, such as ${join(root, 'scale-seed')}, with --data-directory`;
-    throw embeddedError(`${root} belongs to another user`, hint);
-  }
-  if (used && (target.mode & 0o022) !== 0) {
-    const hint = `see that nobody has put anything there, then chmod go-w ${root}`;
-    throw embeddedError(`others may write to ${root}`, hint);
-  }
+/** Makes the server's directory; closes one that is there, and empty, to others. */
+export async function openDirectory(root: string): Promise<void> {
+  // The account that runs root's server has to pass through.
+  const mode = isRoot ? 0o711 : 0o700;
+  await makeFolder(root, mode);
+  if ((await readPassword(root)) === undefined) await chmod(root, mode);
 }
 
-/** Makes a folder: not by mkdir's `recursive`, which never comes back from a place that takes none, such as /proc. */
-export async function makeFolder(folder: string, mode: number): Promise<void> {
-  const exists = async () => (await stat(folder).catch(() => undefined))?.isDirectory() ?? false;
+/** Not by mkdir's `recursive`, which never comes back from a place that takes no folders, such as /proc. */
+async function makeFolder(folder: string, mode: number): Promise<void> {
+  const exists = async () => (await stat(folder).catch(() => undefined))?.isDirectory() === true;
   if (await exists()) return;
   if (dirname(folder) !== folder) await makeFolder(dirname(folder), mode);
   await mkdir(folder, { mode }).catch(async (error: unknown) => {
+    // Another command may have been quicker.
     if (!(await exists())) throw error;
   });
 }

@@ -1,15 +1,14 @@
-import { spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { messageOf, ScaleSeedError } from '../errors.js';
-import { choosePort, initialise, openDirectory, startServer, stopServer } from './cluster.js';
-import { findServer, isTrue, KEPT, type Connection } from './connection.js';
+import { findServer, isTrue, KEPT, USER, type Connection } from './connection.js';
 import { createDatabase, DATABASE, findMigrations, type Seed } from './database.js';
-import { directoryOf, embeddedError, passfileIn, readPassword, USER } from './directory.js';
-import { findPrograms, type Programs } from './programs.js';
+import { directoryOf, embeddedError, openDirectory, passfileIn, readPassword } from './directory.js';
+import { initialise } from './initialise.js';
+import { findPrograms } from './programs.js';
+import { choosePort, startServer, stopServer, type Cluster } from './server.js';
 
 export interface EmbeddedOptions {
-  /** Directory of the server's; by default SCALE_SEED_DATA_DIR, else one in the platform's data directory. */
+  /** Directory of the server's; by default SCALE_SEED_DATA_DIR, else one in the user's data directory. */
   dataDirectory?: string;
   /** Port on 127.0.0.1; by default the one of last time, or one that the system gives. */
   port?: number;
@@ -17,7 +16,7 @@ export interface EmbeddedOptions {
   migrations?: string;
   /** Settings of the server's, such as `{ fsync: 'off' }`. */
   settings?: Readonly<Record<string, string>>;
-  /** The server runs until `stopEmbedded`; by default it stops when its last user stops, or the process that started it ends. */
+  /** Runs until `stopEmbedded`; by default it stops with its last user, or when the process that started it is killed. */
   keepRunning?: boolean;
   /** Fills a fresh database with the rows that fixtures refer to. */
   seed?: Seed;
@@ -39,25 +38,20 @@ export interface EmbeddedServer {
   stop: () => Promise<void>;
 }
 
-export interface EmbeddedStatus {
+export interface EmbeddedStatus extends Partial<Pick<EmbeddedServer, 'url' | 'version' | 'port'>> {
   initialised: boolean;
   running: boolean;
   dataDirectory: string;
   pid?: number;
-  port?: number;
-  url?: string;
-  version?: string;
 }
 
 /** Which server, and what ends the wait for it. */
 type Which = Pick<EmbeddedOptions, 'dataDirectory' | 'signal'>;
 
-interface Context extends EmbeddedOptions {
-  root: string;
-  programs: Programs;
-  password: string;
-  signal: AbortSignal;
-}
+type Context = Cluster & EmbeddedOptions & { signal: AbortSignal };
+
+/** A server that we use; `letGo` where it would end with us. */
+type Place = Connection & { letGo?: () => unknown };
 
 /** Whoever uses a server that is not kept holds this lock, shared; whoever gets it alone may stop that server. */
 const IN_USE = `(hashtext('scale-seed'), hashtext('in use'))`;
@@ -91,25 +85,62 @@ async function start(options: EmbeddedOptions & { signal: AbortSignal }): Promis
   const programs = await findPrograms(root);
   const password = await initialise(root, programs, options.signal);
   const context = { ...options, root, programs, password };
-  const { startedHere, ...server } = await takePlace(context);
-  const watcher = startedHere ? watch(root, programs) : undefined;
-  const end = async (kept: boolean): Promise<void> => {
-    const last = await leave(context, { ...server, kept });
-    // Where the connection was lost, it is up to the watcher.
-    watcher?.end(last === undefined ? '' : '\n');
-  };
+  const server = await takePlace(context);
+  const startedHere = server.letGo !== undefined;
   try {
     await createDatabase(server, context, migrations, options.seed);
   } catch (error) {
-    await end(server.kept && !startedHere);
+    await leave(context, { ...server, kept: server.kept && !startedHere });
     throw error;
   }
-  if (server.kept) watcher?.end('\n');
+  if (server.kept) server.letGo?.();
   server.client.unref();
   const { port, version } = server;
-  let ended: Promise<void> | undefined;
-  const stop = () => (ended ??= end(server.kept));
+  let left: Promise<unknown> | undefined;
+  const stop = async () => {
+    await (left ??= leave(context, server));
+  };
   return { url: urlOf(root, port), password, version, port, dataDirectory: root, startedHere, stop };
+}
+
+/** The server, started where it does not run, and our place at it taken. */
+async function takePlace(context: Context): Promise<Place> {
+  const { root, password, signal, keepRunning = false } = context;
+  for (let starts = 1; ; starts++) {
+    const running = await findServer(root, password, signal);
+    const server: Place | undefined = running ?? (await launch(context, starts >= STARTS));
+    if (!server) continue;
+    const joined = await isTrue(server.client, `pg_try_advisory_lock_shared${IN_USE}`).catch(() => false);
+    if (joined && (server.kept || !keepRunning)) return server;
+    // A server that will not stay is in the way of one that shall; a killed command's is stopped here.
+    if (!joined) await server.client.end();
+    else if (!(await leave(context, server))) {
+      const hint = 'wait for that command to end, or stop it; then `scale-seed db start` again';
+      throw embeddedError(`process ${server.pid} is the server of another command, and ends with it`, hint);
+    }
+  }
+}
+
+/** Undefined where it is worth another try. */
+async function launch(context: Context, lastTry: boolean): Promise<Place | undefined> {
+  const { root, signal, keepRunning = false } = context;
+  const port = String(context.port ?? (await choosePort(root, context.onNotice)));
+  const settings = { ...context.settings, ...(keepRunning && { [KEPT]: 'on' }), port };
+  return startServer(context, settings, signal).catch((error: unknown) => {
+    if (signal.aborted || lastTry) throw error;
+    return undefined;
+  });
+}
+
+/** Ends our use of the server; one that is not kept is stopped by its last user. */
+async function leave({ root, password }: Context, { client, pid, kept, letGo }: Place): Promise<boolean> {
+  client.ref();
+  const has = (lock: string) => isTrue(client, `pg_${lock}${IN_USE}`).catch(() => false);
+  const last = !kept && (await has('advisory_unlock_shared')) && (await has('try_advisory_lock'));
+  if (last) await stopServer(root, password, pid);
+  letGo?.();
+  await client.end();
+  return last;
 }
 
 /** Stops the server, whoever uses it; false where none runs. */
@@ -118,7 +149,8 @@ export async function stopEmbedded({ dataDirectory, signal }: Which = {}): Promi
   const password = await readPassword(root);
   const running = password && (await findServer(root, password, signal));
   if (!running) return false;
-  await stopServer(root, await findPrograms(root));
+  await running.client.end();
+  await stopServer(root, password, running.pid);
   return true;
 }
 
@@ -127,11 +159,11 @@ export async function embeddedStatus({ dataDirectory, signal }: Which = {}): Pro
   const root = directoryOf(dataDirectory);
   const password = await readPassword(root);
   const found = password && (await findServer(root, password, signal));
-  const status = { initialised: password !== undefined, dataDirectory: root };
-  if (!found) return { ...status, running: false };
+  const status = { initialised: Boolean(password), running: Boolean(found), dataDirectory: root };
+  if (!found) return status;
   const { client, pid, port, version } = found;
   await client.end();
-  return { ...status, running: true, pid, port, url: urlOf(root, port), version };
+  return { ...status, pid, port, version, url: urlOf(root, port) };
 }
 
 /** Stops the server and removes its directory; false where there was none. */
@@ -145,61 +177,6 @@ export async function destroyEmbedded(which: Which = {}): Promise<boolean> {
 
 /** Without the password: libpq, psql and scale-seed read it from the file that is named. */
 function urlOf(root: string, port: number): string {
-  return `postgresql://${USER}@127.0.0.1:${port}/${DATABASE}?passfile=${encodeURIComponent(passfileIn(root))}&sslmode=disable`;
-}
-
-/** The server, started where it does not run, and our place at it taken. */
-async function takePlace(context: Context): Promise<Connection & { startedHere: boolean }> {
-  const { root, programs, password, signal, keepRunning = false } = context;
-  for (let starts = 0; ;) {
-    const running = await findServer(root, password, signal);
-    if (running === undefined) {
-      const settings = { ...context.settings, ...(keepRunning && { [KEPT]: 'on' }) };
-      const port = String(context.port ?? (await choosePort(root)));
-      await startServer(root, programs, { ...settings, port }, signal).catch((error: unknown) => {
-        if (signal.aborted || ++starts === STARTS) throw error;
-      });
-    }
-    const server = running ?? (await findServer(root, password, signal));
-    if (
-      server === undefined ||
-      !(await isTrue(server.client, `pg_try_advisory_lock_shared${IN_USE}`).catch(() => false))
-    )
-      continue;
-    if (server.kept || !keepRunning) return { ...server, startedHere: running === undefined };
-    // A server that will not stay is in the way of one that shall: a killed command's is stopped.
-    if (await leave(context, server)) continue;
-    const hint = 'wait for that command to end, or stop it; then `scale-seed db start` again';
-    throw embeddedError(`process ${server.pid} is the server of another command, and ends with it`, hint);
-  }
-}
-
-/** Ends our use of the server; one that is not kept is stopped by its last user. Undefined where the connection is lost. */
-async function leave(
-  { root, programs }: Context,
-  { client, kept }: Connection,
-): Promise<boolean | undefined> {
-  client.ref();
-  const isLast = async (): Promise<boolean> =>
-    (await isTrue(client, `pg_advisory_unlock_shared${IN_USE}`)) &&
-    isTrue(client, `pg_try_advisory_lock${IN_USE}`);
-  const last = !kept && (await isLast().catch(() => undefined));
-  if (last) await stopServer(root, programs);
-  await client.end();
-  return last;
-}
-
-/** Stops the server when our process ends, in whatever way, before it has written a line. */
-function watch(root: string, { bin, as }: Programs) {
-  const command = [
-    '-c',
-    'read -r _ || exec "$0" stop -D "$1" -m fast',
-    join(bin, 'pg_ctl'),
-    join(root, 'data'),
-  ];
-  const watcher = spawn('/bin/sh', command, { ...as, detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
-  for (const handle of [watcher, watcher.stdin as unknown as { unref: () => void }]) handle.unref();
-  watcher.on('error', () => undefined);
-  watcher.stdin.on('error', () => undefined);
-  return watcher.stdin;
+  const more = `passfile=${encodeURIComponent(passfileIn(root))}&sslmode=disable`;
+  return `postgresql://${USER}@127.0.0.1:${port}/${DATABASE}?${more}`;
 }

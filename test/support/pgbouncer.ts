@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { serverAccount } from '../../src/embedded/programs.js';
-import { freePort } from '../../src/embedded/cluster.js';
+import { freePort } from '../../src/embedded/server.js';
 
 export const hasPgbouncer = spawnSync('pgbouncer', ['--version']).status === 0;
 
