@@ -123,13 +123,14 @@ async function takePlace(context: Context): Promise<Place> {
 
 /** Undefined where it is worth another try. */
 async function launch(context: Context, lastTry: boolean): Promise<Place | undefined> {
-  const { root, signal, keepRunning = false } = context;
-  const port = String(context.port ?? (await choosePort(root, context.onNotice)));
-  const settings = { ...context.settings, ...(keepRunning && { [KEPT]: 'on' }), port };
-  return startServer(context, settings, signal).catch((error: unknown) => {
-    if (signal.aborted || lastTry) throw error;
+  const kept = context.keepRunning ? { [KEPT]: 'on' } : {};
+  try {
+    const port = await choosePort(context.root, context.port, context.onNotice);
+    return await startServer(context, { ...context.settings, ...kept, port: String(port) }, context.signal);
+  } catch (error) {
+    if (context.signal.aborted || lastTry) throw error;
     return undefined;
-  });
+  }
 }
 
 /** Ends our use of the server; one that is not kept is stopped by its last user. */
@@ -144,35 +145,35 @@ async function leave({ root, password }: Context, { client, pid, kept, letGo }: 
 }
 
 /** Stops the server, whoever uses it; false where none runs. */
-export async function stopEmbedded({ dataDirectory, signal }: Which = {}): Promise<boolean> {
-  const root = directoryOf(dataDirectory);
-  const password = await readPassword(root);
-  const running = password && (await findServer(root, password, signal));
-  if (!running) return false;
-  await running.client.end();
-  await stopServer(root, password, running.pid);
-  return true;
+export async function stopEmbedded(which: Which = {}): Promise<boolean> {
+  const { root, password, server } = await look(which);
+  if (password && server) await stopServer(root, password, server.pid);
+  return Boolean(server);
 }
 
 /** Whether the embedded server has been initialised, and whether it runs. */
-export async function embeddedStatus({ dataDirectory, signal }: Which = {}): Promise<EmbeddedStatus> {
-  const root = directoryOf(dataDirectory);
-  const password = await readPassword(root);
-  const found = password && (await findServer(root, password, signal));
-  const status = { initialised: Boolean(password), running: Boolean(found), dataDirectory: root };
-  if (!found) return status;
-  const { client, pid, port, version } = found;
-  await client.end();
+export async function embeddedStatus(which: Which = {}): Promise<EmbeddedStatus> {
+  const { root, password, server } = await look(which);
+  const status = { initialised: Boolean(password), running: Boolean(server), dataDirectory: root };
+  if (!server) return status;
+  const { pid, port, version } = server;
   return { ...status, pid, port, version, url: urlOf(root, port) };
 }
 
 /** Stops the server and removes its directory; false where there was none. */
 export async function destroyEmbedded(which: Which = {}): Promise<boolean> {
-  const root = directoryOf(which.dataDirectory);
-  if ((await readPassword(root)) === undefined) return false;
   await stopEmbedded(which);
-  await rm(root, { recursive: true, force: true });
-  return true;
+  const { root, password } = await look(which);
+  if (password) await rm(root, { recursive: true, force: true });
+  return Boolean(password);
+}
+
+async function look({ dataDirectory, signal }: Which) {
+  const root = directoryOf(dataDirectory);
+  const password = await readPassword(root);
+  const server = password ? await findServer(root, password, signal) : undefined;
+  await server?.client.end();
+  return { root, password, server };
 }
 
 /** Without the password: libpq, psql and scale-seed read it from the file that is named. */

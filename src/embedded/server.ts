@@ -52,7 +52,7 @@ export async function startServer(
       await found?.client.end();
       await delay(10, undefined, { signal });
     }
-    const tail = (await readFile(path, 'utf8')).trim().split('\n').slice(-5).join('\n  ');
+    const tail = (await readFile(path, 'utf8')).trim().split('\n').slice(-6).join('\n  ');
     throw embeddedError(`the server does not start:\n  ${tail}`, `see ${path}`);
   } catch (error) {
     pipe.destroy();
@@ -65,19 +65,21 @@ export async function startServer(
 /** Stops a server, which rolls back what runs in it. */
 export async function stopServer(root: string, password: string, pid: number): Promise<void> {
   process.kill(pid, 'SIGINT');
-  for (let running = true; running; ) {
+  for (let running = true; running;) {
     const left = await findServer(root, password);
     await left?.client.end();
     running = left?.pid === pid;
   }
 }
 
-/** The port that PostgreSQL's own record of its last start names if nobody has it, else one that the system gives. */
-export async function choosePort(root: string, onNotice?: (message: string) => void): Promise<number> {
+/** The port that is named, else the one that PostgreSQL's own record of its last start names, else any. */
+export async function choosePort(root: string, named?: number, onNotice?: (message: string) => void) {
   const options = await readFile(join(root, 'data', 'postmaster.opts'), 'utf8').catch(() => '');
-  const last = Number(/"port=(\d+)"/.exec(options)?.[1] ?? 0);
-  const port = await freePort(last).catch(() => freePort());
-  if (last !== 0 && port !== last) onNotice?.(`port ${last} is taken: the embedded server uses ${port}`);
+  const wanted = named ?? Number(/"port=(\d+)"/.exec(options)?.[1] ?? 0);
+  const port = await freePort(wanted).catch(() => freePort());
+  if (port === wanted || wanted === 0) return port;
+  if (named) throw embeddedError(`port ${named} is taken`, 'name another --port, or none');
+  onNotice?.(`port ${wanted} is taken: the embedded server uses ${port}`);
   return port;
 }
 
