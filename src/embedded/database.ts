@@ -30,8 +30,12 @@ export async function createDatabase(
     signal.addEventListener('abort', () => {
       void client.end();
     });
-    const work = migrations ? migrate(client, migrations) : client.query(SCHEMA_SQL).then(() => seed(client));
-    await work.finally(() => client.end());
+    try {
+      signal.throwIfAborted();
+      await (migrations ? migrate(client, migrations) : client.query(SCHEMA_SQL).then(() => seed(client)));
+    } finally {
+      await client.end();
+    }
   };
   while (!(await isTrue(admin, `pg_try_advisory_lock${CREATION}`))) await delay(50, undefined, { signal });
   // A comment says which database has tables of our own.

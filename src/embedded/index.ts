@@ -89,6 +89,7 @@ async function start(options: EmbeddedOptions & { signal: AbortSignal }): Promis
   const startedHere = server.letGo !== undefined;
   try {
     await createDatabase(server, context, migrations, options.seed);
+    options.signal.throwIfAborted();
   } catch (error) {
     await leave(context, { ...server, kept: server.kept && !startedHere });
     throw error;
@@ -106,9 +107,9 @@ async function start(options: EmbeddedOptions & { signal: AbortSignal }): Promis
 /** The server, started where it does not run, and our place at it taken. */
 async function takePlace(context: Context): Promise<Place> {
   const { root, password, signal, keepRunning = false } = context;
-  for (let starts = 1; ; starts++) {
+  for (let starts = 0; ;) {
     const running = await findServer(root, password, signal);
-    const server: Place | undefined = running ?? (await launch(context, starts >= STARTS));
+    const server: Place | undefined = running ?? (await launch(context, ++starts === STARTS));
     if (!server) continue;
     const joined = await isTrue(server.client, `pg_try_advisory_lock_shared${IN_USE}`).catch(() => false);
     if (joined && (server.kept || !keepRunning)) return server;
@@ -136,10 +137,17 @@ async function launch(context: Context, lastTry: boolean): Promise<Place | undef
 /** Ends our use of the server; one that is not kept is stopped by its last user. */
 async function leave({ root, password }: Context, { client, pid, kept, letGo }: Place): Promise<boolean> {
   client.ref();
-  const has = (lock: string) => isTrue(client, `pg_${lock}${IN_USE}`).catch(() => false);
-  const last = !kept && (await has('advisory_unlock_shared')) && (await has('try_advisory_lock'));
-  if (last) await stopServer(root, password, pid);
-  letGo?.();
+  let last = false;
+  try {
+    last =
+      !kept &&
+      (await isTrue(client, `pg_advisory_unlock_shared${IN_USE}`)) &&
+      (await isTrue(client, `pg_try_advisory_lock${IN_USE}`));
+    if (last) await stopServer(root, password, pid);
+    letGo?.();
+  } catch {
+    // The connection was lost: what may still run of a server that we have started ends with our process.
+  }
   await client.end();
   return last;
 }
