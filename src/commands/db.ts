@@ -1,14 +1,12 @@
 import type { Command } from 'commander';
-import type { EmbeddedStatus } from '../embedded/index.js';
+import type * as embedded from '../embedded/index.js';
 import { seedParents } from '../run/context.js';
 import { ScaleSeedError } from '../errors.js';
 import { confirmOnTerminal } from './confirm.js';
 import { EXIT } from './exit-codes.js';
 import { withHelp } from './help.js';
+import { onInterrupt } from './interrupt.js';
 import { choiceOption, parsePort } from './parse.js';
-
-/** Loaded when it is asked for: most commands have no use for it. */
-const embedded = () => import('../embedded/index.js');
 
 interface DbFlags {
   dataDirectory?: string;
@@ -16,30 +14,36 @@ interface DbFlags {
   migrations?: string;
   format: 'text' | 'json';
   yes?: true;
+  signal: AbortSignal;
 }
+
+type Action = (server: typeof embedded, flags: DbFlags) => Promise<void>;
+
+const WHERE = "the server's directory (default: SCALE_SEED_DATA_DIR, or the platform's)";
 
 /** `scale-seed db`. */
 export function registerDb(program: Command): void {
-  const db = program
-    .command('db')
-    .description('the embedded server, for use with psql or the other commands');
-  withDirectory(db.command('start'))
-    .description('start it; it runs until `db stop`')
+  const db = program.command('db');
+  db.description('the embedded server, for use with psql or the other commands');
+  const add = (name: string, description: string, action: Action): Command =>
+    db
+      .command(name)
+      .description(description)
+      .option('--data-directory <dir>', WHERE)
+      .action((flags: Omit<DbFlags, 'signal'>) => perform(action, flags));
+  add('start', 'start it; it runs until `db stop`', start)
     .option('--port <port>', 'on 127.0.0.1 (default: that of last time)', parsePort)
-    .option('--migrations <dir>', "migrate with a certctl checkout's own files")
-    .action(start);
-  withDirectory(db.command('stop')).description('stop it').action(stop);
-  withDirectory(db.command('status'))
-    .description('whether it runs, and where')
-    .addOption(choiceOption('--format <format>', 'of the answer', ['text', 'json']).default('text'))
-    .action(status);
-  withDirectory(db.command('url'))
-    .description('its URL; the password is in a file that the URL names')
-    .action(url);
-  withDirectory(db.command('destroy'))
-    .description('stop it and remove its data')
-    .option('--yes', 'do not ask')
-    .action(destroy);
+    .option('--migrations <dir>', "migrate with a certctl checkout's own files");
+  add('stop', 'stop it', async ({ stopEmbedded }, flags) => {
+    say((await stopEmbedded(flags)) ? 'stopped' : 'it was not running');
+  });
+  const format = choiceOption('--format <format>', 'of the answer', ['text', 'json']).default('text');
+  add('status', 'whether it runs, and where', async ({ embeddedStatus }, flags) => {
+    const found = await embeddedStatus(flags);
+    print(flags.format === 'json' ? JSON.stringify(found, null, 2) : describe(found));
+  }).addOption(format);
+  add('url', 'its URL; the password is in a file that the URL names', url);
+  add('destroy', 'stop it and remove its data', destroy).option('--yes', 'do not ask');
   withHelp(db, [
     ['scale-seed db start', 'prints the URL'],
     ['psql "$(scale-seed db url)"', 'a look at it'],
@@ -48,83 +52,40 @@ export function registerDb(program: Command): void {
   ]);
 }
 
-function withDirectory(command: Command): Command {
-  return command.option(
-    '--data-directory <dir>',
-    "the server's directory (default: SCALE_SEED_DATA_DIR, or the platform's)",
-  );
+/** The server's code is loaded only here: most commands have no use for it. */
+async function perform(action: Action, flags: Omit<DbFlags, 'signal'>): Promise<void> {
+  const { signal, off } = onInterrupt();
+  await action(await import('../embedded/index.js'), { ...flags, signal }).finally(off);
+  process.exitCode = EXIT.done;
 }
 
-async function start({ dataDirectory, port, migrations }: DbFlags): Promise<void> {
-  const { startEmbedded } = await embedded();
-  const server = await startEmbedded({
-    ...(dataDirectory === undefined ? {} : { dataDirectory }),
-    ...(port === undefined ? {} : { port }),
-    ...(migrations === undefined ? {} : { migrations }),
-    keepRunning: true,
-    seed: seedParents,
-    onNotice: say,
-  });
+const start: Action = async ({ startEmbedded }, flags) => {
+  const server = await startEmbedded({ ...flags, keepRunning: true, seed: seedParents, onNotice: say });
+  await server.stop();
   say(`PostgreSQL ${server.version} ${server.startedHere ? 'started' : 'was running already'}`);
-  process.stdout.write(`${server.url}\n`);
-  process.exitCode = EXIT.done;
+  print(server.url);
+};
+
+const url: Action = async ({ embeddedStatus }, flags) => {
+  const found = await embeddedStatus(flags);
+  const context = { code: 'embedded', phase: 'embedded', hint: '`scale-seed db start` starts it' } as const;
+  if (!found.url) throw new ScaleSeedError('the embedded server is not running', context);
+  print(found.url);
+};
+
+const destroy: Action = async ({ embeddedStatus, destroyEmbedded }, flags) => {
+  const { dataDirectory } = await embeddedStatus(flags);
+  const question = `Remove ${dataDirectory} and all that is in it?`;
+  const agreed = flags.yes ?? (await confirmOnTerminal(question, flags.signal));
+  say(agreed && (await destroyEmbedded(flags)) ? `removed ${dataDirectory}` : 'nothing was removed');
+};
+
+function describe({ initialised, running, dataDirectory, ...server }: embedded.EmbeddedStatus): string {
+  const { version = '', port = '', pid = '', url = '' } = server;
+  if (running) return `running: PostgreSQL ${version}, port ${port}, pid ${pid}, ${dataDirectory}\n${url}`;
+  if (initialised) return `stopped; its directory is ${dataDirectory}`;
+  return `not initialised; its directory would be ${dataDirectory}`;
 }
 
-async function stop(flags: DbFlags): Promise<void> {
-  const { stopEmbedded } = await embedded();
-  say((await stopEmbedded(directoryOf(flags))) ? 'stopped' : 'it was not running');
-  process.exitCode = EXIT.done;
-}
-
-async function status(flags: DbFlags): Promise<void> {
-  const { embeddedStatus } = await embedded();
-  const found = await embeddedStatus(directoryOf(flags));
-  process.stdout.write(flags.format === 'json' ? `${JSON.stringify(found, null, 2)}\n` : describe(found));
-  process.exitCode = EXIT.done;
-}
-
-async function url(flags: DbFlags): Promise<void> {
-  const { embeddedStatus } = await embedded();
-  const found = await embeddedStatus(directoryOf(flags));
-  if (found.url === undefined) {
-    throw new ScaleSeedError('the embedded server is not running', {
-      code: 'embedded',
-      phase: 'embedded',
-      hint: '`scale-seed db start` starts it',
-    });
-  }
-  process.stdout.write(`${found.url}\n`);
-  process.exitCode = EXIT.done;
-}
-
-async function destroy(flags: DbFlags): Promise<void> {
-  const { embeddedStatus, destroyEmbedded } = await embedded();
-  const { dataDirectory } = await embeddedStatus(directoryOf(flags));
-  const agreed =
-    flags.yes === true || (await confirmOnTerminal(`Remove ${dataDirectory} and all that is in it?`));
-  const removed = agreed && (await destroyEmbedded(directoryOf(flags)));
-  say(removed ? `removed ${dataDirectory}` : 'nothing was removed');
-  process.exitCode = EXIT.done;
-}
-
-function describe({
-  initialised,
-  running,
-  dataDirectory,
-  version,
-  port,
-  pid,
-  url: address,
-}: EmbeddedStatus): string {
-  if (!initialised) return `not initialised; its directory would be ${dataDirectory}\n`;
-  if (!running) return `stopped; its directory is ${dataDirectory}\n`;
-  return `running: PostgreSQL ${version ?? ''}, port ${port ?? ''}, pid ${pid ?? ''}, ${dataDirectory}\n${address ?? ''}\n`;
-}
-
-function directoryOf({ dataDirectory }: DbFlags): { dataDirectory?: string } {
-  return dataDirectory === undefined ? {} : { dataDirectory };
-}
-
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
-}
+const say = (line: string): void => void process.stderr.write(`scale-seed: ${line}\n`);
+const print = (text: string): void => void process.stdout.write(`${text}\n`);

@@ -1,25 +1,14 @@
 import { rm } from 'node:fs/promises';
-import { serverAccount } from './account.js';
-import { findBinaries, type Binaries } from './binaries.js';
-import { createDatabase, type Seed } from './create-database.js';
-import { embeddedError } from './error.js';
-import {
-  filesIn,
-  keepPassword,
-  makeRoot,
-  readMarker,
-  readPassword,
-  urlOf,
-  writeMarker,
-  type Files,
-} from './files.js';
+import { messageOf, ScaleSeedError } from '../errors.js';
+import { findServer, isTrue, KEPT, USER, type Connection } from './connection.js';
+import { createDatabase, DATABASE, findMigrations, type Seed } from './database.js';
+import { directoryOf, embeddedError, openDirectory, passfileIn, readPassword } from './directory.js';
 import { initialise } from './initialise.js';
-import { takeLock, type Lock } from './lock.js';
-import { findPostmaster, freePort, waitForExit } from './processes.js';
-import { connectTo, startDetached, startSupervised, stopPostmaster, type Launch } from './server-process.js';
+import { findPrograms } from './programs.js';
+import { choosePort, startServer, stopServer, type Cluster } from './server.js';
 
 export interface EmbeddedOptions {
-  /** Directory of the server's; by default SCALE_SEED_DATA_DIR, else one in the platform's data directory. */
+  /** Directory of the server's; by default SCALE_SEED_DATA_DIR, else one in the user's data directory. */
   dataDirectory?: string;
   /** Port on 127.0.0.1; by default the one of last time, or one that the system gives. */
   port?: number;
@@ -27,7 +16,7 @@ export interface EmbeddedOptions {
   migrations?: string;
   /** Settings of the server's, such as `{ fsync: 'off' }`. */
   settings?: Readonly<Record<string, string>>;
-  /** The server outlives this process; by default it stops when this process ends, in whatever way. */
+  /** Runs until `stopEmbedded`; by default it stops with its last user, or when the process that started it is killed. */
   keepRunning?: boolean;
   /** Fills a fresh database with the rows that fixtures refer to. */
   seed?: Seed;
@@ -43,172 +32,160 @@ export interface EmbeddedServer {
   version: string;
   port: number;
   dataDirectory: string;
-  /** False where a server that outlives its starter was running already; `stop` then leaves it alone. */
+  /** False where the server ran already. */
   startedHere: boolean;
+  /** Ends the use of the server, which stops if it was not to be kept and nobody else uses it. */
   stop: () => Promise<void>;
 }
 
-export interface EmbeddedStatus {
+export interface EmbeddedStatus extends Partial<Pick<EmbeddedServer, 'url' | 'version' | 'port'>> {
   initialised: boolean;
   running: boolean;
   dataDirectory: string;
   pid?: number;
-  port?: number;
-  url?: string;
-  version?: string;
 }
 
+/** Which server, and what ends the wait for it. */
+type Which = Pick<EmbeddedOptions, 'dataDirectory' | 'signal'>;
+
+type Context = Cluster & EmbeddedOptions & { signal: AbortSignal };
+
+/** A server that we use; `letGo` where it would end with us. */
+type Place = Connection & { letGo?: () => unknown };
+
+/** Whoever uses a server that is not kept holds this lock, shared; whoever gets it alone may stop that server. */
+const IN_USE = `(hashtext('scale-seed'), hashtext('in use'))`;
+
+/** Somebody else may be starting the server, or take the port, in the same moment. */
+const STARTS = 3;
+
 /**
- * Starts the embedded PostgreSQL, or attaches to it where it runs: real server binaries from npm, on a loopback port
+ * Starts the embedded PostgreSQL, or joins it where it runs: real server binaries from npm, on a loopback port
  * with a generated password, with the tables of a fleet and their parents' rows.
  *
- * @throws ScaleSeedError `embedded`.
+ * @throws ScaleSeedError `embedded`, or `configuration` where the caller's account has no home directory or no name.
  */
 export async function startEmbedded(options: EmbeddedOptions = {}): Promise<EmbeddedServer> {
-  const { onNotice = () => undefined, signal } = options;
-  const files = filesIn(options.dataDirectory);
-  await makeRoot(files);
-  const lock = await takeLock(files, signal, onNotice);
-  let stop: (() => Promise<void>) | undefined;
+  const { signal = new AbortController().signal } = options;
   try {
-    const marker = (await readMarker(files)) ?? { format: 1, port: 0, major: 0 };
-    await writeMarker(files, marker);
-    const password = await keepPassword(files);
-    const account = await serverAccount();
-    const binaries = await findBinaries(files, account);
-    if (![0, binaries.major].includes(marker.major)) throw otherMajor(files, marker.major, binaries);
-    const running = await attach(files, password);
-    const wanted = options.port ?? marker.port;
-    const port = running ?? (await freePort(wanted));
-    if (running === undefined) {
-      if (wanted !== 0 && port !== wanted)
-        onNotice(`port ${wanted} is taken: the embedded server uses ${port}`);
-      await initialise(files, binaries, account, password);
-      await writeMarker(files, { ...marker, major: binaries.major });
-      const { settings = {} } = options;
-      stop = await launch(
-        { files, account, port, password, settings, postgres: binaries.postgres },
-        lock,
-        options,
-      );
-      // Not before: a port on which it cannot start is not to be tried again.
-      await writeMarker(files, { format: 1, port, major: binaries.major });
-    } else if (options.port !== undefined && options.port !== running) {
-      onNotice(`the embedded server runs already, on port ${running}: \`scale-seed db stop\` lets it change`);
-    }
-    await createDatabase({ port, password }, options.migrations, options.seed ?? (() => Promise.resolve()));
-    if (stop === undefined) await lock.release();
-    return {
-      url: urlOf(files, port),
-      password,
-      version: binaries.version,
-      port,
-      dataDirectory: files.root,
-      startedHere: running === undefined,
-      stop: stop ?? (() => Promise.resolve()),
-    };
+    signal.throwIfAborted();
+    return await start({ ...options, signal });
   } catch (error) {
-    await stop?.();
-    await lock.release();
-    throw error;
+    signal.throwIfAborted();
+    if (error instanceof ScaleSeedError || !(error instanceof Error && 'code' in error)) throw error;
+    const hint = 'name another place with --data-directory, or a server of your own with --database-url';
+    throw embeddedError(messageOf(error), hint, error);
   }
 }
 
-/** Stops a server that outlived its starter; false where none runs. */
-export async function stopEmbedded({ dataDirectory }: { dataDirectory?: string } = {}): Promise<boolean> {
-  const files = filesIn(dataDirectory);
-  const running = (await readMarker(files)) && (await findPostmaster(files));
-  if (running !== undefined) await stopPostmaster(files, running.pid);
-  return running !== undefined;
+async function start(options: EmbeddedOptions & { signal: AbortSignal }): Promise<EmbeddedServer> {
+  const migrations = options.migrations === undefined ? undefined : await findMigrations(options.migrations);
+  const root = directoryOf(options.dataDirectory);
+  await openDirectory(root);
+  const programs = await findPrograms(root);
+  const password = await initialise(root, programs, options.signal);
+  const context = { ...options, root, programs, password };
+  const server = await takePlace(context);
+  const startedHere = server.letGo !== undefined;
+  try {
+    await createDatabase(server, context, migrations, options.seed);
+    options.signal.throwIfAborted();
+  } catch (error) {
+    await leave(context, { ...server, kept: server.kept && !startedHere });
+    throw error;
+  }
+  if (server.kept) server.letGo?.();
+  server.client.unref();
+  const { port, version } = server;
+  let left: Promise<unknown> | undefined;
+  const stop = async () => {
+    await (left ??= leave(context, server));
+  };
+  return { url: urlOf(root, port), password, version, port, dataDirectory: root, startedHere, stop };
+}
+
+/** The server, started where it does not run, and our place at it taken. */
+async function takePlace(context: Context): Promise<Place> {
+  const { root, password, signal, keepRunning = false } = context;
+  for (let starts = 0; ;) {
+    const running = await findServer(root, password, signal);
+    const server: Place | undefined = running ?? (await launch(context, ++starts === STARTS));
+    if (!server) continue;
+    const joined = await isTrue(server.client, `pg_try_advisory_lock_shared${IN_USE}`).catch(() => false);
+    if (joined && (server.kept || !keepRunning)) return server;
+    // A server that will not stay is in the way of one that shall; a killed command's is stopped here.
+    if (!joined) await server.client.end();
+    else if (!(await leave(context, server))) {
+      const hint = 'wait for that command to end, or stop it; then `scale-seed db start` again';
+      throw embeddedError(`process ${server.pid} is the server of another command, and ends with it`, hint);
+    }
+  }
+}
+
+/** Undefined where it is worth another try. */
+async function launch(context: Context, lastTry: boolean): Promise<Place | undefined> {
+  const kept = context.keepRunning ? { [KEPT]: 'on' } : {};
+  try {
+    const port = await choosePort(context.root, context.port, context.onNotice);
+    return await startServer(context, { ...context.settings, ...kept, port: String(port) }, context.signal);
+  } catch (error) {
+    if (context.signal.aborted || lastTry) throw error;
+    return undefined;
+  }
+}
+
+/** Ends our use of the server; one that is not kept is stopped by its last user. */
+async function leave({ root, password }: Context, { client, pid, kept, letGo }: Place): Promise<boolean> {
+  client.ref();
+  let last = false;
+  try {
+    last =
+      !kept &&
+      (await isTrue(client, `pg_advisory_unlock_shared${IN_USE}`)) &&
+      (await isTrue(client, `pg_try_advisory_lock${IN_USE}`));
+    if (last) await stopServer(root, password, pid);
+    letGo?.();
+  } catch {
+    // The connection was lost: what may still run of a server that we have started ends with our process.
+  }
+  await client.end();
+  return last;
+}
+
+/** Stops the server, whoever uses it; false where none runs. */
+export async function stopEmbedded(which: Which = {}): Promise<boolean> {
+  const { root, password, server } = await look(which);
+  if (password && server) await stopServer(root, password, server.pid);
+  return Boolean(server);
 }
 
 /** Whether the embedded server has been initialised, and whether it runs. */
-export async function embeddedStatus({
-  dataDirectory,
-}: { dataDirectory?: string } = {}): Promise<EmbeddedStatus> {
-  const files = filesIn(dataDirectory);
-  const initialised = (await readMarker(files)) !== undefined;
-  const running = await findPostmaster(files);
-  const status = { initialised, running: running !== undefined, dataDirectory: files.root };
-  if (running === undefined) return status;
-  const version = await askVersion(running.port, (await readPassword(files)) ?? '').catch(() => undefined);
-  return {
-    ...status,
-    ...running,
-    url: urlOf(files, running.port),
-    ...(version === undefined ? {} : { version }),
-  };
-}
-
-/** Rejects while the server is on its way up or down. */
-async function askVersion(port: number, password: string): Promise<string | undefined> {
-  const client = await connectTo(port, password);
-  try {
-    const { rows } = await client.query<{ server_version: string }>('show server_version');
-    return rows[0]?.server_version;
-  } finally {
-    await client.end();
-  }
+export async function embeddedStatus(which: Which = {}): Promise<EmbeddedStatus> {
+  const { root, password, server } = await look(which);
+  const status = { initialised: Boolean(password), running: Boolean(server), dataDirectory: root };
+  if (!server) return status;
+  const { pid, port, version } = server;
+  return { ...status, pid, port, version, url: urlOf(root, port) };
 }
 
 /** Stops the server and removes its directory; false where there was none. */
-export async function destroyEmbedded({ dataDirectory }: { dataDirectory?: string } = {}): Promise<boolean> {
-  const files = filesIn(dataDirectory);
-  if ((await readMarker(files)) === undefined) return false;
-  await stopEmbedded({ dataDirectory: files.root });
-  await rm(files.root, { recursive: true, force: true });
-  return true;
+export async function destroyEmbedded(which: Which = {}): Promise<boolean> {
+  await stopEmbedded(which);
+  const { root, password } = await look(which);
+  if (password) await rm(root, { recursive: true, force: true });
+  return Boolean(password);
 }
 
-/** Starts the server; what is returned stops it, or is undefined for one that is to outlive us. */
-async function launch(
-  order: Launch,
-  lock: Lock,
-  { keepRunning = false }: EmbeddedOptions,
-): Promise<(() => Promise<void>) | undefined> {
-  if (keepRunning) {
-    await startDetached(order);
-    return undefined;
-  }
-  const supervised = await startSupervised(order);
-  await lock.shareWith(supervised.pid);
-  return async () => {
-    await supervised.stop();
-    await lock.release();
-  };
+async function look({ dataDirectory, signal }: Which) {
+  const root = directoryOf(dataDirectory);
+  const password = await readPassword(root);
+  const server = password ? await findServer(root, password, signal) : undefined;
+  await server?.client.end();
+  return { root, password, server };
 }
 
-/** Port of the directory's server if it runs; one that is shutting down is waited for. */
-async function attach(files: Files, password: string): Promise<number | undefined> {
-  for (;;) {
-    const postmaster = await findPostmaster(files);
-    if (postmaster === undefined) return undefined;
-    try {
-      await (await connectTo(postmaster.port, password)).end();
-      return postmaster.port;
-    } catch (error) {
-      if (await waitForExit(postmaster.pid, 500)) return undefined;
-      if (!startingOrStopping(error)) {
-        throw embeddedError(
-          `process ${postmaster.pid} runs in ${files.data}, but does not let us in`,
-          '`scale-seed db destroy`, or name another --data-directory',
-          error,
-        );
-      }
-    }
-  }
-}
-
-/** SQLSTATE 57P03 is a server on its way up or down; a refused connection is one a moment earlier or later. */
-function startingOrStopping(error: unknown): boolean {
-  return (
-    error instanceof Error && 'code' in error && (error.code === '57P03' || error.code === 'ECONNREFUSED')
-  );
-}
-
-function otherMajor({ root }: Files, major: number, { version }: Binaries): Error {
-  return embeddedError(
-    `${root} was made by PostgreSQL ${major}, and this is ${version}`,
-    '`scale-seed db destroy` removes it; or name another --data-directory',
-  );
+/** Without the password: libpq, psql and scale-seed read it from the file that is named. */
+function urlOf(root: string, port: number): string {
+  const more = `passfile=${encodeURIComponent(passfileIn(root))}&sslmode=disable`;
+  return `postgresql://${USER}@127.0.0.1:${port}/${DATABASE}?${more}`;
 }

@@ -4,75 +4,42 @@
  */
 export const SCHEMA_SQL = `
 create table teams (
-  id text primary key,
-  name varchar(255) not null unique,
-  description text,
-  created_at timestamptz not null default now(),
-  updated_at timestamptz not null default now()
+  id text primary key, name varchar(255) not null unique, description text,
+  created_at timestamptz not null default now(), updated_at timestamptz not null default now()
 );
-
 create table owners (
-  id text primary key,
-  name varchar(255) not null,
-  email varchar(255) not null,
-  team_id text not null references teams (id) on delete cascade,
-  created_at timestamptz not null default now(),
+  id text primary key, name varchar(255) not null, email varchar(255) not null,
+  team_id text not null references teams (id) on delete cascade, created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );
-
 create table renewal_policies (
-  id text primary key,
-  name varchar(255) not null unique,
-  renewal_window_days integer not null,
-  auto_renew boolean not null default true,
-  max_retries integer not null default 3,
-  retry_interval_seconds integer not null default 3600,
-  alert_thresholds_days jsonb not null default '[]',
-  created_at timestamptz not null default now(),
-  updated_at timestamptz not null default now()
+  id text primary key, name varchar(255) not null unique, renewal_window_days integer not null,
+  auto_renew boolean not null default true, max_retries integer not null default 3,
+  retry_interval_seconds integer not null default 3600, alert_thresholds_days jsonb not null default '[]',
+  created_at timestamptz not null default now(), updated_at timestamptz not null default now()
 );
-
 create table issuers (
-  id text primary key,
-  name varchar(255) not null unique,
-  type varchar(50) not null,
-  config jsonb not null default '{}',
-  enabled boolean not null default true,
-  created_at timestamptz not null default now(),
-  updated_at timestamptz not null default now()
+  id text primary key, name varchar(255) not null unique, type varchar(50) not null,
+  config jsonb not null default '{}', enabled boolean not null default true,
+  created_at timestamptz not null default now(), updated_at timestamptz not null default now()
 );
-
 create table certificate_profiles (
-  id text primary key,
-  name varchar(255) not null unique,
-  description text,
-  created_at timestamptz not null default now(),
-  updated_at timestamptz not null default now()
+  id text primary key, name varchar(255) not null unique, description text,
+  created_at timestamptz not null default now(), updated_at timestamptz not null default now()
 );
-
 create table managed_certificates (
-  id text primary key,
-  name varchar(255) not null unique,
-  common_name varchar(255) not null,
-  sans text[] default '{}',
-  environment varchar(50),
+  id text primary key, name varchar(255) not null unique, common_name varchar(255) not null,
+  sans text[] default '{}', environment varchar(50),
   owner_id text not null references owners (id) on delete restrict,
   team_id text not null references teams (id) on delete cascade,
   issuer_id text not null references issuers (id) on delete restrict,
   renewal_policy_id text not null references renewal_policies (id) on delete restrict,
-  status varchar(50) not null default 'pending',
-  expires_at timestamptz,
-  tags jsonb not null default '{}',
-  last_renewal_at timestamptz,
-  last_deployment_at timestamptz,
-  created_at timestamptz not null default now(),
+  status varchar(50) not null default 'pending', expires_at timestamptz, tags jsonb not null default '{}',
+  last_renewal_at timestamptz, last_deployment_at timestamptz, created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  certificate_profile_id text references certificate_profiles (id) on delete set null,
-  revoked_at timestamptz,
-  revocation_reason varchar(50),
-  source text not null default ''
+  certificate_profile_id text references certificate_profiles (id) on delete set null, revoked_at timestamptz,
+  revocation_reason varchar(50), source text not null default ''
 );
-
 create index idx_managed_certificates_status on managed_certificates (status);
 create index idx_managed_certificates_expires_at on managed_certificates (expires_at);
 create index idx_managed_certificates_owner_id on managed_certificates (owner_id);
@@ -80,23 +47,13 @@ create index idx_managed_certificates_team_id on managed_certificates (team_id);
 create index idx_managed_certificates_issuer_id on managed_certificates (issuer_id);
 create index idx_managed_certificates_name on managed_certificates (name);
 create index idx_managed_certificates_certificate_profile_id on managed_certificates (certificate_profile_id);
-
 create table agents (
-  id text primary key,
-  name varchar(255) not null unique,
-  hostname varchar(255) not null,
-  status varchar(50) not null default 'offline',
-  last_heartbeat_at timestamptz,
-  registered_at timestamptz not null default now(),
-  api_key_hash varchar(255) not null,
-  os varchar(100) default '',
-  architecture varchar(100) default '',
-  ip_address varchar(45) default '',
-  version varchar(50) default '',
-  retired_at timestamptz,
-  retired_reason text
+  id text primary key, name varchar(255) not null unique, hostname varchar(255) not null,
+  status varchar(50) not null default 'offline', last_heartbeat_at timestamptz,
+  registered_at timestamptz not null default now(), api_key_hash varchar(255) not null,
+  os varchar(100) default '', architecture varchar(100) default '', ip_address varchar(45) default '',
+  version varchar(50) default '', retired_at timestamptz, retired_reason text
 );
-
 create index idx_agents_status on agents (status);
 create index idx_agents_hostname on agents (hostname);
 create index idx_agents_last_heartbeat_at on agents (last_heartbeat_at);

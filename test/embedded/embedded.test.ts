@@ -1,7 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -68,7 +69,7 @@ describe('a supervised server', () => {
 
       const modeOf = async (name: string): Promise<number> =>
         (await stat(join(folder, 'own', name))).mode & 0o777;
-      expect(await modeOf('passfile')).toBe(0o600);
+      expect(await modeOf('data/passfile')).toBe(0o600);
       expect(await modeOf('data')).toBe(0o700);
 
       const client = new pg.Client({ connectionString: server.url.replace('@', `:${server.password}@`) });
@@ -111,15 +112,17 @@ describe('a supervised server', () => {
   });
 
   it('takes another port where its own is taken, and says so', async () => {
-    const { port } = JSON.parse(await readFile(join(folder, 'own', 'scale-seed.json'), 'utf8')) as {
-      port: number;
-    };
-    const squatter = await new Promise<Server>((resolve) => {
-      const listening = createServer().listen(port, '127.0.0.1', () => {
-        resolve(listening);
-      });
-    });
+    const first = await startEmbedded(optionsFor('own'));
+    await first.stop();
+    const { port } = first;
+    const squatter = createServer().listen(port, '127.0.0.1');
+    await once(squatter, 'listening');
     const notices: string[] = [];
+    await expect(startEmbedded(optionsFor('own', { port }))).rejects.toMatchObject({
+      code: 'embedded',
+      message: `embedded PostgreSQL: port ${port} is taken`,
+      hint: 'name another --port, or none',
+    });
     const server = await startEmbedded(optionsFor('own', { onNotice: (notice) => notices.push(notice) }));
     await server.stop();
     squatter.close();
@@ -127,33 +130,34 @@ describe('a supervised server', () => {
     expect(notices).toEqual([`port ${port} is taken: the embedded server uses ${server.port}`]);
   });
 
-  it('starts after a crash that left its files behind', async () => {
-    await writeFile(
-      join(folder, 'own', 'data', 'postmaster.pid'),
-      `${process.pid}\n${folder}\n1\n5432\n\n127.0.0.1\n`,
-    );
-    await writeFile(join(folder, 'own', 'lock'), '999999999');
-    await mkdir(join(folder, 'own', 'data.new'), { recursive: true });
-    const server = await startEmbedded(optionsFor('own'));
-    await server.stop();
-    expect(existsSync(join(folder, 'own', 'lock'))).toBe(false);
+  it('is shared: its last user stops it, whoever that is', async () => {
+    const isRunning = async (): Promise<boolean> => (await embeddedStatus(optionsFor('own'))).running;
+    const first = await startEmbedded(optionsFor('own'));
+    const second = await startEmbedded(optionsFor('own'));
+    expect([first.startedHere, second.startedHere, second.port]).toEqual([true, false, first.port]);
+    await first.stop();
+    await first.stop();
+    expect(await isRunning()).toBe(true);
+    await load({ databaseUrl: second.url });
+    await second.stop();
+    expect(await isRunning()).toBe(false);
   });
 
-  it('is waited for by whoever else wants it', async () => {
-    const notices: string[] = [];
+  it('cannot become one that stays while somebody uses it, and can once they are gone', async () => {
     const first = await startEmbedded(optionsFor('own'));
-    const second = startEmbedded(
-      optionsFor('own', {
-        onNotice: (notice) => {
-          notices.push(notice);
-          void first.stop();
-        },
-      }),
-    );
-    await (await second).stop();
-    expect(notices).toEqual([
-      `waiting for another scale-seed that uses the embedded server in ${join(folder, 'own')}`,
-    ]);
+    const staying = optionsFor('own', { keepRunning: true });
+    const { pid = 0 } = await embeddedStatus(staying);
+    await expect(startEmbedded(staying)).rejects.toMatchObject({
+      code: 'embedded',
+      message: `embedded PostgreSQL: process ${pid} is the server of another command, and ends with it`,
+      hint: expect.stringContaining('db start') as string,
+    });
+    await first.stop();
+    const second = await startEmbedded(staying);
+    await second.stop();
+    expect((await embeddedStatus(staying)).running).toBe(true);
+    expect(await stopEmbedded(staying)).toBe(true);
+    expect(await stopEmbedded(staying)).toBe(false);
   });
 
   it('dies with its owner, even one that is killed', async () => {
@@ -211,11 +215,13 @@ describe('a directory', () => {
   });
 
   it('of another major version is refused', async () => {
-    const old = join(folder, 'old');
-    await mkdir(old);
-    await writeFile(join(old, 'scale-seed.json'), '{"format":1,"port":1,"major":9}\n');
-    await expect(startEmbedded({ dataDirectory: old })).rejects.toMatchObject({
-      message: expect.stringContaining(`${old} was made by PostgreSQL 9`) as string,
+    const data = join(folder, 'old', 'data');
+    await mkdir(data, { recursive: true });
+    await writeFile(join(data, 'PG_VERSION'), '9\n');
+    await writeFile(join(data, 'passfile'), '127.0.0.1:*:*:scale_seed:pw\n');
+    await expect(startEmbedded({ dataDirectory: join(folder, 'old') })).rejects.toMatchObject({
+      message: expect.stringContaining(`${join(folder, 'old')} was made by PostgreSQL 9`) as string,
+      hint: expect.stringContaining('db destroy') as string,
     });
   });
 });
@@ -251,7 +257,9 @@ describe('migrations of a certctl checkout', () => {
     await expect(startEmbedded(options)).rejects.toMatchObject({
       message: 'embedded PostgreSQL: 000003_broken.up.sql, line 3: column "nothing" does not exist',
     });
-    await stopEmbedded(options);
+    const staying = optionsFor('migrated', { migrations: checkout, keepRunning: true });
+    await expect(startEmbedded(staying)).rejects.toThrow('000003_broken.up.sql, line 3');
+    expect((await embeddedStatus(staying)).running).toBe(false);
   });
 
   it('do not mix with our own tables', async () => {

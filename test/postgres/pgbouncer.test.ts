@@ -4,7 +4,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { ci } from '../../src/operations/ci.js';
 import { clean } from '../../src/operations/clean.js';
-import { freePort } from '../../src/embedded/processes.js';
+import { freePort } from '../../src/embedded/server.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import { load } from '../../src/operations/load.js';
 import { reset } from '../../src/operations/reset.js';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { serverAccount } from '../../src/embedded/account.js';
+import { serverAccount } from '../../src/embedded/programs.js';
 import { startEmbedded, type EmbeddedServer } from '../../src/embedded/index.js';
 import { seedParents } from '../../src/run/context.js';
 import { sizedAgents } from '../../src/fixtures/sized.js';

@@ -5,8 +5,8 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { serverAccount } from '../../src/embedded/account.js';
-import { freePort } from '../../src/embedded/processes.js';
+import { serverAccount } from '../../src/embedded/programs.js';
+import { freePort } from '../../src/embedded/server.js';
 
 export const hasPgbouncer = spawnSync('pgbouncer', ['--version']).status === 0;
 

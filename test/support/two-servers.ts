@@ -14,7 +14,7 @@ import {
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { serverAccount, type Account } from '../../src/embedded/account.js';
+import { serverAccount } from '../../src/embedded/programs.js';
 import { makeAuthority, makeCertificate } from './certificates.js';
 
 /** Programs of Debian's PostgreSQL 15. */
@@ -94,7 +94,7 @@ async function startServer(
   folder: string,
   name: string,
   port: number,
-  account: Account,
+  account: Awaited<ReturnType<typeof serverAccount>>,
 ): Promise<ChildProcess> {
   const settings = {
     cluster_name: name,
