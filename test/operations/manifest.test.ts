@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   defineFixture,
@@ -13,7 +11,6 @@ import {
   sizedCertificates,
   type Manifest,
 } from '../../src/index.js';
-import { renderEnv } from '../../src/report/manifest.js';
 import { run } from '../support/command-line.js';
 import { useDatabase } from '../support/database.js';
 import { matchesManifestSchema } from '../support/schema-validator.js';
@@ -55,6 +52,13 @@ describe('without a database', () => {
     ]);
     expect(found.fixtures[0]?.constants).toMatchObject({ team_id: 't-platform', issuer_id: 'iss-local' });
     expect(found.fixtures[0]?.constants).not.toHaveProperty('created_at');
+  });
+
+  it('writes to the file that is named, and to standard output nothing', async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'scale-seed-manifest-')), 'fleet.json');
+    const outcome = await run(['manifest', '--no-standing', '--output', file]);
+    expect(outcome).toEqual({ code: 0, stdout: '', stderr: '' });
+    expectSchema(JSON.parse(await readFile(file, 'utf8')));
   });
 
   it('knows fixtures without rows, without counting keys, with constants that JSON has no word for', async () => {
@@ -122,34 +126,5 @@ describe('with a database', () => {
     });
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).not.toHaveProperty('database');
-  });
-
-  it('is a file that a shell reads', async () => {
-    const file = join(await mkdtemp(join(tmpdir(), 'scale-seed-manifest-')), 'fleet.env');
-    const args = ['manifest', '--format', 'env', '--prefix', 'K6_FLEET_', '--output', file];
-    expect(await run(args, { DATABASE_URL: database.url })).toMatchObject({ code: 0, stdout: '' });
-    const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
-    expect(lines.filter((line) => !/^K6_FLEET_[A-Z0-9_]+=[\w.:@/+-]*$/.test(line))).toEqual([
-      'K6_AGENT_FLEET=5000',
-    ]);
-    const { stdout } = await promisify(execFile)('sh', [
-      '-c',
-      '. "$0"; echo "$K6_FLEET_AGENTS $K6_FLEET_02_AGENT_FLEET_ID_LAST $K6_FLEET_01_BULK_RENEWAL_CERTS_ANCHOR"',
-      file,
-    ]);
-    expect(stdout).toBe(`5000 ag-loadtest-05000 ${anchors[0] ?? ''}\n`);
-  });
-});
-
-describe('values that a shell would take apart', () => {
-  it('are quoted', async () => {
-    const found = await manifest({ fixtures: [sizedCertificates(1)], standing: false });
-    found.fixtures[0]!.keys.id!.prefix = `it's $HOME `;
-    const env = renderEnv(found, 'F_');
-    const { stdout } = await promisify(execFile)('sh', [
-      '-c',
-      `${env}\nprintf %s "$F_SCALE_CERTS_ID_PREFIX"`,
-    ]);
-    expect(stdout).toBe(`it's $HOME `);
   });
 });
