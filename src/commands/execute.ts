@@ -1,4 +1,5 @@
 import v8 from 'node:v8';
+import type { AddOptions } from '../operations/load.js';
 import type { OnEvent } from '../report/events.js';
 import { REPORT_VERSION, type FailureReport, type Report } from '../report/result.js';
 import { renderMarkdown } from '../show/markdown.js';
@@ -6,21 +7,26 @@ import { showProgress } from '../show/progress.js';
 import { renderText } from '../show/text.js';
 import { asScaleSeedError } from './failure.js';
 import { onInterrupt } from './interrupt.js';
-import type { OutputFlags, ProgressFlags } from './shared-options.js';
 import { refuseUnwritable, STDOUT, writeResult } from './outputs.js';
+import { databaseOf, fixturesOf, type OperationFlags, type ProgressFlags } from './shared-options.js';
 
-type Run<R> = (control: { signal: AbortSignal; onEvent: OnEvent }) => Promise<R>;
-
-/** Runs an operation and prints its report, which alone goes to standard output; a failure is a report too. */
+/**
+ * Runs an operation on what the names and flags choose, and prints its report, which alone goes to standard output; a
+ * failure is a report too.
+ */
 export async function execute<R extends Report>(
   command: R['command'],
-  flags: OutputFlags,
-  run: Run<R>,
+  names: readonly string[],
+  flags: OperationFlags,
+  operate: (options: AddOptions) => Promise<R>,
 ): Promise<R> {
+  const chosen = await fixturesOf(names, flags);
   await refuseUnwritable(flags);
   const startedAt = new Date().toISOString();
   try {
-    const report = await underControl(flags, run);
+    const report = await underControl(flags, (control) =>
+      operate({ ...databaseOf(flags), ...control, ...chosen }),
+    );
     await publish(report, flags);
     return report;
   } catch (error) {
@@ -31,7 +37,10 @@ export async function execute<R extends Report>(
 }
 
 /** Runs an operation: progress and notices go to standard error, Ctrl-C and SIGTERM to its signal. */
-export async function underControl<R>(flags: ProgressFlags, run: Run<R>): Promise<R> {
+export async function underControl<R>(
+  flags: ProgressFlags,
+  run: (control: { signal: AbortSignal; onEvent: OnEvent }) => Promise<R>,
+): Promise<R> {
   keepHeapSmall();
   const interruption = onInterrupt();
   const progress = await showProgress(process.stderr, {
@@ -60,7 +69,7 @@ function keepHeapSmall(): void {
 
 const jsonOf = (report: Report | FailureReport): string => `${JSON.stringify(report, null, 2)}\n`;
 
-async function publish(report: Report, { format, output }: OutputFlags): Promise<void> {
+async function publish(report: Report, { format, output }: OperationFlags): Promise<void> {
   if (output !== undefined) await writeResult('output', output, jsonOf(report));
   // Standard output holds one report.
   if (output === STDOUT) return;
@@ -73,7 +82,7 @@ async function publish(report: Report, { format, output }: OutputFlags): Promise
 }
 
 /** For programs alone: people read the message. Where it cannot be written, the failure itself counts. */
-async function publishFailure(report: FailureReport, { format, output }: OutputFlags): Promise<void> {
+async function publishFailure(report: FailureReport, { format, output }: OperationFlags): Promise<void> {
   if (format === 'json' && output !== STDOUT) process.stdout.write(jsonOf(report));
   if (output !== undefined) await writeResult('output', output, jsonOf(report)).catch(() => undefined);
 }

@@ -1,46 +1,41 @@
 import type { Command } from 'commander';
 import { fingerprintOf } from '../encode/fingerprint.js';
+import { columnsOf } from '../fixtures/fixture.js';
 import { loadFixtureFile } from '../fixtures/load-fixture-file.js';
 import { SHIPPED } from '../fixtures/registry.js';
-import { columnsOf } from '../fixtures/fixture.js';
 import { sizedAgents, sizedCertificates } from '../fixtures/sized.js';
-import { alignColumns } from '../show/align-columns.js';
 import { formatCount, shortFingerprint } from '../report/units.js';
+import { alignColumns } from '../show/align-columns.js';
+import { defineCommand } from './define-command.js';
 import { EXIT } from './exit-codes.js';
-import { withHelp } from './help.js';
 import { choiceOption, parseRows } from './parse.js';
-import { fixtureFileOption } from './shared-options.js';
-
-interface ListFlags {
-  certs?: number;
-  agents?: number;
-  fixture: string[];
-  format: 'text' | 'json';
-}
+import { fixtureFileOption, type FixtureFlags } from './shared-options.js';
 
 /** `scale-seed list`. */
 export function registerList(program: Command): void {
-  const command = program
-    .command('list')
-    .description('the fixtures: rows, table, fingerprint, what for')
-    .option('--certs <n>', 'list a fleet of n certificates as well', parseRows)
-    .option('--agents <m>', 'list a fleet of m agents as well', parseRows)
-    .addOption(fixtureFileOption())
-    .addOption(choiceOption('--format <format>', 'of the list', ['text', 'json']).default('text'))
-    .action(async (flags: ListFlags) => {
+  defineCommand<FixtureFlags & { format: 'text' | 'json' }>(program, 'list', {
+    description: 'the fixtures: rows, table, fingerprint, what for',
+    options: {
+      'Options:': [
+        ['--certs <n>', 'list a fleet of n certificates as well', parseRows],
+        ['--agents <m>', 'list a fleet of m agents as well', parseRows],
+        fixtureFileOption(),
+        choiceOption('--format <format>', 'of the list', ['text', 'json']).default('text'),
+      ],
+    },
+    examples: [
+      ['scale-seed list', 'what there is'],
+      ['scale-seed list --certs 100000 --format json', 'with columns and fingerprints'],
+    ],
+    async run(_, flags) {
       const rows = await describeAll(flags);
-      process.stdout.write(flags.format === 'json' ? `${JSON.stringify(rows, null, 2)}\n` : table(rows));
-      process.exitCode = EXIT.done;
-    });
-  withHelp(command, [
-    ['scale-seed list', 'what there is'],
-    ['scale-seed list --certs 100000 --format json', 'with columns and fingerprints'],
-  ]);
+      process.stdout.write(flags.format === 'json' ? `${JSON.stringify(rows, null, 2)}\n` : tableOf(rows));
+      return EXIT.done;
+    },
+  });
 }
 
-type Description = Awaited<ReturnType<typeof describeAll>>[0];
-
-async function describeAll({ certs, agents, fixture: files }: ListFlags) {
+async function describeAll({ certs, agents, fixture: files }: FixtureFlags) {
   const fixtures = [
     ...SHIPPED,
     ...(agents === undefined ? [] : [sizedAgents(agents)]),
@@ -59,13 +54,9 @@ async function describeAll({ certs, agents, fixture: files }: ListFlags) {
   );
 }
 
-function table(rows: readonly Description[]): string {
-  const cells = rows.map(({ name, table: target, rows: count, fingerprint, purpose }) => [
-    name,
-    target,
-    formatCount(count),
-    shortFingerprint(fingerprint),
-    purpose,
-  ]);
-  return alignColumns([['fixture', 'table', 'rows', 'fingerprint', 'purpose'], ...cells], [2]);
+function tableOf(fixtures: Awaited<ReturnType<typeof describeAll>>): string {
+  const lines = fixtures.map(({ name, table, rows, fingerprint, purpose }) => {
+    return [name, table, formatCount(rows), shortFingerprint(fingerprint), purpose];
+  });
+  return alignColumns([['fixture', 'table', 'rows', 'fingerprint', 'purpose'], ...lines], [2]);
 }

@@ -1,46 +1,44 @@
 import type { Command } from 'commander';
 import { manifest } from '../operations/manifest.js';
+import { defineCommand } from './define-command.js';
 import { underControl } from './execute.js';
 import { EXIT } from './exit-codes.js';
-import { withHelp } from './help.js';
+import { refuseUnwritable, STDOUT, writeResult } from './outputs.js';
 import {
   databaseOf,
+  FIXTURE_NAMES,
   fixturesOf,
-  withDatabaseFlags,
-  withFixtureFlags,
-  withProgressFlags,
-  type DatabaseFlags,
-  type FixtureFlags,
-  type ProgressFlags,
+  PROGRESS_OPTIONS,
+  TARGET_OPTIONS,
+  type TargetFlags,
 } from './shared-options.js';
-import { refuseUnwritable, STDOUT, writeResult } from './outputs.js';
-
-interface ManifestFlags extends DatabaseFlags, FixtureFlags, ProgressFlags {
-  standing: boolean;
-  output?: string;
-}
 
 /** `scale-seed manifest`. */
 export function registerManifest(program: Command): void {
-  const command = program
-    .command('manifest')
-    .description(
+  defineCommand<TargetFlags & { standing: boolean; output?: string }>(program, 'manifest', {
+    description:
       'what load-test scripts need to know of a fleet: sizes, ids, fingerprints, and what is loaded',
-    )
-    .option('--no-standing', 'without what stands in a database')
-    .option('--output <file>', 'write to a file, not to standard output')
-    .action(async (names: string[], flags: ManifestFlags) => {
+    argument: FIXTURE_NAMES,
+    options: {
+      'Options:': [
+        ['--no-standing', 'without what stands in a database'],
+        ['--output <file>', 'write to a file, not to standard output'],
+      ],
+      ...TARGET_OPTIONS,
+      'Output:': PROGRESS_OPTIONS,
+    },
+    examples: [
+      ['scale-seed manifest --output fleet.json', "for k6's open()"],
+      ['scale-seed manifest --no-standing --set fleet-50k', 'of what would be loaded'],
+    ],
+    async run(names, { standing, output = STDOUT, ...flags }) {
       const { fixtures } = await fixturesOf(names, flags);
-      await refuseUnwritable(flags);
+      await refuseUnwritable({ output });
       const found = await underControl(flags, (control) =>
-        manifest({ ...databaseOf(flags), ...control, fixtures, standing: flags.standing }),
+        manifest({ ...databaseOf(flags), ...control, fixtures, standing }),
       );
-      await writeResult('output', flags.output ?? STDOUT, `${JSON.stringify(found, null, 2)}\n`);
-      process.exitCode = EXIT.done;
-    });
-  withProgressFlags(withDatabaseFlags(withFixtureFlags(command)));
-  withHelp(command, [
-    ['scale-seed manifest --output fleet.json', "for k6's open()"],
-    ['scale-seed manifest --no-standing --set fleet-50k', 'of what would be loaded'],
-  ]);
+      await writeResult('output', output, `${JSON.stringify(found, null, 2)}\n`);
+      return EXIT.done;
+    },
+  });
 }

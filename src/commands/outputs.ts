@@ -3,12 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { messageOf, ScaleSeedError } from '../errors.js';
 
 /** Options that name a file to be written, as commander parses them. */
-export interface FileFlags {
-  output?: string;
-  summary?: string;
-  junit?: string;
-  benchmark?: string;
-}
+export type FileFlags = Partial<Record<(typeof OPTIONS)[number], string>>;
 
 const OPTIONS = ['output', 'summary', 'junit', 'benchmark'] as const;
 
