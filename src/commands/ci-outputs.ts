@@ -2,7 +2,7 @@ import { messageOf, ScaleSeedError } from '../errors.js';
 import { benchmarkEntries } from '../judge/benchmark.js';
 import { annotate, renderAnnotations } from '../show/github.js';
 import { renderJunit, renderJunitError } from '../show/junit.js';
-import { renderMarkdown } from '../show/markdown.js';
+import { renderMarkdown } from '../show/render.js';
 import type { CiReport } from '../report/result.js';
 import { writeResult, type FileFlags } from './outputs.js';
 

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { messageOf, ScaleSeedError } from '../errors.js';
 import type { Failure } from '../report/result.js';
+import { describeFailure } from '../show/describe.js';
 import { EXIT } from './exit-codes.js';
 
 /** Prints what went wrong on standard error and returns the exit code. */
@@ -22,16 +23,8 @@ export function asScaleSeedError(error: unknown): ScaleSeedError {
 }
 
 /** Prints what went wrong, and `where`, on standard error. */
-export function printFailure(
-  { message, state, hint }: Pick<Failure, 'message' | 'state' | 'hint'>,
-  where = '',
-): void {
-  const lines = [
-    `scale-seed: ${where}${message}`,
-    ...(state === undefined ? [] : [`  now: ${state}`]),
-    ...(hint === undefined ? [] : [`  try: ${hint}`]),
-  ];
-  process.stderr.write(`${lines.join('\n')}\n`);
+export function printFailure(failure: Pick<Failure, 'message' | 'state' | 'hint'>, where = ''): void {
+  process.stderr.write(`scale-seed: ${where}${describeFailure(failure).join('\n  ')}\n`);
 }
 
 /** The exit code that a failure asks for; `interruptedBy` is what a signal has set. */

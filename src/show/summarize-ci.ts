@@ -1,6 +1,6 @@
 import type { CiReport, RatioMeasurement } from '../report/result.js';
 import { formatMs } from '../report/units.js';
-import { showAmount } from './describe-check.js';
+import { showAmount } from './describe.js';
 import type { Summary } from './summary.js';
 
 const VERDICTS: Readonly<Record<CiReport['verdict']['outcome'], string>> = {
@@ -11,35 +11,31 @@ const VERDICTS: Readonly<Record<CiReport['verdict']['outcome'], string>> = {
 };
 
 /** The verdict, check by check; `next` is the load's own summary. */
-export function summarizeCi({ verdict, reference, ...report }: CiReport, next: Summary): Summary {
+export function summarizeCi(
+  { verdict: { outcome, checks }, fixtures, verified, reference, timings }: CiReport,
+  next: Summary,
+): Summary {
+  const about = outcome === 'drift' ? verified.fixtures.filter(({ intact }) => !intact) : fixtures;
   const measured = reference === undefined ? '' : `, measure ${formatMs(reference.totalMs)}`;
   return {
-    title: `${VERDICTS[verdict.outcome]}: ${namesOf(verdict.outcome, report).join(', ')}`,
-    head: ['check', 'outcome', 'measured', '95 % interval', 'limit', 'reason'],
-    right: [2, 3, 4],
-    rows: verdict.checks.map((check) => [
-      check.name,
-      check.outcome,
-      check.measured === null ? '-' : showAmount(check.measured, check.unit),
-      check.interval === null ? '-' : check.interval.map((end) => showAmount(end, check.unit)).join(' to '),
-      showAmount(check.limit, check.unit),
-      check.reason,
-    ]),
+    title: `${VERDICTS[outcome]}: ${about.map(({ name }) => name).join(', ')}`,
+    table: [
+      ['check', 'outcome', 'measured', '95 % interval', 'limit', 'reason'],
+      ...checks.map(({ name, outcome: result, measured: found, unit, interval, limit, reason }) => [
+        name,
+        result,
+        found === null ? '-' : showAmount(found, unit),
+        interval?.map((end) => showAmount(end, unit)).join(' to ') ?? '-',
+        showAmount(limit, unit),
+        reason,
+      ]),
+    ],
     remarks: [
       ...(reference === undefined ? [] : referenceRemarks(reference)),
-      `verify ${formatMs(report.verified.timings.totalMs)}${measured}, total ${formatMs(report.timings.totalMs)}`,
+      `verify ${formatMs(verified.timings.totalMs)}${measured}, total ${formatMs(timings.totalMs)}`,
     ],
     next,
   };
-}
-
-/** The fixtures that a verdict is about: of a drift, those that have drifted. */
-function namesOf(
-  outcome: CiReport['verdict']['outcome'],
-  { fixtures, verified }: Pick<CiReport, 'fixtures' | 'verified'>,
-): string[] {
-  const about = outcome === 'drift' ? verified.fixtures.filter(({ intact }) => !intact) : fixtures;
-  return about.map(({ name }) => name);
 }
 
 function referenceRemarks(measurement: RatioMeasurement): string[] {
