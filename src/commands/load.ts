@@ -27,12 +27,10 @@ export const ADD_OPTIONS: readonly OptionSpec[] = [
   ['--force', `load where more than ${MAX_STRANGERS} rows of a table are of no known fixture`],
 ];
 
+const MODE = 'exclusive may lock the tables and rebuild plain indexes in its transaction';
+
 export const LOAD_OPTIONS: readonly OptionSpec[] = [
-  choiceOption(
-    '--mode <mode>',
-    'exclusive may lock the tables and rebuild plain indexes in its transaction',
-    ['online', 'exclusive'],
-  ).default('online'),
+  choiceOption('--mode <mode>', MODE, ['online', 'exclusive']).default('online'),
   ['--lock-timeout <duration>', 'how long exclusive mode waits for a table (default: 10s)', parseDuration],
   ['--citus', 'load as into tables that Citus distributes (default: where it does)'],
   ...ADD_OPTIONS,

@@ -7,6 +7,8 @@ import type { FixtureOptions } from '../run/options.js';
 import type { OptionSpec } from './define-command.js';
 import { choiceOption, parseDuration, parseJobs, parseRows } from './parse.js';
 
+const FORMATS = ['text', 'json', 'markdown'] as const;
+
 /** Options that say which fixtures, as commander parses them. */
 export interface FixtureFlags {
   set?: SetName;
@@ -39,7 +41,7 @@ export type TargetFlags = FixtureFlags & DatabaseFlags & ProgressFlags;
 
 /** The same with those of what ends in a report. */
 export interface OperationFlags extends TargetFlags {
-  format: 'text' | 'json' | 'markdown';
+  format: (typeof FORMATS)[number];
   output?: string;
 }
 
@@ -104,11 +106,7 @@ export const TARGET_OPTIONS = {
 export const OPERATION_OPTIONS = {
   ...TARGET_OPTIONS,
   'Output:': [
-    choiceOption('--format <format>', 'of the report on standard output', [
-      'text',
-      'json',
-      'markdown',
-    ]).default('text'),
+    choiceOption('--format <format>', 'of the report on standard output', FORMATS).default('text'),
     ['--output <file>', 'write the JSON report to a file as well'],
     ...PROGRESS_OPTIONS,
   ],
