@@ -1,15 +1,13 @@
 import { readFile } from 'node:fs/promises';
-import type { Command } from 'commander';
 import { messageOf, refusal } from '../errors.js';
 import type { Baseline } from '../judge/baseline.js';
-import { conclude } from './conclude.js';
+import type { CiReport } from '../report/result.js';
 import { defineCommand } from './define-command.js';
 import { execute } from './execute.js';
-import { EXIT } from './exit-codes.js';
 import { LOAD_OPTIONS, loadOptionsOf, optedOut, type LoadFlags } from './load.js';
 import type { FileFlags } from './outputs.js';
 import { parseDuration, parsePercent, parseRatio } from './parse.js';
-import { FIXTURE_NAMES, OPERATION_OPTIONS } from './shared-options.js';
+import { OPERATION } from './shared-options.js';
 
 interface CiFlags extends LoadFlags, FileFlags {
   output?: string;
@@ -20,41 +18,39 @@ interface CiFlags extends LoadFlags, FileFlags {
 }
 
 /** `scale-seed ci`. */
-export function registerCi(program: Command): void {
-  defineCommand<CiFlags>(program, 'ci', {
-    description: 'wait, load, verify, and judge the load: exit 3 over budget or regressed, 4 drifted',
-    argument: FIXTURE_NAMES,
-    options: {
-      'Options:': [
-        ['--budget <duration>', 'most that the load may take', parseDuration],
-        [
-          '--budget-ratio <r>',
-          'most that it may take, as a multiple of a reference load by plain INSERT ... SELECT in a scratch schema',
-          parseRatio,
-        ],
-        ['--baseline <file>', "an earlier run's report, to compare with"],
-        ['--max-regression <percent>', 'how much slower than it the load may be (default: 20)', parsePercent],
-        ...LOAD_OPTIONS,
-      ],
-      ...OPERATION_OPTIONS,
-      'Output:': [
-        ...OPERATION_OPTIONS['Output:'],
-        ['--summary <file>', 'append the report as Markdown to a file (default: $GITHUB_STEP_SUMMARY)'],
-        ['--junit <file>', 'write the fixtures and criteria as JUnit XML'],
-        ['--benchmark <file>', 'write the times for github-action-benchmark (customSmallerIsBetter)'],
-      ],
-    },
-    examples: [
-      ['scale-seed ci --wait 60s --budget-ratio 0.9', 'on a noisy runner'],
-      ['scale-seed ci --budget 8s --output report.json', 'on a machine of your own'],
-      ['scale-seed ci --baseline report.json', 'is it slower than last time?'],
+export const registerCi = defineCommand<CiFlags>('ci', {
+  description: 'wait, load, verify, and judge the load: exit 3 over budget or regressed, 4 drifted',
+  ...OPERATION,
+  options: [
+    ['--budget <duration>', 'most that the load may take', parseDuration],
+    [
+      '--budget-ratio <r>',
+      'most that it may take, as a multiple of a reference load by plain INSERT ... SELECT in a scratch schema',
+      parseRatio,
     ],
-    codes: ['overBudget', 'drift'],
-    run: async (names, flags) => (optedOut() ? EXIT.done : runCi(names, flags)),
-  });
-}
+    ['--baseline <file>', "an earlier run's report, to compare with"],
+    ['--max-regression <percent>', 'how much slower than it the load may be (default: 20)', parsePercent],
+    ...LOAD_OPTIONS,
+  ],
+  groups: {
+    ...OPERATION.groups,
+    'Output:': [
+      ...OPERATION.groups['Output:'],
+      ['--summary <file>', 'append the report as Markdown to a file (default: $GITHUB_STEP_SUMMARY)'],
+      ['--junit <file>', 'write the fixtures and criteria as JUnit XML'],
+      ['--benchmark <file>', 'write the times for github-action-benchmark (customSmallerIsBetter)'],
+    ],
+  },
+  examples: [
+    ['scale-seed ci --wait 60s --budget-ratio 0.9', 'on a noisy runner'],
+    ['scale-seed ci --budget 8s --output report.json', 'on a machine of your own'],
+    ['scale-seed ci --baseline report.json', 'is it slower than last time?'],
+  ],
+  codes: ['overBudget', 'drift'],
+  run: async (names, flags) => (optedOut() ? undefined : runCi(names, flags)),
+});
 
-async function runCi(names: readonly string[], flags: CiFlags): Promise<number> {
+async function runCi(names: readonly string[], flags: CiFlags): Promise<CiReport> {
   // Loaded here and not before, as all that follows from it: the other commands need none of it.
   const [{ ci }, { publishCi, publishFailure }] = await Promise.all([
     import('../operations/ci.js'),
@@ -67,7 +63,7 @@ async function runCi(names: readonly string[], flags: CiFlags): Promise<number> 
       ci({ ...options, ...loadOptionsOf(flags), ...criteria }),
     );
     await publishCi(report, flags);
-    return conclude(report);
+    return report;
   } catch (error) {
     await publishFailure(error, flags);
     throw error;

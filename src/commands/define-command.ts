@@ -1,38 +1,43 @@
 import { Option, type Command } from 'commander';
+import type { Report } from '../report/result.js';
+import { conclude } from './conclude.js';
+import { EXIT } from './exit-codes.js';
 import { withHelp, type Example } from './help.js';
 
 /** What a flag is called, what it means, and how its value is read; or commander's own where there is more to it. */
 export type OptionSpec =
   Option | readonly [flags: string, meaning: string, parse?: (text: string) => unknown];
 
-interface Definition<Flags> {
+export interface Definition<Flags> {
   description: string;
   argument?: readonly [name: string, meaning: string];
-  /** By the headings under which the help lists them. */
-  options: Readonly<Record<string, readonly OptionSpec[]>>;
+  /** The command's own. */
+  options: readonly OptionSpec[];
+  /** Those that others have as well, by the headings under which the help lists them. */
+  groups?: Readonly<Record<string, readonly OptionSpec[]>>;
   examples: readonly Example[];
   /** Exit codes besides those of every command. */
   codes?: readonly ('overBudget' | 'drift')[];
-  /** Returns the exit code. */
-  run: (names: readonly string[], flags: Flags) => Promise<number>;
+  /** The exit code is that of the report that it returns, if any. */
+  run: (names: readonly string[], flags: Flags) => Promise<Report | undefined> | Promise<void>;
 }
 
-/** Adds a command to the program. */
-export function defineCommand<Flags extends object>(
-  program: Command,
-  name: string,
-  { description, argument, options, examples, codes, run }: Definition<Flags>,
-): void {
-  const command = program.command(name).description(description);
-  if (argument !== undefined) command.argument(...argument);
-  for (const [heading, specs] of Object.entries(options)) {
-    command.optionsGroup(heading);
-    for (const spec of specs) command.addOption(spec instanceof Option ? spec : optionOf(...spec));
-  }
-  command.action(async () => {
-    process.exitCode = await run(command.args, command.opts<Flags>());
-  });
-  withHelp(command, examples, codes);
+/** What adds a command to the program. */
+export function defineCommand<Flags extends object>(name: string, definition: Definition<Flags>) {
+  const { description, argument, options, groups, examples, codes, run } = definition;
+  return (program: Command): void => {
+    const command = program.command(name).description(description);
+    if (argument !== undefined) command.argument(...argument);
+    for (const [heading, specs] of Object.entries({ 'Options:': options, ...groups })) {
+      command.optionsGroup(heading);
+      for (const spec of specs) command.addOption(spec instanceof Option ? spec : optionOf(...spec));
+    }
+    command.action(async () => {
+      const report = await run(command.args, command.opts<Flags>());
+      process.exitCode = report ? conclude(report) : EXIT.done;
+    });
+    withHelp(command, examples, codes);
+  };
 }
 
 function optionOf(flags: string, meaning: string, parse?: (text: string) => unknown): Option {

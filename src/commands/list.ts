@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { columnsOf } from '../fixtures/fixture.js';
 import { loadFixtureFile } from '../fixtures/load-fixture-file.js';
@@ -7,33 +6,27 @@ import { sizedAgents, sizedCertificates } from '../fixtures/sized.js';
 import { formatCount, shortFingerprint } from '../report/units.js';
 import { alignColumns } from '../show/align-columns.js';
 import { defineCommand } from './define-command.js';
-import { EXIT } from './exit-codes.js';
 import { choiceOption, parseRows } from './parse.js';
 import { fixtureFileOption, type FixtureFlags } from './shared-options.js';
 
 /** `scale-seed list`. */
-export function registerList(program: Command): void {
-  defineCommand<FixtureFlags & { format: 'text' | 'json' }>(program, 'list', {
-    description: 'the fixtures: rows, table, fingerprint, what for',
-    options: {
-      'Options:': [
-        ['--certs <n>', 'list a fleet of n certificates as well', parseRows],
-        ['--agents <m>', 'list a fleet of m agents as well', parseRows],
-        fixtureFileOption(),
-        choiceOption('--format <format>', 'of the list', ['text', 'json']).default('text'),
-      ],
-    },
-    examples: [
-      ['scale-seed list', 'what there is'],
-      ['scale-seed list --certs 100000 --format json', 'with columns and fingerprints'],
-    ],
-    async run(_, flags) {
-      const rows = await describeAll(flags);
-      process.stdout.write(flags.format === 'json' ? `${JSON.stringify(rows, null, 2)}\n` : tableOf(rows));
-      return EXIT.done;
-    },
-  });
-}
+export const registerList = defineCommand<FixtureFlags & { format: 'text' | 'json' }>('list', {
+  description: 'the fixtures: rows, table, fingerprint, what for',
+  options: [
+    ['--certs <n>', 'list a fleet of n certificates as well', parseRows],
+    ['--agents <m>', 'list a fleet of m agents as well', parseRows],
+    fixtureFileOption(),
+    choiceOption('--format <format>', 'of the list', ['text', 'json']).default('text'),
+  ],
+  examples: [
+    ['scale-seed list', 'what there is'],
+    ['scale-seed list --certs 100000 --format json', 'with columns and fingerprints'],
+  ],
+  async run(_, flags) {
+    const rows = await describeAll(flags);
+    process.stdout.write(flags.format === 'json' ? `${JSON.stringify(rows, null, 2)}\n` : tableOf(rows));
+  },
+});
 
 async function describeAll({ certs, agents, fixture: files }: FixtureFlags) {
   const fixtures = [

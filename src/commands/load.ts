@@ -1,12 +1,9 @@
-import type { Command } from 'commander';
 import { load, type LoadOptions } from '../operations/load.js';
 import { MAX_STRANGERS } from '../run/guard.js';
-import { conclude } from './conclude.js';
 import { defineCommand, type OptionSpec } from './define-command.js';
 import { execute } from './execute.js';
-import { EXIT } from './exit-codes.js';
 import { choiceOption, parseDuration } from './parse.js';
-import { FIXTURE_NAMES, OPERATION_OPTIONS, type OperationFlags } from './shared-options.js';
+import { OPERATION, type OperationFlags } from './shared-options.js';
 
 /** Options of commands that add rows, as commander parses them. */
 export interface AddFlags extends OperationFlags {
@@ -51,33 +48,24 @@ export function optedOut(): boolean {
 }
 
 /** `scale-seed load`. */
-export function registerLoad(program: Command): void {
-  defineCommand<LoadFlags & { verify?: true }>(program, 'load', {
-    description: 'load fixtures; existing rows are left alone',
-    argument: FIXTURE_NAMES,
-    options: {
-      'Options:': [
-        ['--verify', 'read the rows back afterwards, and exit 4 if any has drifted'],
-        ...LOAD_OPTIONS,
-      ],
-      ...OPERATION_OPTIONS,
-    },
-    examples: [
-      ['scale-seed load', 'the fleet: 01 and 02'],
-      ['scale-seed load 01_bulk_renewal_certs', 'one fixture'],
-      ['scale-seed load --set fleet-50k --verify', '03 and 04, read back'],
-      ['scale-seed load --certs 1000000 --agents 50000', 'a fleet of any size'],
-      ['scale-seed load --wait 60s --timeout 5m', 'once the server is up'],
-      ['scale-seed load --format json --output load.json', 'the report, twice'],
-      ["scale-seed load --schema 'fleet_*' --jobs 4", 'a fleet in each schema'],
-    ],
-    codes: ['drift'],
-    async run(names, flags) {
-      if (optedOut()) return EXIT.done;
-      const report = await execute('load', names, flags, (options) =>
-        load({ ...options, ...loadOptionsOf(flags), verify: flags.verify }),
-      );
-      return conclude(report);
-    },
-  });
-}
+export const registerLoad = defineCommand<LoadFlags & { verify?: true }>('load', {
+  description: 'load fixtures; existing rows are left alone',
+  ...OPERATION,
+  options: [['--verify', 'read the rows back afterwards, and exit 4 if any has drifted'], ...LOAD_OPTIONS],
+  examples: [
+    ['scale-seed load', 'the fleet: 01 and 02'],
+    ['scale-seed load 01_bulk_renewal_certs', 'one fixture'],
+    ['scale-seed load --set fleet-50k --verify', '03 and 04, read back'],
+    ['scale-seed load --certs 1000000 --agents 50000', 'a fleet of any size'],
+    ['scale-seed load --wait 60s --timeout 5m', 'once the server is up'],
+    ['scale-seed load --format json --output load.json', 'the report, twice'],
+    ["scale-seed load --schema 'fleet_*' --jobs 4", 'a fleet in each schema'],
+  ],
+  codes: ['drift'],
+  async run(names, flags) {
+    if (optedOut()) return undefined;
+    return execute('load', names, flags, (options) =>
+      load({ ...options, ...loadOptionsOf(flags), verify: flags.verify }),
+    );
+  },
+});

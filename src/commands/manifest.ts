@@ -1,32 +1,20 @@
-import type { Command } from 'commander';
 import { manifest } from '../operations/manifest.js';
 import { defineCommand } from './define-command.js';
 import { underControl } from './execute.js';
-import { EXIT } from './exit-codes.js';
 import { refuseUnwritable, STDOUT, writeResult } from './outputs.js';
-import {
-  databaseOf,
-  FIXTURE_NAMES,
-  fixturesOf,
-  PROGRESS_OPTIONS,
-  TARGET_OPTIONS,
-  type TargetFlags,
-} from './shared-options.js';
+import { databaseOf, fixturesOf, TARGET, type TargetFlags } from './shared-options.js';
 
 /** `scale-seed manifest`. */
-export function registerManifest(program: Command): void {
-  defineCommand<TargetFlags & { standing: boolean; output?: string }>(program, 'manifest', {
+export const registerManifest = defineCommand<TargetFlags & { standing: boolean; output?: string }>(
+  'manifest',
+  {
     description:
       'what load-test scripts need to know of a fleet: sizes, ids, fingerprints, and what is loaded',
-    argument: FIXTURE_NAMES,
-    options: {
-      'Options:': [
-        ['--no-standing', 'without what stands in a database'],
-        ['--output <file>', 'write to a file, not to standard output'],
-      ],
-      ...TARGET_OPTIONS,
-      'Output:': PROGRESS_OPTIONS,
-    },
+    ...TARGET,
+    options: [
+      ['--no-standing', 'without what stands in a database'],
+      ['--output <file>', 'write to a file, not to standard output'],
+    ],
     examples: [
       ['scale-seed manifest --output fleet.json', "for k6's open()"],
       ['scale-seed manifest --no-standing --set fleet-50k', 'of what would be loaded'],
@@ -38,7 +26,6 @@ export function registerManifest(program: Command): void {
         manifest({ ...databaseOf(flags), ...control, fixtures, standing }),
       );
       await writeResult('output', output, `${JSON.stringify(found, null, 2)}\n`);
-      return EXIT.done;
     },
-  });
-}
+  },
+);

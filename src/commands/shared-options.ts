@@ -4,7 +4,7 @@ import type { Fixture } from '../fixtures/fixture.js';
 import { loadFixtureFile } from '../fixtures/load-fixture-file.js';
 import { chooseFixtures, SETS, type SetName } from '../fixtures/registry.js';
 import type { FixtureOptions } from '../run/options.js';
-import type { OptionSpec } from './define-command.js';
+import type { Definition, OptionSpec } from './define-command.js';
 import { choiceOption, parseDuration, parseJobs, parseRows } from './parse.js';
 
 const FORMATS = ['text', 'json', 'markdown'] as const;
@@ -56,61 +56,63 @@ export function fixtureFileOption(): Option {
   return repeatable('--fixture <file>', 'a fixture of your own: an ES module', 'none');
 }
 
-export const FIXTURE_NAMES = [
-  '[fixture...]',
-  'fixtures by name; see `scale-seed list` (default: 01 and 02)',
-] as const;
-
 export const SIZE_OPTIONS: readonly OptionSpec[] = [
   ['--certs <n>', 'a fleet of n certificates', parseRows],
   ['--agents <m>', 'a fleet of m agents', parseRows],
 ];
 
-export const PROGRESS_OPTIONS: readonly OptionSpec[] = [
+const PROGRESS_OPTIONS: readonly OptionSpec[] = [
   ['--quiet', 'no progress and no notices on standard error'],
   ['--no-progress', 'no progress on standard error'],
   new Option('--verbose', 'each step with its time on standard error').conflicts(['quiet']),
 ];
 
-/** Those of `TargetFlags`, but for what is told. */
-export const TARGET_OPTIONS = {
-  'Which fixtures:': [
-    choiceOption('--set <set>', 'a set of fixtures', Object.keys(SETS)),
-    ...SIZE_OPTIONS,
-    fixtureFileOption(),
-  ],
-  'Which database:': [
-    [
-      '--database-url <url>',
-      "postgresql://user@host/database, or psql's host=... dbname=... (default: DATABASE_URL, then PG*)",
+/** What a command has that works on fixtures in a database. */
+export const TARGET = {
+  argument: ['[fixture...]', 'fixtures by name; see `scale-seed list` (default: 01 and 02)'],
+  groups: {
+    'Which fixtures:': [
+      choiceOption('--set <set>', 'a set of fixtures', Object.keys(SETS)),
+      ...SIZE_OPTIONS,
+      fixtureFileOption(),
     ],
-    ['--embedded', 'a PostgreSQL of our own, started for the command where it does not run'],
-    ['--data-directory <dir>', "the embedded server's directory"],
-    ['--migrations <dir>', "migrate the embedded database with a certctl checkout's own files"],
-    repeatable(
-      '--schema <pattern>',
-      "schema of the tables, or a pattern as pg_dump's -n takes it, fleet_*: each holds a fleet of its own",
-      'looked up on the search_path',
-    ),
-    ['--jobs <n>', 'sessions at work at once (default: one for each processor, at least 2)', parseJobs],
-    [
-      '--wait <duration>',
-      'wait for the server, the tables and the parent rows (default: no wait)',
-      parseDuration,
+    'Which database:': [
+      [
+        '--database-url <url>',
+        "postgresql://user@host/database, or psql's host=... dbname=... (default: DATABASE_URL, then PG*)",
+      ],
+      ['--embedded', 'a PostgreSQL of our own, started for the command where it does not run'],
+      ['--data-directory <dir>', "the embedded server's directory"],
+      ['--migrations <dir>', "migrate the embedded database with a certctl checkout's own files"],
+      repeatable(
+        '--schema <pattern>',
+        "schema of the tables, or a pattern as pg_dump's -n takes it, fleet_*: each holds a fleet of its own",
+        'looked up on the search_path',
+      ),
+      ['--jobs <n>', 'sessions at work at once (default: one for each processor, at least 2)', parseJobs],
+      [
+        '--wait <duration>',
+        'wait for the server, the tables and the parent rows (default: no wait)',
+        parseDuration,
+      ],
+      ['--timeout <duration>', 'cancel and roll back after this time (default: no limit)', parseDuration],
     ],
-    ['--timeout <duration>', 'cancel and roll back after this time (default: no limit)', parseDuration],
-  ],
-} satisfies Record<string, readonly OptionSpec[]>;
+    'Output:': PROGRESS_OPTIONS,
+  },
+} as const satisfies Partial<Definition<TargetFlags>>;
 
-/** Those of `OperationFlags`. */
-export const OPERATION_OPTIONS = {
-  ...TARGET_OPTIONS,
-  'Output:': [
-    choiceOption('--format <format>', 'of the report on standard output', FORMATS).default('text'),
-    ['--output <file>', 'write the JSON report to a file as well'],
-    ...PROGRESS_OPTIONS,
-  ],
-} satisfies Record<string, readonly OptionSpec[]>;
+/** The same with what says how it is reported. */
+export const OPERATION = {
+  ...TARGET,
+  groups: {
+    ...TARGET.groups,
+    'Output:': [
+      choiceOption('--format <format>', 'of the report on standard output', FORMATS).default('text'),
+      ['--output <file>', 'write the JSON report to a file as well'],
+      ...PROGRESS_OPTIONS,
+    ],
+  },
+} as const satisfies Partial<Definition<OperationFlags>>;
 
 /** The fixtures that the flags choose, and those of the user's own that are known by it, chosen or not. */
 export async function fixturesOf(
