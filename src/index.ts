@@ -32,6 +32,7 @@ export { reset, type ResetOptions } from './operations/reset.js';
 export { verify, type VerifyOptions } from './operations/verify.js';
 export type { OnEvent, RunEvent } from './report/events.js';
 export type { Manifest, ManifestFixture, ManifestKey, ManifestStanding } from './report/manifest.js';
-export type * from './report/result.js';
+export * from './report/result.js';
+export type * from './report/values.js';
 export { seedParents } from './run/context.js';
 export type { DatabaseOptions, FixtureOptions } from './run/options.js';

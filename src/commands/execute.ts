@@ -1,7 +1,7 @@
 import v8 from 'node:v8';
 import type { AddOptions } from '../operations/load.js';
 import type { OnEvent } from '../report/events.js';
-import { REPORT_VERSION, type FailureReport, type Report } from '../report/result.js';
+import { REPORT_VERSION, type FailureReport, type Report, type ReportJson } from '../report/result.js';
 import { showProgress } from '../show/progress.js';
 import { renderMarkdown, renderText } from '../show/render.js';
 import { asScaleSeedError } from './conclude.js';
@@ -60,7 +60,7 @@ export async function underControl<R>(
   }
 }
 
-const jsonOf = (report: Report | FailureReport): string => `${JSON.stringify(report, null, 2)}\n`;
+const jsonOf = (report: ReportJson): string => `${JSON.stringify(report, null, 2)}\n`;
 
 async function publish(report: Report, { format, output }: OperationFlags): Promise<void> {
   await writeResult('output', output, jsonOf(report));

@@ -7,7 +7,7 @@ import { SCHEMA_SQL } from './schema.js';
 import { connectTo } from './server-process.js';
 
 /** Fills a fresh database with the rows that fixtures refer to. */
-export type Seed = (client: pg.ClientBase) => Promise<void>;
+export type Seed = (client: { query(sql: string, values: unknown[]): Promise<unknown> }) => Promise<void>;
 
 interface Login {
   port: number;

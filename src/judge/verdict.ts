@@ -35,5 +35,7 @@ export function wantedOf({ budgetRatio, baseline, maxRegressionPercent }: Criter
   if (budgetRatio === undefined && baseline === undefined) return undefined;
   const before = baseline && ratioOf(baseline);
   const limits = [budgetRatio, before && regressionLimit(before.median, maxRegressionPercent)];
-  return { limits: limits.filter((limit) => limit !== undefined), widthPercent: maxRegressionPercent };
+  // What is compared, and may be the next one's baseline, has to be known well.
+  const widthPercent = baseline === undefined ? Infinity : maxRegressionPercent;
+  return { limits: limits.filter((limit) => limit !== undefined), widthPercent };
 }

@@ -11,6 +11,7 @@ import { translateError } from '../postgres/translate-error.js';
 import type { CiReport, LoadReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
 import { withDatabase, type RunContext } from '../run/context.js';
+import { checkOptions } from '../run/options.js';
 import { stopwatch } from '../run/stopwatch.js';
 import { loadOn, type LoadOptions } from './load.js';
 import { verifyOn } from './verify.js';
@@ -36,6 +37,7 @@ export interface CiOptions extends Omit<LoadOptions, 'verify'> {
  * @throws ScaleSeedError, as `load` and `verify` do; `configuration` for a baseline that cannot be compared with.
  */
 export async function ci(options: CiOptions = {}): Promise<CiReport> {
+  checkOptions(options);
   const {
     fixtures = SETS.fleet,
     mode = 'online',

@@ -1,7 +1,6 @@
 import type { Fixture } from '../fixtures/fixture.js';
 import { timestampText } from '../fixtures/timestamp.js';
 import { loadFixture, summarizeChecks } from '../merge/load-fixture.js';
-import { ScaleSeedError } from '../errors.js';
 import { translateError } from '../postgres/translate-error.js';
 import type { LoadedFixture, LoadReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
@@ -55,7 +54,6 @@ export function load(options: LoadOptions = {}): Promise<LoadReport> {
 /** Loads fixtures into a database that is at hand. */
 export async function loadOn(context: RunContext, options: LoadOptions): Promise<LoadReport> {
   const { mode = 'online', lockTimeoutMs = 10_000 } = options;
-  if (!['online', 'exclusive'].includes(mode)) throw unknownMode(mode);
   const { base, anchorUs, done } = await runOnFixtures<LoadedFixture>(context, options, {
     parents: options.createParents === true ? 'create' : 'require',
     guard: options.force !== true,
@@ -82,11 +80,4 @@ export async function loadOn(context: RunContext, options: LoadOptions): Promise
     foreignKeys: summarizeChecks(fixtures.map(({ foreignKeys }) => foreignKeys)),
     fixtures,
   };
-}
-
-function unknownMode(mode: string): ScaleSeedError {
-  return new ScaleSeedError(`mode must be online or exclusive, not ${mode}`, {
-    code: 'usage',
-    phase: 'configure',
-  });
 }

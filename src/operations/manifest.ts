@@ -12,7 +12,7 @@ import {
 } from '../report/manifest.js';
 import { rounded } from '../report/rounded.js';
 import { withDatabase } from '../run/context.js';
-import type { FixtureOptions } from '../run/options.js';
+import { checkOptions, type FixtureOptions } from '../run/options.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Step } from '../run/step.js';
 import { countPresent } from '../table/marks.js';
@@ -27,6 +27,7 @@ export interface ManifestOptions extends FixtureOptions {
  * looked at, which rows stand and since when. Changes nothing; needs the right to create a temporary table there.
  */
 export async function manifest(options: ManifestOptions = {}): Promise<Manifest> {
+  checkOptions(options);
   const { fixtures = SETS.fleet } = options;
   const rows: Record<string, number> = {};
   for (const { table, count } of fixtures) rows[table] = (rows[table] ?? 0) + count;

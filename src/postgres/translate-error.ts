@@ -128,7 +128,7 @@ function isNetworkError(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isNetworkError);
   if (!(error instanceof Error)) return false;
   const code = 'code' in error ? String(error.code) : '';
-  const gone = /^(Connection terminated|timeout expired)|not queryable|server does not prove/;
+  const gone = /^(Connection terminated|timeout expired)|not queryable|server does not (prove|bind)/;
   return /^(E[A-Z]+|ERR_(STREAM|SOCKET|SSL|TLS)_\w+)$/.test(code) || gone.test(error.message);
 }
 

@@ -1,4 +1,5 @@
 import type { Failure } from './result.js';
+import type { Count, Fingerprint, Timestamp } from './values.js';
 
 /** Version of the manifest's shape; it grows when a field changes its meaning or goes. */
 export const MANIFEST_VERSION = 1;
@@ -6,7 +7,7 @@ export const MANIFEST_VERSION = 1;
 /** A column that counts: prefix, the row's number padded with zeros to `digits`, suffix. */
 export interface ManifestKey {
   prefix: string;
-  digits: number;
+  digits: Count;
   suffix: string;
   /** Values of the first and the last row; null in a fixture without rows. */
   first: string | null;
@@ -17,9 +18,9 @@ export interface ManifestKey {
 export interface ManifestStanding {
   schema: string;
   /** Rows of the fixture's mark. */
-  present: number;
+  present: Count;
   /** When they were loaded or reset, the oldest first, with the number of rows of each. */
-  anchors: { at: string; rows: number }[];
+  anchors: { at: Timestamp; rows: Count }[];
   /** Age of the oldest anchor by the server's clock, in milliseconds. */
   ageMs: number | null;
 }
@@ -28,25 +29,25 @@ export interface ManifestFixture {
   name: string;
   table: string;
   purpose: string;
-  rows: number;
-  fingerprint: string;
+  rows: Count;
+  fingerprint: Fingerprint;
   /** Columns that count, by name: a row's values follow from its number. */
   keys: Record<string, ManifestKey>;
   /** How the rows are told from all others: a prefix, then (where given) exactly so many digits. */
-  mark: { column: string; prefix: string; digits?: number };
+  mark: { column: string; prefix: string; digits?: Count };
   /** Columns that hold the same in every row. */
   constants: Record<string, unknown>;
   /** Schema by schema; only where a database was looked at. */
   standing?: ManifestStanding[];
 }
 
-/** What the scripts of a load test need to know of a fleet. */
+/** What `scale-seed manifest` writes: what the scripts of a load test need to know of a fleet. */
 export interface Manifest {
   version: typeof MANIFEST_VERSION;
   /** By this machine's clock, ISO 8601. */
   generatedAt: string;
   /** Size of the fleet: rows of the fixtures by table. */
-  rows: Record<string, number>;
+  rows: Record<string, Count>;
   /** The database's URL without password or options, and its server; only where it was looked at. */
   database?: string;
   server?: { version: string };

@@ -1,4 +1,5 @@
 import type { ErrorCode, Phase } from '../errors.js';
+import type { Count, Fingerprint, Milliseconds, Timestamp } from './values.js';
 
 /** Version of the report's shape; it grows when a field changes its meaning or goes. */
 export const REPORT_VERSION = 1;
@@ -12,14 +13,14 @@ export interface ForeignKeyCheck {
 /** Where the time went, in milliseconds; the same in every command. */
 export interface Timings {
   /** Connecting, and holding the database against what the fixtures need. */
-  connectMs: number;
+  connectMs: Milliseconds;
   /** Waiting for the server, the tables or the parent rows, as `--wait` allows. */
-  waitMs: number;
+  waitMs: Milliseconds;
   /** The command's own work on the fixtures. */
-  workMs: number;
+  workMs: Milliseconds;
   /** The final VACUUM (ANALYZE). */
-  settleMs: number;
-  totalMs: number;
+  settleMs: Milliseconds;
+  totalMs: Milliseconds;
 }
 
 /** What failed: where one schema of several did, the others went on. */
@@ -61,12 +62,8 @@ export interface ReportBase {
   jobs: number;
   failures: Failure[];
   timings: Timings;
-  /**
-   * Largest resident set of this process so far, in bytes.
-   *
-   * @asType integer
-   */
-  peakRssBytes: number;
+  /** Largest resident set of this process so far, in bytes. */
+  peakRssBytes: Count;
 }
 
 /** Which rows, and of which table. */
@@ -91,29 +88,29 @@ export interface Blocked {
 
 /** How many of a fixture's rows were added or left alone; `inserted + skipped + blocked` is `rows`. */
 export interface Counts {
-  rows: number;
-  inserted: number;
+  rows: Count;
+  inserted: Count;
   /** Rows whose own key stands already. */
-  skipped: number;
+  skipped: Count;
   /** Rows that could not be added, since something else stands in the way. */
-  blocked: number;
+  blocked: Count;
   /** The first of them. */
   firstBlocked: Blocked | null;
   /** Rows of the fixture that stand at the end. */
-  present: number;
+  present: Count;
 }
 
 export interface LoadedFixture extends FixtureResult, Counts {
-  fingerprint: string;
+  fingerprint: Fingerprint;
   /** Bytes of CSV that crossed the socket. */
-  copiedBytes: number;
+  copiedBytes: Count;
   merge: MergeStrategy;
   foreignKeys: ForeignKeyCheck;
   /** Plain indexes that were dropped and made again in the load's own transaction. */
   rebuiltIndexes: string[];
-  timings: { copyMs: number; mergeMs: number; totalMs: number };
+  timings: { copyMs: Milliseconds; mergeMs: Milliseconds; totalMs: Milliseconds };
   /** Rows inserted in a second of `totalMs`. */
-  rowsPerSecond: number;
+  rowsPerSecond: Count;
   confirmation: string;
 }
 
@@ -121,7 +118,7 @@ export interface LoadReport extends ReportBase {
   command: 'load';
   mode: 'online' | 'exclusive';
   /** The time on which all times of the fixtures hang: the server's now() at the start, ISO 8601 to the microsecond. */
-  anchor: string;
+  anchor: Timestamp;
   foreignKeys: ForeignKeyCheck;
   fixtures: LoadedFixture[];
   /** Present where the load was verified in the same run. */
@@ -131,35 +128,35 @@ export interface LoadReport extends ReportBase {
 /** Rows of one column that differ from the fixture. */
 export interface ColumnDrift {
   column: string;
-  rows: number;
+  rows: Count;
   /** The first few of them in key order. */
   examples: { key: string; expected: string | null; found: string | null }[];
 }
 
 export interface VerifiedFixture extends FixtureResult {
-  rows: number;
-  present: number;
-  fingerprint: string;
+  rows: Count;
+  present: Count;
+  fingerprint: Fingerprint;
   intact: boolean;
   /** Rows of the fixture that are not there; `blocked` says what stands in the way of the first, if anything does. */
-  missing: { rows: number; examples: string[]; blocked: Blocked | null };
+  missing: { rows: Count; examples: string[]; blocked: Blocked | null };
   /** Rows of the fixture's mark that it does not have; a sized fleet may stand in a larger one. */
-  unexpected: { rows: number; examples: string[] };
+  unexpected: { rows: Count; examples: string[] };
   /** Rows with at least one column that differs. */
-  driftedRows: number;
+  driftedRows: Count;
   drift: ColumnDrift[];
   /** Columns outside the fixture whose default is computed and so cannot be compared. */
   notCompared: string[];
   missingParents: string[];
   /** When the standing rows were loaded or reset, the oldest first, with the number of rows of each. */
-  anchors: { at: string; rows: number }[];
+  anchors: { at: Timestamp; rows: Count }[];
   /** Age of the oldest anchor by the server's clock, in milliseconds. */
   ageMs: number | null;
   /** That age is over the limit that was given. */
   tooOld: boolean;
   /** Certificates whose time is over, so that no renewal window holds them any more. */
-  expired: number | null;
-  timings: { totalMs: number };
+  expired: Count | null;
+  timings: { totalMs: Milliseconds };
 }
 
 export interface VerifyReport extends ReportBase {
@@ -170,28 +167,28 @@ export interface VerifyReport extends ReportBase {
 
 export interface ResetFixture extends FixtureResult, Counts {
   /** Rows put back to the fixture's values, on the new anchor. */
-  restored: number;
-  fingerprint: string;
-  timings: { totalMs: number };
+  restored: Count;
+  fingerprint: Fingerprint;
+  timings: { totalMs: Milliseconds };
 }
 
 export interface ResetReport extends ReportBase {
   command: 'reset';
-  anchor: string;
+  anchor: Timestamp;
   fixtures: ResetFixture[];
 }
 
 /** Rows of another table that a deletion took with it or changed. */
 export interface Dependents {
   table: string;
-  rows: number;
+  rows: Count;
   effect: 'deleted' | 'set null' | 'set default';
 }
 
 export interface CleanedFixture extends FixtureResult {
-  deleted: number;
+  deleted: Count;
   dependents: Dependents[];
-  timings: { totalMs: number };
+  timings: { totalMs: Milliseconds };
 }
 
 export interface CleanReport extends ReportBase {
@@ -201,8 +198,8 @@ export interface CleanReport extends ReportBase {
 
 /** One load of the fixtures and one reference load of the same rows, taken one after the other. */
 export interface RatioRound {
-  oursMs: number;
-  referenceMs: number;
+  oursMs: Milliseconds;
+  referenceMs: Milliseconds;
   /** Taken after the rounds before it had all but condemned the load. */
   confirming: boolean;
 }
@@ -213,17 +210,18 @@ export interface RatioMeasurement {
   median: number;
   /** What the rounds allow the median to be, with the probability `confidence`. */
   interval: [number, number];
+  /** @minimum 0 @maximum 1 */
   confidence: number;
   /** Median times of both. */
-  oursMs: number;
-  referenceMs: number;
+  oursMs: Milliseconds;
+  referenceMs: Milliseconds;
   rounds: RatioRound[];
   /** What each fixture's reference inserted its rows out of. */
   references: { fixture: string; source: 'generate_series' | 'a ready table' }[];
   /** What the tables have that their copies lack. */
   leftOut: string[];
   /** What the whole measurement took. */
-  totalMs: number;
+  totalMs: Milliseconds;
 }
 
 /** One criterion of a verdict. */
@@ -266,3 +264,6 @@ export interface FailureReport extends Pick<ReportBase, 'version' | 'startedAt'>
    */
   failures: Failure[];
 }
+
+/** What load, verify, reset, clean and ci write with --format json and --output. Times are milliseconds. */
+export type ReportJson = Report | FailureReport;

@@ -4,7 +4,7 @@ import { ALL_PARENTS } from '../fixtures/parents.js';
 import { resolveTarget, type Target } from '../postgres/target.js';
 import { translateError } from '../postgres/translate-error.js';
 import type { OnEvent } from '../report/events.js';
-import type { DatabaseOptions } from './options.js';
+import { checkOptions, type DatabaseOptions } from './options.js';
 import { createParents } from './parents.js';
 
 /** What all parts of a run share. */
@@ -23,6 +23,7 @@ export async function withDatabase<T>(
   options: DatabaseOptions,
   work: (context: RunContext) => Promise<T>,
 ): Promise<T> {
+  checkOptions(options);
   const { signal, abort, release } = cancellation(options);
   const listener = listenTo(options.onEvent, abort);
   const { onEvent, onNotice } = listener;

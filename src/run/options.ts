@@ -1,4 +1,6 @@
 import type { EmbeddedOptions } from '../embedded/index.js';
+import { ScaleSeedError } from '../errors.js';
+import { nearest } from '../fixtures/nearest.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { OnEvent } from '../report/events.js';
 
@@ -28,4 +30,66 @@ export interface FixtureOptions extends DatabaseOptions {
   schemas?: readonly string[] | undefined;
   /** Sessions at work at once; one for each processor by default, and two at least. */
   jobs?: number | undefined;
+}
+
+const isNumber = (least: number) => (value: unknown) => typeof value === 'number' && value >= least;
+const isFixtureList = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((one) => typeof (one as Fixture | undefined)?.rows === 'function');
+const A_FLAG = ['true or false', (value: unknown) => typeof value === 'boolean'] as const;
+const A_FUNCTION = ['a function', (value: unknown) => typeof value === 'function'] as const;
+const A_TIME = ['a number of milliseconds from 0', isNumber(0)] as const;
+const FIXTURES = ['a list of what defineFixture or chooseFixtures returns', isFixtureList] as const;
+
+/** Every option of every operation, and what it must be: JavaScript lets anything pass. */
+const OPTIONS: Readonly<Record<string, readonly [what: string, is: (value: unknown) => boolean]>> = {
+  databaseUrl: ['a text', (value) => typeof value === 'string'],
+  embedded: ['true, false or an object', (value) => ['boolean', 'object'].includes(typeof value)],
+  schemas: [
+    'a list of texts',
+    (value) => Array.isArray(value) && value.every((one) => typeof one === 'string'),
+  ],
+  jobs: ['a whole number from 1', (value) => Number.isSafeInteger(value) && isNumber(1)(value)],
+  mode: ['online or exclusive', (value) => value === 'online' || value === 'exclusive'],
+  signal: ['an AbortSignal', (value) => value instanceof AbortSignal],
+  baseline: ['a report', (value) => typeof value === 'object'],
+  budgetRatio: ['a number above 0', (value) => isNumber(0)(value) && value !== 0],
+  maxRegressionPercent: ['a number from 0', isNumber(0)],
+  fixtures: FIXTURES,
+  known: FIXTURES,
+  onEvent: A_FUNCTION,
+  confirm: A_FUNCTION,
+  waitMs: A_TIME,
+  timeoutMs: A_TIME,
+  lockTimeoutMs: A_TIME,
+  maxAgeMs: A_TIME,
+  budgetMs: A_TIME,
+  createParents: A_FLAG,
+  force: A_FLAG,
+  settle: A_FLAG,
+  citus: A_FLAG,
+  verify: A_FLAG,
+  standing: A_FLAG,
+};
+
+/**
+ * Checks an operation's options at the door.
+ *
+ * @throws ScaleSeedError `usage` for one that is unknown, or not what it must be.
+ */
+export function checkOptions(options: object): void {
+  for (const [name, value] of Object.entries(options)) {
+    const [what, is] = OPTIONS[name] ?? [];
+    if (value === undefined && what !== undefined) continue;
+    if (what === undefined) throw refused(`there is no option ${name}`, hintFor(name));
+    if (is?.(value) !== true) throw refused(`${name} must be ${what}`, 'check the options');
+  }
+}
+
+function hintFor(name: string): string {
+  const meant = nearest(name, Object.keys(OPTIONS));
+  return meant === undefined ? `known are ${Object.keys(OPTIONS).join(', ')}` : `did you mean ${meant}?`;
+}
+
+function refused(what: string, hint: string): ScaleSeedError {
+  return new ScaleSeedError(what, { code: 'usage', phase: 'configure', hint });
 }

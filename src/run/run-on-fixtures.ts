@@ -46,7 +46,6 @@ export async function runOnFixtures<Result>(
   plan: RunPlan<Result>,
 ): Promise<RunResult<Result>> {
   const { fixtures = SETS.fleet } = options;
-  refuseOthers(fixtures);
   const jobs = jobsOf(options.jobs);
   const startedAt = new Date().toISOString();
   const total = stopwatch();
@@ -124,17 +123,6 @@ async function reachServer(
       server: await askServer(session),
       schemas: patterns === undefined ? [undefined] : await resolveSchemas(session, patterns),
     }));
-  });
-}
-
-/** JavaScript lets anything pass for fixtures: a name, say, or one that is not in a list. */
-function refuseOthers(fixtures: unknown): void {
-  const isFixture = (value: unknown): boolean => typeof (value as Fixture | undefined)?.rows === 'function';
-  if (Array.isArray(fixtures) && fixtures.every(isFixture)) return;
-  throw new ScaleSeedError('fixtures must be a list of what defineFixture or chooseFixtures returns', {
-    code: 'usage',
-    phase: 'configure',
-    hint: "chooseFixtures({ names: ['01_bulk_renewal_certs'] }) finds them by name",
   });
 }
 

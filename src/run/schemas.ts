@@ -8,7 +8,7 @@ import type { Session } from '../postgres/session.js';
  *
  * @throws ScaleSeedError `usage` for a pattern that is empty, not closed, or names a database.
  */
-export function schemaPattern(pattern: string): { regex: string; isName: boolean } {
+function schemaPattern(pattern: string): { regex: string; isName: boolean } {
   let regex = '';
   let quoted = false;
   let isName = true;

@@ -63,7 +63,7 @@ describe('a run that passes', () => {
     expect(matchesSchema(report), JSON.stringify(matchesSchema.errors)).toBe(true);
     expect(report.verdict.outcome).toBe('pass');
     expect(stderr).toMatch(
-      /^scale_agents: 200 agents rows present\nscale_certs: 300 managed_certificates rows present\nmeasuring against the reference load in schema scale_seed_ci_[0-9a-f]{16}\n$/,
+      /^scale_agents: 200 agents rows present\nscale_certs: 300 managed_certificates rows present\nscale-seed: measuring against the reference load in schema scale_seed_ci_[0-9a-f]{16}\n$/,
     );
     expect(JSON.parse(await read('report.json'))).toEqual(report);
     const junit = await read('junit.xml');
@@ -353,7 +353,7 @@ describe('waiting', () => {
     expect((await short()).stderr).toMatch(/^scale-seed: cannot connect to \S+: .*ECONNREFUSED/m);
 
     const waiting = start(['ci', ...SMALL, '--wait', '50s'], { DATABASE_URL: target.href });
-    await waiting.saw(/^waiting: cannot connect to /m);
+    await waiting.saw(/^scale-seed: waiting: cannot connect to /m);
     await bringUpServer();
     await waiting.saw('waiting: there is no table managed_certificates on the search_path');
     expect((await short()).stderr).toContain('scale-seed: there is no table managed_certificates');
@@ -366,6 +366,6 @@ describe('waiting', () => {
 
     const { code, stderr } = await waiting.outcome;
     expect(code).toBe(0);
-    expect(stderr.match(/^waiting: .*/gm)).toHaveLength(3);
+    expect(stderr.match(/^scale-seed: waiting: .*/gm)).toHaveLength(3);
   });
 });

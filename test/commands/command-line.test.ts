@@ -29,14 +29,15 @@ describe('reports', () => {
       'startedAt',
       'database',
       'server',
+      'jobs',
+      'failures',
+      'timings',
       'peakRssBytes',
       'command',
       'mode',
-      'jobs',
       'anchor',
       'foreignKeys',
       'fixtures',
-      'timings',
       'verified',
     ]);
   });
@@ -113,7 +114,7 @@ describe('bad input', () => {
     ['an unknown option', () => ['load', '--cert', '5'], 2, /unknown option '--cert'/],
     [
       'a size that is no number',
-      () => ['load', '--certs', '5k'],
+      () => ['load', '--certs', '5x'],
       2,
       /write a whole number from 0 to 10000000/,
     ],

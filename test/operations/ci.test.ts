@@ -91,7 +91,7 @@ describe('ci', () => {
 
   it.each([
     ['exclusive mode', { mode: 'exclusive' }, (): CiOptions => ({ mode: 'exclusive' })],
-    ['parts', { jobs: 4 }, (): CiOptions => ({ jobs: 4 })],
+    ['four sessions', { jobs: 4 }, (): CiOptions => ({ jobs: 4 })],
   ])('measures %s as it loads', async (_, expected, options) => {
     const report = await run({ budgetRatio: 1000, ...options() });
     expect(report).toMatchObject({ ...expected, verdict: { outcome: 'pass' } });
@@ -208,7 +208,7 @@ describe('a baseline', () => {
     const baseline = await run({ budgetRatio: 1000 });
     const same = await run({ budgetRatio: 1000, baseline, maxRegressionPercent: 10_000 });
     expect(checkOf(same, 'max-regression')).toMatchObject({ outcome: 'pass', limit: 10_000 });
-    baseline.reference!.median = 0.001;
+    Object.assign(baseline.reference!, { median: 0.001, interval: [0.001, 0.001] });
     const slower = await run({ budgetRatio: 1000, baseline });
     expect(slower.verdict.outcome).toBe('regressed');
     expect(checkOf(slower, 'max-regression')).toMatchObject({ outcome: 'fail', limit: 20 });

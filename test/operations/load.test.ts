@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import { chooseFixtures } from '../../src/fixtures/registry.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
-import { load, type LoadOptions } from '../../src/operations/load.js';
+import { load } from '../../src/operations/load.js';
 import { useDatabase } from '../support/database.js';
 import { differenceSql } from '../support/oracle.js';
 
@@ -30,23 +30,6 @@ describe('load', () => {
     }
     expect(await database.value('select count(*) from managed_certificates')).toBe('61100');
     expect(await database.value('select count(*) from agents')).toBe('85000');
-  });
-
-  it.each([
-    ['a mode that there is not', { mode: 'fast' }, /mode must be online or exclusive, not fast/],
-    ['no jobs', { jobs: 0 }, /jobs must be a whole number from 1, not 0/],
-    [
-      'a name for a fixture',
-      { fixtures: ['02_agent_fleet'] },
-      /fixtures must be a list of what defineFixture/,
-    ],
-  ])('refuses %s', async (_, options, message) => {
-    const given = { databaseUrl: database.url, ...options } as unknown as LoadOptions;
-    await expect(load(given)).rejects.toMatchObject({
-      name: 'ScaleSeedError',
-      code: 'usage',
-      message: expect.stringMatching(message) as string,
-    });
   });
 
   it('changes nothing the second time', async () => {

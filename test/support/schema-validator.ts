@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import { Ajv, type ValidateFunction } from 'ajv';
+
+const formats = { 'date-time': /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/ };
 
 function compile(name: string): ValidateFunction {
-  const text = readFileSync(new URL(`../../src/report/${name}`, import.meta.url), 'utf8');
-  return new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: true }).compile(
-    JSON.parse(text) as object,
-  );
+  const text = readFileSync(new URL(`../../dist/${name}`, import.meta.url), 'utf8');
+  const ajv = new Ajv({ strict: true, allowUnionTypes: true, allErrors: true, formats });
+  return ajv.compile(JSON.parse(text) as object);
 }
 
 /** Holds a report against the published JSON Schema. */

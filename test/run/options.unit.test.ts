@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { ci, load, manifest, reset, SETS, type LoadOptions } from '../../src/index.js';
+
+const NOWHERE = { databaseUrl: 'postgresql://u@127.0.0.1:1/d' };
+
+describe('options from JavaScript', () => {
+  it.each<[string, object, RegExp]>([
+    ['a mode that there is not', { mode: 'fast' }, /^mode must be online or exclusive$/],
+    ['no jobs', { jobs: 0 }, /^jobs must be a whole number from 1$/],
+    ['half a job', { jobs: 1.5 }, /^jobs must be/],
+    ['jobs as a text', { jobs: '2' }, /^jobs must be/],
+    [
+      'a name for a fixture',
+      { fixtures: ['02_agent_fleet'] },
+      /^fixtures must be a list of what defineFixture/,
+    ],
+    ['one fixture for a list', { fixtures: SETS.fleet[0] }, /^fixtures must be a list/],
+    ['a name for a list of schemas', { schemas: 'fleet' }, /^schemas must be a list of texts$/],
+    ['a number for a schema', { schemas: [1] }, /^schemas must be/],
+    ['a time that is none', { waitMs: NaN }, /^waitMs must be a number of milliseconds from 0$/],
+    ['a time before now', { timeoutMs: -1 }, /^timeoutMs must be/],
+    ['a time as a text', { waitMs: '5s' }, /^waitMs must be/],
+    ['a word for a flag', { force: 'yes' }, /^force must be true or false$/],
+    ['null for a URL', { databaseUrl: null }, /^databaseUrl must be a text$/],
+    ['a word for a listener', { onEvent: 'log' }, /^onEvent must be a function$/],
+    ['a signal that is none', { signal: {} }, /^signal must be an AbortSignal$/],
+    ['an unknown option', { databaseURL: 'postgresql://x' }, /^there is no option databaseURL$/],
+  ])('refuses %s', async (_, wrong, message) => {
+    for (const operation of [load, reset, ci, manifest]) {
+      const options = { ...NOWHERE, ...wrong } as unknown as LoadOptions;
+      await expect(operation(options)).rejects.toMatchObject({
+        name: 'ScaleSeedError',
+        code: 'usage',
+        message: expect.stringMatching(message) as string,
+      });
+    }
+  });
+
+  it('says what was meant', async () => {
+    const options = { ...NOWHERE, databaseURL: 'x' } as LoadOptions;
+    await expect(load(options)).rejects.toMatchObject({ hint: 'did you mean databaseUrl?' });
+  });
+});
