@@ -56,16 +56,12 @@ export class ScaleSeedError extends Error {
   readonly hint: string | undefined;
   readonly sqlState: string | undefined;
 
-  constructor(message: string, context: ErrorContext) {
-    super(message, context.cause === undefined ? undefined : { cause: context.cause });
+  constructor(message: string, { cause, code, phase, table, fixture, state, hint, sqlState }: ErrorContext) {
+    super(message, cause === undefined ? undefined : { cause });
     this.name = 'ScaleSeedError';
-    this.code = context.code;
-    this.phase = context.phase;
-    this.table = context.table;
-    this.fixture = context.fixture;
-    this.state = context.state;
-    this.hint = context.hint;
-    this.sqlState = context.sqlState;
+    this.code = code;
+    this.phase = phase;
+    Object.assign(this, { table, fixture, state, hint, sqlState });
   }
 
   /** The same error with more said of it. */

@@ -1,28 +1,22 @@
 import { inspect } from 'node:util';
 import { messageOf, ScaleSeedError } from '../errors.js';
-import type { CiReport, Failure, Report } from '../report/result.js';
+import type { Failure, Report } from '../report/result.js';
 import { describeFailure } from '../show/describe.js';
 import { EXIT } from './exit-codes.js';
-
-const VERDICTS: Readonly<Record<CiReport['verdict']['outcome'], number>> = {
-  pass: EXIT.done,
-  drift: EXIT.drift,
-  'over budget': EXIT.overBudget,
-  regressed: EXIT.overBudget,
-};
 
 /** The exit code that a report asks for; what failed in one schema or another is printed. */
 export function conclude(report: Report): number {
   const { failures, fixtures } = report;
   if (failures.length > 0) return concludeFailures(failures, fixtures.length > 0);
-  if (report.command === 'ci') return VERDICTS[report.verdict.outcome];
-  return isAsAsked(report) ? EXIT.done : EXIT.drift;
+  if (!isAsAsked(report)) return EXIT.drift;
+  return report.command === 'ci' && report.verdict.outcome !== 'pass' ? EXIT.overBudget : EXIT.done;
 }
 
 /** After a load or reset every row of the fixtures stands, and what was verified is intact. */
-function isAsAsked(report: Exclude<Report, CiReport>): boolean {
+function isAsAsked(report: Report): boolean {
   if (report.command === 'clean') return true;
   if (report.command === 'verify') return report.intact;
+  if (report.command === 'ci') return report.verdict.outcome !== 'drift';
   const whole = report.fixtures.every(({ rows, present }) => present >= rows);
   return whole && (report.command === 'reset' || report.verified?.intact !== false);
 }

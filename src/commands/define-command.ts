@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import type { Report } from '../report/result.js';
 import { conclude } from './conclude.js';
 import { EXIT } from './exit-codes.js';
-import { withHelp, type Example } from './help.js';
+import { withHelp, type Example, type RareExit } from './help.js';
 
 /** What a flag is called, what it means, and how its value is read; or commander's own where there is more to it. */
 export type OptionSpec =
@@ -17,7 +17,7 @@ export interface Definition<Flags> {
   groups?: Readonly<Record<string, readonly OptionSpec[]>>;
   examples: readonly Example[];
   /** Exit codes besides those of every command. */
-  codes?: readonly ('overBudget' | 'drift')[];
+  codes?: readonly RareExit[];
   /** The exit code is that of the report that it returns, if any. */
   run: (names: readonly string[], flags: Flags) => Promise<Report | undefined> | Promise<void>;
 }

@@ -29,8 +29,8 @@ export async function execute<R extends Report>(
     await publish(report, flags);
     return report;
   } catch (error) {
-    const failures = [{ schema: null, ...asScaleSeedError(error).toJSON() }];
-    await publishFailure({ version: REPORT_VERSION, command, startedAt, failures }, flags);
+    const failure = { schema: null, ...asScaleSeedError(error).toJSON() };
+    await publishFailure({ version: REPORT_VERSION, command, startedAt, failures: [failure] }, flags);
     throw error;
   }
 }

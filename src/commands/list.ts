@@ -36,14 +36,11 @@ async function describeAll({ certs, agents, fixture: files }: FixtureFlags) {
     ...(await Promise.all(files.map(loadFixtureFile))),
   ];
   return Promise.all(
-    fixtures.map(async (fixture) => ({
-      name: fixture.name,
-      table: fixture.table,
-      rows: fixture.count,
-      fingerprint: await fingerprintOf(fixture),
-      purpose: fixture.purpose,
-      columns: columnsOf(fixture).map(({ name }) => name),
-    })),
+    fixtures.map(async (fixture) => {
+      const { name, table, count: rows, purpose } = fixture;
+      const columns = columnsOf(fixture).map((column) => column.name);
+      return { name, table, rows, fingerprint: await fingerprintOf(fixture), purpose, columns };
+    }),
   );
 }
 

@@ -6,17 +6,9 @@ import { choiceOption, parseDuration } from './parse.js';
 import { OPERATION, type OperationFlags } from './shared-options.js';
 
 /** Options of commands that add rows, as commander parses them. */
-export interface AddFlags extends OperationFlags {
-  createParents?: true;
-  settle: boolean;
-  force?: true;
-}
+export type AddFlags = OperationFlags & Pick<LoadOptions, 'createParents' | 'settle' | 'force'>;
 
-export interface LoadFlags extends AddFlags {
-  mode: 'online' | 'exclusive';
-  lockTimeout?: number;
-  citus?: true;
-}
+export type LoadFlags = AddFlags & Pick<LoadOptions, 'mode' | 'citus'> & { lockTimeout?: number };
 
 export const ADD_OPTIONS: readonly OptionSpec[] = [
   ['--create-parents', 'insert the parent rows that are missing'],

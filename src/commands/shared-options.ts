@@ -2,7 +2,7 @@ import { Option } from 'commander';
 import { refusal } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import { loadFixtureFile } from '../fixtures/load-fixture-file.js';
-import { chooseFixtures, SETS, type SetName } from '../fixtures/registry.js';
+import { chooseFixtures, SETS, type FixtureChoice } from '../fixtures/registry.js';
 import type { FixtureOptions } from '../run/options.js';
 import type { Definition, OptionSpec } from './define-command.js';
 import { choiceOption, parseDuration, parseJobs, parseRows } from './parse.js';
@@ -10,10 +10,7 @@ import { choiceOption, parseDuration, parseJobs, parseRows } from './parse.js';
 const FORMATS = ['text', 'json', 'markdown'] as const;
 
 /** Options that say which fixtures, as commander parses them. */
-export interface FixtureFlags {
-  set?: SetName;
-  certs?: number;
-  agents?: number;
+export interface FixtureFlags extends Pick<FixtureChoice, 'set' | 'certs' | 'agents'> {
   fixture: string[];
 }
 
@@ -130,11 +127,10 @@ export function databaseOf(flags: DatabaseFlags): FixtureOptions {
     ...(dataDirectory === undefined ? {} : { dataDirectory }),
     ...(migrations === undefined ? {} : { migrations }),
   };
-  const embedded = flags.embedded === true ? own : undefined;
-  if (embedded === undefined && Object.keys(own).length > 0)
+  if (flags.embedded === undefined && Object.keys(own).length > 0)
     throw refusal("--data-directory and --migrations are the embedded server's", 'add --embedded');
-  if (embedded !== undefined && databaseUrl !== undefined)
+  if (flags.embedded && databaseUrl !== undefined)
     throw refusal('--database-url and --embedded name two databases', 'leave one of them out');
   const schemas = schema.length === 0 ? undefined : schema;
-  return { databaseUrl, embedded, schemas, jobs, waitMs, timeoutMs };
+  return { databaseUrl, embedded: flags.embedded && own, schemas, jobs, waitMs, timeoutMs };
 }

@@ -1,5 +1,5 @@
-import type { Failure } from './result.js';
-import type { Count, Fingerprint, Timestamp } from './values.js';
+import type { Failure, VerifiedFixture } from './result.js';
+import type { Count, Fingerprint } from './values.js';
 
 /** Version of the manifest's shape; it grows when a field changes its meaning or goes. */
 export const MANIFEST_VERSION = 1;
@@ -15,14 +15,9 @@ export interface ManifestKey {
 }
 
 /** What stands in the database of a fixture. */
-export interface ManifestStanding {
-  schema: string;
+export interface ManifestStanding extends Pick<VerifiedFixture, 'schema' | 'anchors' | 'ageMs'> {
   /** Rows of the fixture's mark. */
   present: Count;
-  /** When they were loaded or reset, the oldest first, with the number of rows of each. */
-  anchors: { at: Timestamp; rows: Count }[];
-  /** Age of the oldest anchor by the server's clock, in milliseconds. */
-  ageMs: number | null;
 }
 
 export interface ManifestFixture {

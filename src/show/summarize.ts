@@ -1,7 +1,15 @@
-import type { CleanReport, Counts, LoadReport, Report, ResetReport, VerifyReport } from '../report/result.js';
+import type {
+  CiReport,
+  CleanReport,
+  Counts,
+  LoadReport,
+  RatioMeasurement,
+  Report,
+  ResetReport,
+  VerifyReport,
+} from '../report/result.js';
 import { formatCount, formatMs, shortFingerprint } from '../report/units.js';
-import { describeBlocked, describeDrift } from './describe.js';
-import { summarizeCi } from './summarize-ci.js';
+import { describeBlocked, describeDrift, showAmount } from './describe.js';
 import { failureRemark, tableOf, withMachine, type Summary } from './summary.js';
 
 /** What a report says, in the words of its command. */
@@ -24,6 +32,7 @@ function summarizeCommand(report: Report): Summary {
   }
 }
 
+const VERDICTS = { pass: 'Passed', drift: 'Drifted', 'over budget': 'Over budget', regressed: 'Regressed' };
 const TIME = { time: ({ timings }: { timings: { totalMs: number } }) => formatMs(timings.totalMs) };
 const FINGERPRINT = {
   fingerprint: (fixture: { fingerprint: string }) => shortFingerprint(fixture.fingerprint),
@@ -116,4 +125,45 @@ function summarizeClean({ fixtures, timings, failures }: CleanReport): Summary {
     table: tableOf(fixtures, { deleted: ({ deleted }) => deleted, ...TIME }),
     remarks: [...dependents, ...failures.map(failureRemark)],
   };
+}
+
+/** The verdict, check by check; `next` is the load's own summary. */
+function summarizeCi(
+  { verdict: { outcome, checks }, fixtures, verified, reference, timings }: CiReport,
+  next: Summary,
+): Summary {
+  const about = outcome === 'drift' ? verified.fixtures.filter(({ intact }) => !intact) : fixtures;
+  const measured = reference === undefined ? '' : `, measure ${formatMs(reference.totalMs)}`;
+  return {
+    title: `${VERDICTS[outcome]}: ${about.map(({ name }) => name).join(', ')}`,
+    table: [
+      ['check', 'outcome', 'measured', '95 % interval', 'limit', 'reason'],
+      ...checks.map(({ name, outcome: result, measured: found, unit, interval, limit, reason }) => [
+        name,
+        result,
+        found === null ? '-' : showAmount(found, unit),
+        interval?.map((end) => showAmount(end, unit)).join(' to ') ?? '-',
+        showAmount(limit, unit),
+        reason,
+      ]),
+    ],
+    remarks: [
+      ...(reference === undefined ? [] : referenceRemarks(reference)),
+      `verify ${formatMs(verified.timings.totalMs)}${measured}, total ${formatMs(timings.totalMs)}`,
+    ],
+    next,
+  };
+}
+
+function referenceRemarks(measurement: RatioMeasurement): string[] {
+  const { rounds, references, leftOut, oursMs, referenceMs } = measurement;
+  const sources = [...new Set(references.map(({ source }) => source))].map((source) => {
+    const names = references.filter((reference) => reference.source === source).map(({ fixture }) => fixture);
+    return `out of ${source} for ${names.join(', ')}`;
+  });
+  return [
+    `reference load: INSERT ... SELECT ${sources.join(', ')}, into empty copies of the tables`,
+    `medians of ${rounds.length} rounds: ${formatMs(oursMs)} ours, ${formatMs(referenceMs)} the reference's`,
+    ...(leftOut.length === 0 ? [] : [`the copies lack ${leftOut.join('; ')}`]),
+  ];
 }

@@ -1,5 +1,5 @@
 import type { Failure, FixtureResult, ReportBase } from '../report/result.js';
-import { formatCount, formatMib } from '../report/units.js';
+import { formatCount } from '../report/units.js';
 import { describeFailure } from './describe.js';
 
 /** A report for people, before it is laid out: a table, then remarks. */
@@ -41,7 +41,8 @@ export function withMachine(summary: Summary, report: ReportBase): Summary {
   const { next, remarks } = summary;
   if (next !== undefined) return { ...summary, next: withMachine(next, report) };
   const { server, database, peakRssBytes } = report;
-  const machine = `PostgreSQL ${server.version} at ${database}; peak memory ${formatMib(peakRssBytes)}`;
+  const peakMib = Math.round(peakRssBytes / (1024 * 1024));
+  const machine = `PostgreSQL ${server.version} at ${database}; peak memory ${peakMib} MiB`;
   return { ...summary, remarks: [...remarks, machine] };
 }
 
