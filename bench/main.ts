@@ -1,7 +1,7 @@
 /** The load paths side by side: npm run bench -- [OPTIONS] */
 import { Command, CommanderError } from 'commander';
+import { reportFailure } from '../src/commands/conclude.js';
 import { EXIT } from '../src/commands/exit-codes.js';
-import { reportFailure } from '../src/commands/failure.js';
 import { onInterrupt } from '../src/commands/interrupt.js';
 import { parsePercent, wholeNumber } from '../src/commands/parse.js';
 import { seedParents, startEmbedded } from '../src/index.js';
@@ -48,7 +48,7 @@ try {
     .parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
-  else process.exitCode = reportFailure(error, process.exitCode);
+  else process.exitCode = reportFailure(error);
 }
 
 async function bench(flags: Flags): Promise<void> {

@@ -3,18 +3,18 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { registerCi } from './commands/ci.js';
 import { registerClean } from './commands/clean.js';
+import { reportFailure } from './commands/conclude.js';
 import { registerDb } from './commands/db.js';
 import { registerCompletion } from './commands/completion.js';
 import { EXIT } from './commands/exit-codes.js';
-import { reportFailure } from './commands/failure.js';
 import { registerGenerate } from './commands/generate.js';
 import { withProgramHelp } from './commands/help.js';
 import { registerList } from './commands/list.js';
 import { registerLoad } from './commands/load.js';
 import { registerManifest } from './commands/manifest.js';
+import { watchOutput } from './commands/outputs.js';
 import { registerReset } from './commands/reset.js';
 import { registerVerify } from './commands/verify.js';
-import { watchOutput } from './commands/watch-output.js';
 
 // The command line may hold a password: take it out of ps.
 process.title = 'scale-seed';
@@ -34,19 +34,15 @@ const program = new Command('scale-seed')
   .exitOverride()
   .showHelpAfterError('(add --help for more)');
 
-for (const register of [
-  registerLoad,
-  registerVerify,
-  registerReset,
-  registerClean,
-  registerCi,
-  registerList,
-  registerManifest,
-  registerGenerate,
-  registerDb,
-]) {
-  register(program);
-}
+registerLoad(program);
+registerVerify(program);
+registerReset(program);
+registerClean(program);
+registerCi(program);
+registerList(program);
+registerManifest(program);
+registerGenerate(program);
+registerDb(program);
 await registerCompletion(program, process.argv.slice(2));
 withProgramHelp(program);
 
@@ -54,5 +50,5 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
-  else process.exitCode = reportFailure(error, process.exitCode);
+  else process.exitCode = reportFailure(error);
 }

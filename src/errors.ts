@@ -56,23 +56,18 @@ export class ScaleSeedError extends Error {
   readonly hint: string | undefined;
   readonly sqlState: string | undefined;
 
-  constructor(message: string, context: ErrorContext) {
-    super(message, context.cause === undefined ? undefined : { cause: context.cause });
+  constructor(message: string, { cause, code, phase, table, fixture, state, hint, sqlState }: ErrorContext) {
+    super(message, cause === undefined ? undefined : { cause });
     this.name = 'ScaleSeedError';
-    this.code = context.code;
-    this.phase = context.phase;
-    this.table = context.table;
-    this.fixture = context.fixture;
-    this.state = context.state;
-    this.hint = context.hint;
-    this.sqlState = context.sqlState;
+    this.code = code;
+    this.phase = phase;
+    Object.assign(this, { table, fixture, state, hint, sqlState });
   }
 
   /** The same error with more said of it. */
   with(more: Partial<ErrorContext> & { message?: string }): ScaleSeedError {
-    const { message, code, phase, table, fixture, state, hint, sqlState, cause } = this;
-    const context = { code, phase, table, fixture, state, hint, sqlState, cause, ...more };
-    return new ScaleSeedError(more.message ?? message, context);
+    const context = { ...this.toJSON(), cause: this.cause, ...more };
+    return new ScaleSeedError(context.message, context);
   }
 
   /** As reports hold it: without its cause, which is for programs. */
@@ -80,6 +75,11 @@ export class ScaleSeedError extends Error {
     const { code, phase, message, table, fixture, state, hint, sqlState } = this;
     return { code, phase, message, table, fixture, state, hint, sqlState };
   }
+}
+
+/** An error of whoever calls: what they ask for cannot be. Its code is `usage`, where `more` gives no other. */
+export function refusal(message: string, hint: string, more: Partial<ErrorContext> = {}): ScaleSeedError {
+  return new ScaleSeedError(message, { code: 'usage', phase: 'configure', hint, ...more });
 }
 
 /** The message of whatever was thrown. */

@@ -1,56 +1,34 @@
-import type { Command } from 'commander';
-import { clean, type CleanPlan } from '../operations/clean.js';
-import { conclude } from './conclude.js';
+import { clean, type CleanOptions, type CleanPlan } from '../operations/clean.js';
 import { confirmOnTerminal } from './confirm.js';
+import { defineCommand } from './define-command.js';
 import { execute } from './execute.js';
-import { withHelp } from './help.js';
-import {
-  databaseOf,
-  fixturesOf,
-  withDatabaseFlags,
-  withFixtureFlags,
-  withOutputFlags,
-  type DatabaseFlags,
-  type FixtureFlags,
-  type OutputFlags,
-} from './shared-options.js';
-
-interface CleanFlags extends DatabaseFlags, FixtureFlags, OutputFlags {
-  yes?: true;
-  settle: boolean;
-}
+import { OPERATION, type OperationFlags } from './shared-options.js';
 
 /** `scale-seed clean`. */
-export function registerClean(program: Command): void {
-  const command = program
-    .command('clean')
-    .description("remove exactly the fixtures' rows, and say what went with them")
-    .option('--yes', 'do not ask')
-    .option('--no-settle', 'skip the final VACUUM (ANALYZE)')
-    .action(async (names: string[], flags: CleanFlags) => {
-      const { fixtures } = await fixturesOf(names, flags);
-      const asks = flags.yes !== true;
-      const confirm = asks
-        ? (plan: CleanPlan, signal: AbortSignal) => confirmOnTerminal(questionFor(plan), signal)
-        : undefined;
-      // A question and bars do not share a terminal.
-      const quiet = { ...flags, progress: flags.progress && !asks };
-      const report = await execute('clean', quiet, (control) =>
-        clean({ ...databaseOf(flags), ...control, fixtures, settle: flags.settle, confirm }),
-      );
-      process.exitCode = conclude(report);
-    });
-  withOutputFlags(withDatabaseFlags(withFixtureFlags(command)));
-  withHelp(command, [
+export const registerClean = defineCommand<OperationFlags & { yes?: true; settle: boolean }>('clean', {
+  description: "remove exactly the fixtures' rows, and say what went with them",
+  ...OPERATION,
+  options: [
+    ['--yes', 'do not ask'],
+    ['--no-settle', 'skip the final VACUUM (ANALYZE)'],
+  ],
+  examples: [
     ['scale-seed clean', 'the fleet; asks first'],
     ['scale-seed clean --set all --yes', 'in a script'],
     ['scale-seed clean --certs 1000000 --yes', 'a sized fleet'],
-  ]);
-}
+  ],
+  run(names, { yes, settle, ...flags }) {
+    const confirm: CleanOptions['confirm'] =
+      yes === true ? undefined : (plan, signal) => confirmOnTerminal(questionFor(plan), signal);
+    // A question and bars do not share a terminal.
+    const progress = flags.progress && confirm === undefined;
+    return execute('clean', names, { ...flags, progress }, (options) =>
+      clean({ ...options, settle, confirm }),
+    );
+  },
+});
 
 function questionFor({ fixture, schema, table, rows, dependents }: CleanPlan): string {
-  const more = dependents.map(
-    ({ table: child, rows: count, effect }) => `, ${count} ${child} rows ${effect}`,
-  );
+  const more = dependents.map((child) => `, ${child.rows} ${child.table} rows ${child.effect}`);
   return `Delete ${rows} rows of ${fixture} from ${schema}.${table}${more.join('')}?`;
 }

@@ -1,35 +1,24 @@
-import type { Failure, Report, Verdict } from '../report/result.js';
+import { inspect } from 'node:util';
+import { messageOf, ScaleSeedError } from '../errors.js';
+import type { Failure, Report } from '../report/result.js';
+import { describeFailure } from '../show/describe.js';
 import { EXIT } from './exit-codes.js';
-import { exitCodeOf, printFailure } from './failure.js';
-
-const VERDICTS: Readonly<Record<Verdict['outcome'], number>> = {
-  pass: EXIT.done,
-  drift: EXIT.drift,
-  'over budget': EXIT.overBudget,
-  regressed: EXIT.overBudget,
-};
 
 /** The exit code that a report asks for; what failed in one schema or another is printed. */
 export function conclude(report: Report): number {
-  const { failures } = report;
-  if (failures.length > 0) return concludeFailures(failures, report.fixtures.length > 0);
-  switch (report.command) {
-    case 'load':
-      return isWhole(report) && report.verified?.intact !== false ? EXIT.done : EXIT.drift;
-    case 'reset':
-      return isWhole(report) ? EXIT.done : EXIT.drift;
-    case 'verify':
-      return report.intact ? EXIT.done : EXIT.drift;
-    case 'clean':
-      return EXIT.done;
-    case 'ci':
-      return VERDICTS[report.verdict.outcome];
-  }
+  const { failures, fixtures } = report;
+  if (failures.length > 0) return concludeFailures(failures, fixtures.length > 0);
+  if (!isAsAsked(report)) return EXIT.drift;
+  return report.command === 'ci' && report.verdict.outcome !== 'pass' ? EXIT.overBudget : EXIT.done;
 }
 
-/** Every row of the fixtures stands. */
-function isWhole({ fixtures }: { fixtures: readonly { rows: number; present: number }[] }): boolean {
-  return fixtures.every(({ rows, present }) => present >= rows);
+/** After a load or reset every row of the fixtures stands, and what was verified is intact. */
+function isAsAsked(report: Report): boolean {
+  if (report.command === 'clean') return true;
+  if (report.command === 'verify') return report.intact;
+  if (report.command === 'ci') return report.verdict.outcome !== 'drift';
+  const whole = report.fixtures.every(({ rows, present }) => present >= rows);
+  return whole && (report.command === 'reset' || report.verified?.intact !== false);
 }
 
 /**
@@ -45,8 +34,39 @@ function concludeFailures(failures: readonly Failure[], someDone: boolean): numb
     struck.set(JSON.stringify(rest), same);
   }
   for (const { failure, schemas } of struck.values()) printFailure(failure, `${[...schemas].join(', ')}: `);
-  const codes = new Set(failures.map((failure) => exitCodeOf(failure, process.exitCode)));
+  const codes = new Set(failures.map(exitCodeOf));
   const interrupted = [EXIT.sigint, EXIT.sigterm].find((code) => codes.has(code));
   if (interrupted !== undefined) return interrupted;
   return !someDone && codes.size === 1 && codes.has(EXIT.usage) ? EXIT.usage : EXIT.failed;
+}
+
+/** Prints what went wrong on standard error and returns the exit code. */
+export function reportFailure(error: unknown): number {
+  const known = asScaleSeedError(error);
+  printFailure(known);
+  // What nobody foresaw is to be reported, with where it came from.
+  if (known.code === 'unexpected') process.stderr.write(`${inspect(known.cause ?? known)}\n`);
+  return exitCodeOf(known);
+}
+
+/** Whatever was thrown as an error of ours. */
+export function asScaleSeedError(error: unknown): ScaleSeedError {
+  if (error instanceof ScaleSeedError) return error;
+  if (error instanceof DOMException && error.name === 'AbortError')
+    return new ScaleSeedError('interrupted', { code: 'interrupted', phase: 'configure' });
+  const message = `unexpected: ${messageOf(error)}`;
+  return new ScaleSeedError(message, { code: 'unexpected', phase: 'configure', cause: error });
+}
+
+function printFailure(failure: Failure | ScaleSeedError, where = ''): void {
+  process.stderr.write(`scale-seed: ${where}${describeFailure(failure).join('\n  ')}\n`);
+}
+
+/** Usage, where the command would have to be called differently and nothing about the server is wrong. */
+function exitCodeOf({ code, phase }: Failure | ScaleSeedError): number {
+  // Which signal it was has been set already.
+  if (code === 'interrupted') return Number(process.exitCode ?? EXIT.failed);
+  const callersFault =
+    code === 'fixture' ? phase === 'configure' : ['usage', 'configuration', 'guard'].includes(code);
+  return callersFault ? EXIT.usage : EXIT.failed;
 }

@@ -1,4 +1,4 @@
-import { ScaleSeedError } from '../errors.js';
+import { refusal } from '../errors.js';
 
 /**
  * Asks a question on the terminal; only `y` or `yes` agrees, and the end of the input does not.
@@ -9,14 +9,10 @@ export async function confirmOnTerminal(
   question: string,
   signal = new AbortController().signal,
 ): Promise<boolean> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) {
-    throw new ScaleSeedError('there is no terminal to ask on', {
-      code: 'usage',
-      phase: 'configure',
+  if (!process.stdin.isTTY || !process.stderr.isTTY)
+    throw refusal('there is no terminal to ask on', 'add --yes to go ahead without being asked', {
       state: 'nothing was changed',
-      hint: 'add --yes to go ahead without being asked',
     });
-  }
   const { createInterface } = await import('node:readline/promises');
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   // While it reads, the terminal sends no signal of its own.

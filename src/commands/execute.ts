@@ -1,38 +1,49 @@
 import v8 from 'node:v8';
+import type { AddOptions } from '../operations/load.js';
 import type { OnEvent } from '../report/events.js';
 import { REPORT_VERSION, type FailureReport, type Report, type ReportJson } from '../report/result.js';
-import { renderMarkdown } from '../show/markdown.js';
 import { showProgress } from '../show/progress.js';
-import { renderText } from '../show/text.js';
-import { asScaleSeedError } from './failure.js';
+import { renderMarkdown, renderText } from '../show/render.js';
+import { asScaleSeedError } from './conclude.js';
 import { onInterrupt } from './interrupt.js';
-import type { OutputFlags, ProgressFlags } from './shared-options.js';
 import { refuseUnwritable, STDOUT, writeResult } from './outputs.js';
+import { databaseOf, fixturesOf, type OperationFlags, type ProgressFlags } from './shared-options.js';
 
-type Run<R> = (control: { signal: AbortSignal; onEvent: OnEvent }) => Promise<R>;
-
-/** Runs an operation and prints its report, which alone goes to standard output; a failure is a report too. */
+/**
+ * Runs an operation on what the names and flags choose, and prints its report, which alone goes to standard output; a
+ * failure is a report too.
+ */
 export async function execute<R extends Report>(
   command: R['command'],
-  flags: OutputFlags,
-  run: Run<R>,
+  names: readonly string[],
+  flags: OperationFlags,
+  operate: (options: AddOptions) => Promise<R>,
 ): Promise<R> {
+  const chosen = await fixturesOf(names, flags);
   await refuseUnwritable(flags);
   const startedAt = new Date().toISOString();
   try {
-    const report = await underControl(flags, run);
+    const report = await underControl(flags, (control) =>
+      operate({ ...databaseOf(flags), ...control, ...chosen }),
+    );
     await publish(report, flags);
     return report;
   } catch (error) {
-    const failures = [{ schema: null, ...asScaleSeedError(error).toJSON() }];
-    await publishFailure({ version: REPORT_VERSION, command, startedAt, failures }, flags);
+    const failure = { schema: null, ...asScaleSeedError(error).toJSON() };
+    await publishFailure({ version: REPORT_VERSION, command, startedAt, failures: [failure] }, flags);
     throw error;
   }
 }
 
 /** Runs an operation: progress and notices go to standard error, Ctrl-C and SIGTERM to its signal. */
-export async function underControl<R>(flags: ProgressFlags, run: Run<R>): Promise<R> {
-  keepHeapSmall();
+export async function underControl<R>(
+  flags: ProgressFlags,
+  run: (control: { signal: AbortSignal; onEvent: OnEvent }) => Promise<R>,
+): Promise<R> {
+  // Rows live for a millisecond. Letting the heap grow as it would by default makes a load of a million rows no faster,
+  // and the process half as large again: 109 MiB against 71. What starting up needs it has got by now.
+  v8.setFlagsFromString('--semi-space-growth-factor=1');
+  v8.setFlagsFromString('--heap-growing-percent=30');
   const interruption = onInterrupt();
   const progress = await showProgress(process.stderr, {
     progress: flags.progress && flags.quiet !== true && flags.verbose !== true,
@@ -49,19 +60,10 @@ export async function underControl<R>(flags: ProgressFlags, run: Run<R>): Promis
   }
 }
 
-/**
- * Rows live for a millisecond. Letting the heap grow as it would by default makes a load of a million rows no faster,
- * and the process half as large again: 109 MiB against 71. What starting up needs it has got by now.
- */
-function keepHeapSmall(): void {
-  v8.setFlagsFromString('--semi-space-growth-factor=1');
-  v8.setFlagsFromString('--heap-growing-percent=30');
-}
-
 const jsonOf = (report: ReportJson): string => `${JSON.stringify(report, null, 2)}\n`;
 
-async function publish(report: Report, { format, output }: OutputFlags): Promise<void> {
-  if (output !== undefined) await writeResult('output', output, jsonOf(report));
+async function publish(report: Report, { format, output }: OperationFlags): Promise<void> {
+  await writeResult('output', output, jsonOf(report));
   // Standard output holds one report.
   if (output === STDOUT) return;
   const text = {
@@ -73,7 +75,7 @@ async function publish(report: Report, { format, output }: OutputFlags): Promise
 }
 
 /** For programs alone: people read the message. Where it cannot be written, the failure itself counts. */
-async function publishFailure(report: FailureReport, { format, output }: OutputFlags): Promise<void> {
+async function publishFailure(report: FailureReport, { format, output }: OperationFlags): Promise<void> {
   if (format === 'json' && output !== STDOUT) process.stdout.write(jsonOf(report));
-  if (output !== undefined) await writeResult('output', output, jsonOf(report)).catch(() => undefined);
+  await writeResult('output', output, jsonOf(report)).catch(() => undefined);
 }

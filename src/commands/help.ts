@@ -12,42 +12,41 @@ const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   sigterm: 'interrupted by SIGTERM; rolled back',
 };
 
-/** What every command may exit with. */
-const ALWAYS = ['done', 'failed', 'usage', 'sigint', 'sigterm'] as const;
-
 /** A command as it is typed, and what it does. */
 export type Example = readonly [command: string, meaning: string];
 
-/** Adds examples to a command's help, and the exit codes: those of every command, and `more`. */
+/** What only some commands exit with. */
+export type RareExit = 'overBudget' | 'drift';
+
+/** Adds examples to a command's help, and the exit codes: those of every command, and `rare`. */
 export function withHelp(
   command: Command,
   examples: readonly Example[],
-  more: readonly ('overBudget' | 'drift')[] = [],
-): Command {
-  return command.addHelpText('after', () => {
-    const names = Object.keys(EXIT) as (keyof typeof EXIT)[];
-    const codes = names.filter((name) => [...ALWAYS, ...more].includes(name));
-    return `\n${section('Examples', examples)}\n${section(
-      'Exit codes',
-      codes.map((name) => [String(EXIT[name]), MEANINGS[name]]),
-    ).trimEnd()}`;
-  });
+  rare: readonly RareExit[] = [],
+): void {
+  const codes = (Object.keys(EXIT) as (keyof typeof EXIT)[])
+    .filter((name) => (name !== 'overBudget' && name !== 'drift') || rare.includes(name))
+    .map((name) => [String(EXIT[name]), MEANINGS[name]] as const);
+  command.addHelpText(
+    'after',
+    `\n${section('Examples', examples)}\n${section('Exit codes', codes).trimEnd()}`,
+  );
 }
 
 /** A heading, and lines of two columns under it. */
-function section(title: string, lines: readonly (readonly string[])[]): string {
-  return `${title}:\n${alignColumns(lines.map(([first = '', second = '']) => [`  ${first}`, second]))}`;
+function section(title: string, lines: readonly Example[]): string {
+  return `${title}:\n${alignColumns(lines.map(([first, second]) => [`  ${first}`, second]))}`;
 }
 
 /** Adds what concerns all commands to the help of the program. */
-export function withProgramHelp(program: Command): Command {
+export function withProgramHelp(program: Command): void {
   const environment = section('Environment', [
     ['DATABASE_URL, PG*', 'the database, where no --database-url is given'],
     ['SCALE_SEED_DATA_DIR', "the embedded server's directory"],
     ['LOADTEST_SCALE_SEED', 'set and not true: load and ci do nothing'],
   ]);
   program.addHelpText('after', `\n${environment.trimEnd()}`);
-  return withHelp(
+  withHelp(
     program,
     [
       ['scale-seed load', 'the fleet, into the database that is named'],

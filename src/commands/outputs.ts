@@ -1,16 +1,12 @@
 import { access, constants, realpath, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { messageOf, ScaleSeedError } from '../errors.js';
-
-/** Options that name a file to be written, as commander parses them. */
-export interface FileFlags {
-  output?: string;
-  summary?: string;
-  junit?: string;
-  benchmark?: string;
-}
+import { messageOf, refusal } from '../errors.js';
+import { EXIT } from './exit-codes.js';
 
 const OPTIONS = ['output', 'summary', 'junit', 'benchmark'] as const;
+
+/** Options that name a file to be written, as commander parses them. */
+export type FileFlags = Partial<Record<(typeof OPTIONS)[number], string>>;
 
 /** What stands for standard output in place of a file. */
 export const STDOUT = '-';
@@ -21,16 +17,21 @@ export const STDOUT = '-';
  * @throws ScaleSeedError `configuration`, which names the option.
  */
 export async function refuseUnwritable(flags: FileFlags): Promise<void> {
+  const code = 'configuration';
+  const state = 'nothing was changed';
   const taken = new Map<string, string>();
   for (const option of OPTIONS) {
     const file = flags[option];
     if (file === undefined || (option === 'output' && file === STDOUT)) continue;
     const place = await writablePlace(file).catch((error: unknown) => {
-      throw refused(`--${option} ${file} cannot be written: ${messageOf(error)}`, `check --${option}`);
+      throw unwritable(option, file, error, state);
     });
     const other = taken.get(place);
     if (other !== undefined)
-      throw refused(`--${other} and --${option} name one file: ${file}`, 'give each a file of its own');
+      throw refusal(`--${other} and --${option} name one file: ${file}`, 'give each a file of its own', {
+        code,
+        state,
+      });
     taken.set(place, option);
   }
 }
@@ -52,29 +53,39 @@ async function writablePlace(file: string): Promise<string> {
 }
 
 /**
- * Writes what a command found to the file that an option names.
+ * Writes what a command found to the file that an option names, if it does.
  *
  * @throws ScaleSeedError `configuration`, which names the option.
  */
 export async function writeResult(
   option: keyof FileFlags,
-  file: string,
+  file: string | undefined,
   text: string,
   flag: 'w' | 'a' = 'w',
 ): Promise<void> {
-  if (option === 'output' && file === STDOUT) {
-    process.stdout.write(text);
-    return;
-  }
+  if (file === undefined) return;
+  if (option === 'output' && file === STDOUT) return void process.stdout.write(text);
   await writeFile(file, text, { flag }).catch((error: unknown) => {
-    throw refused(
-      `--${option} ${file} cannot be written: ${messageOf(error)}`,
-      `check --${option}`,
-      'the command itself is done and committed',
-    );
+    throw unwritable(option, file, error, 'the command itself is done and committed');
   });
 }
 
-function refused(what: string, hint: string, state = 'nothing was changed'): ScaleSeedError {
-  return new ScaleSeedError(what, { code: 'configuration', phase: 'configure', state, hint });
+function unwritable(option: string, file: string, error: unknown, state: string): Error {
+  const message = `--${option} ${file} cannot be written: ${messageOf(error)}`;
+  return refusal(message, `check --${option}`, { code: 'configuration', state });
+}
+
+/**
+ * A reader such as `head` that has seen enough is no failure. A disk that is full behind standard output is one, whatever
+ * the command itself has come to.
+ */
+export function watchOutput(): void {
+  process.stderr.on('error', () => undefined);
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') return;
+    process.stderr.write(`scale-seed: standard output cannot be written: ${error.message}\n`);
+    process.once('exit', () => {
+      process.exitCode = EXIT.failed;
+    });
+  });
 }

@@ -59,12 +59,6 @@ export function parsePort(text: string): number {
   return wholeNumber(text, 1, 65_535);
 }
 
-/** What names of environment variables begin with. */
-export function parseVariablePrefix(text: string): string {
-  if (/^[A-Za-z_]\w*$/.test(text)) return text;
-  throw new InvalidArgumentError('write letters, digits and underscores, such as K6_FLEET_.');
-}
-
 export function wholeNumber(text: string, lowest: number, highest: number): number {
   const number = /^\d+$/.test(text) ? Number(text) : NaN;
   if (number >= lowest && number <= highest) return number;

@@ -1,21 +1,21 @@
-import { Option, type Command } from 'commander';
-import { ScaleSeedError } from '../errors.js';
+import { Option } from 'commander';
+import { refusal } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import { loadFixtureFile } from '../fixtures/load-fixture-file.js';
-import { chooseFixtures, SETS, type SetName } from '../fixtures/registry.js';
+import { chooseFixtures, SETS, type FixtureChoice } from '../fixtures/registry.js';
 import type { FixtureOptions } from '../run/options.js';
+import type { Definition, OptionSpec } from './define-command.js';
 import { choiceOption, parseDuration, parseJobs, parseRows } from './parse.js';
 
+const FORMATS = ['text', 'json', 'markdown'] as const;
+
 /** Options that say which fixtures, as commander parses them. */
-export interface FixtureFlags {
-  set?: SetName;
-  certs?: number;
-  agents?: number;
+export interface FixtureFlags extends Pick<FixtureChoice, 'set' | 'certs' | 'agents'> {
   fixture: string[];
 }
 
 /** Options that say which database, as commander parses them. */
-export interface DatabaseFlags {
+interface DatabaseFlags {
   databaseUrl?: string;
   embedded?: true;
   dataDirectory?: string;
@@ -26,12 +26,6 @@ export interface DatabaseFlags {
   timeout?: number;
 }
 
-/** Options that say what is printed, as commander parses them. */
-export interface OutputFlags extends ProgressFlags {
-  format: 'text' | 'json' | 'markdown';
-  output?: string;
-}
-
 /** Options that say what is told on standard error, as commander parses them. */
 export interface ProgressFlags {
   quiet?: true;
@@ -39,79 +33,83 @@ export interface ProgressFlags {
   progress: boolean;
 }
 
+/** Options of what works on fixtures in a database, as commander parses them. */
+export type TargetFlags = FixtureFlags & DatabaseFlags & ProgressFlags;
+
+/** The same with those of what ends in a report. */
+export interface OperationFlags extends TargetFlags {
+  format: (typeof FORMATS)[number];
+  output?: string;
+}
+
+function repeatable(flags: string, meaning: string, otherwise: string): Option {
+  return new Option(flags, `${meaning}; may be repeated`)
+    .argParser((value: string, before: string[]) => [...before, value])
+    .default([], otherwise);
+}
+
 /** `--fixture FILE`, which may be repeated. */
 export function fixtureFileOption(): Option {
-  return new Option('--fixture <file>', 'a fixture of your own: an ES module; may be repeated')
-    .argParser((file: string, files: string[]) => [...files, file])
-    .default([], 'none');
+  return repeatable('--fixture <file>', 'a fixture of your own: an ES module', 'none');
 }
 
-/** Adds the arguments and options that choose fixtures. */
-export function withFixtureFlags(command: Command): Command {
-  return command
-    .argument('[fixture...]', 'fixtures by name; see `scale-seed list` (default: 01 and 02)')
-    .optionsGroup('Which fixtures:')
-    .addOption(choiceOption('--set <set>', 'a set of fixtures', Object.keys(SETS)))
-    .option('--certs <n>', 'a fleet of n certificates', parseRows)
-    .option('--agents <m>', 'a fleet of m agents', parseRows)
-    .addOption(fixtureFileOption());
-}
+export const SIZE_OPTIONS: readonly OptionSpec[] = [
+  ['--certs <n>', 'a fleet of n certificates', parseRows],
+  ['--agents <m>', 'a fleet of m agents', parseRows],
+];
 
-/** Adds the options that name a database. */
-export function withDatabaseFlags(command: Command): Command {
-  return command
-    .optionsGroup('Which database:')
-    .option(
-      '--database-url <url>',
-      "postgresql://user@host/database, or psql's host=... dbname=... (default: DATABASE_URL, then PG*)",
-    )
-    .option('--embedded', 'a PostgreSQL of our own, started for the command where it does not run')
-    .option('--data-directory <dir>', "the embedded server's directory")
-    .option('--migrations <dir>', "migrate the embedded database with a certctl checkout's own files")
-    .addOption(
-      new Option(
+const PROGRESS_OPTIONS: readonly OptionSpec[] = [
+  ['--quiet', 'no progress and no notices on standard error'],
+  ['--no-progress', 'no progress on standard error'],
+  new Option('--verbose', 'each step with its time on standard error').conflicts(['quiet']),
+];
+
+/** What a command has that works on fixtures in a database. */
+export const TARGET = {
+  argument: ['[fixture...]', 'fixtures by name; see `scale-seed list` (default: 01 and 02)'],
+  groups: {
+    'Which fixtures:': [
+      choiceOption('--set <set>', 'a set of fixtures', Object.keys(SETS)),
+      ...SIZE_OPTIONS,
+      fixtureFileOption(),
+    ],
+    'Which database:': [
+      [
+        '--database-url <url>',
+        "postgresql://user@host/database, or psql's host=... dbname=... (default: DATABASE_URL, then PG*)",
+      ],
+      ['--embedded', 'a PostgreSQL of our own, started for the command where it does not run'],
+      ['--data-directory <dir>', "the embedded server's directory"],
+      ['--migrations <dir>', "migrate the embedded database with a certctl checkout's own files"],
+      repeatable(
         '--schema <pattern>',
-        "schema of the tables, or a pattern as pg_dump's -n takes it, fleet_*: each holds a fleet of its own; may be repeated",
-      )
-        .argParser((pattern: string, patterns: string[]) => [...new Set([...patterns, pattern])])
-        .default([], 'looked up on the search_path'),
-    )
-    .option('--jobs <n>', 'sessions at work at once (default: one for each processor, at least 2)', parseJobs)
-    .option(
-      '--wait <duration>',
-      'wait for the server, the tables and the parent rows (default: no wait)',
-      parseDuration,
-    )
-    .option(
-      '--timeout <duration>',
-      'cancel and roll back after this time (default: no limit)',
-      parseDuration,
-    );
-}
+        "schema of the tables, or a pattern as pg_dump's -n takes it, fleet_*: each holds a fleet of its own",
+        'looked up on the search_path',
+      ),
+      ['--jobs <n>', 'sessions at work at once (default: one for each processor, at least 2)', parseJobs],
+      [
+        '--wait <duration>',
+        'wait for the server, the tables and the parent rows (default: no wait)',
+        parseDuration,
+      ],
+      ['--timeout <duration>', 'cancel and roll back after this time (default: no limit)', parseDuration],
+    ],
+    'Output:': PROGRESS_OPTIONS,
+  },
+} as const satisfies Partial<Definition<TargetFlags>>;
 
-/** Adds the options that say what is printed. */
-export function withOutputFlags(command: Command): Command {
-  command
-    .optionsGroup('Output:')
-    .addOption(
-      choiceOption('--format <format>', 'of the report on standard output', [
-        'text',
-        'json',
-        'markdown',
-      ]).default('text'),
-    )
-    .option('--output <file>', 'write the JSON report to a file as well');
-  return withProgressFlags(command);
-}
-
-/** Adds the options that say what is told on standard error. */
-export function withProgressFlags(command: Command): Command {
-  return command
-    .optionsGroup('Output:')
-    .option('--quiet', 'no progress and no notices on standard error')
-    .option('--no-progress', 'no progress on standard error')
-    .addOption(new Option('--verbose', 'each step with its time on standard error').conflicts(['quiet']));
-}
+/** The same with what says how it is reported. */
+export const OPERATION = {
+  ...TARGET,
+  groups: {
+    ...TARGET.groups,
+    'Output:': [
+      choiceOption('--format <format>', 'of the report on standard output', FORMATS).default('text'),
+      ['--output <file>', 'write the JSON report to a file as well'],
+      ...PROGRESS_OPTIONS,
+    ],
+  },
+} as const satisfies Partial<Definition<OperationFlags>>;
 
 /** The fixtures that the flags choose, and those of the user's own that are known by it, chosen or not. */
 export async function fixturesOf(
@@ -129,15 +127,10 @@ export function databaseOf(flags: DatabaseFlags): FixtureOptions {
     ...(dataDirectory === undefined ? {} : { dataDirectory }),
     ...(migrations === undefined ? {} : { migrations }),
   };
-  const embedded = flags.embedded === true ? own : undefined;
-  if (embedded === undefined && Object.keys(own).length > 0)
-    throw refused("--data-directory and --migrations are the embedded server's", 'add --embedded');
-  if (embedded !== undefined && databaseUrl !== undefined)
-    throw refused('--database-url and --embedded name two databases', 'leave one of them out');
+  if (flags.embedded === undefined && Object.keys(own).length > 0)
+    throw refusal("--data-directory and --migrations are the embedded server's", 'add --embedded');
+  if (flags.embedded && databaseUrl !== undefined)
+    throw refusal('--database-url and --embedded name two databases', 'leave one of them out');
   const schemas = schema.length === 0 ? undefined : schema;
-  return { databaseUrl, embedded, schemas, jobs, waitMs, timeoutMs };
-}
-
-function refused(what: string, hint: string): ScaleSeedError {
-  return new ScaleSeedError(what, { code: 'usage', phase: 'configure', hint });
+  return { databaseUrl, embedded: flags.embedded && own, schemas, jobs, waitMs, timeoutMs };
 }

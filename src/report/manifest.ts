@@ -1,5 +1,5 @@
-import type { Failure } from './result.js';
-import type { Count, Fingerprint, Timestamp } from './values.js';
+import type { Failure, VerifiedFixture } from './result.js';
+import type { Count, Fingerprint } from './values.js';
 
 /** Version of the manifest's shape; it grows when a field changes its meaning or goes. */
 export const MANIFEST_VERSION = 1;
@@ -15,14 +15,9 @@ export interface ManifestKey {
 }
 
 /** What stands in the database of a fixture. */
-export interface ManifestStanding {
-  schema: string;
+export interface ManifestStanding extends Pick<VerifiedFixture, 'schema' | 'anchors' | 'ageMs'> {
   /** Rows of the fixture's mark. */
   present: Count;
-  /** When they were loaded or reset, the oldest first, with the number of rows of each. */
-  anchors: { at: Timestamp; rows: Count }[];
-  /** Age of the oldest anchor by the server's clock, in milliseconds. */
-  ageMs: number | null;
 }
 
 export interface ManifestFixture {
@@ -54,52 +49,4 @@ export interface Manifest {
   /** What failed in one schema of several. */
   failures?: Failure[];
   fixtures: ManifestFixture[];
-}
-
-/** Variables that the harness's own scripts read, and the fixture whose rows each of them counts. */
-const READ_BY_SCRIPTS: Readonly<Record<string, string>> = { K6_AGENT_FLEET: '02_agent_fleet' };
-
-/**
- * A manifest as lines of `NAME=value`, for a shell, an env file of compose or $GITHUB_ENV: those that the harness's scripts
- * read, then all others, named by the prefix and the table or fixture in capitals; `ANCHOR` is the oldest one.
- */
-export function renderEnv({ rows, fixtures }: Manifest, prefix: string): string {
-  const known = Object.entries(READ_BY_SCRIPTS).flatMap(([name, read]) =>
-    fixtures.filter((fixture) => fixture.name === read).map((fixture) => [name, fixture.rows] as const),
-  );
-  const facts = [
-    ...Object.entries(rows),
-    ...fixtures.flatMap((fixture) =>
-      factsOf(fixture).map(([name, value]) => [`${fixture.name}_${name}`, value] as const),
-    ),
-  ].map(([name, value]) => [prefix + variableName(name), value] as const);
-  return [...known, ...facts].map(([name, value]) => `${name}=${quoted(String(value))}\n`).join('');
-}
-
-function factsOf({ rows, fingerprint, keys, standing = [] }: ManifestFixture): [string, string | number][] {
-  const facts: [string, string | number][] = [
-    ['rows', rows],
-    ['fingerprint', fingerprint],
-  ];
-  for (const [column, key] of Object.entries(keys)) {
-    for (const name of ['prefix', 'digits', 'suffix', 'first', 'last'] as const) {
-      facts.push([`${column}_${name}`, key[name] ?? '']);
-    }
-  }
-  for (const { schema, present, anchors } of standing) {
-    // Among several schemas, each has facts of its own.
-    const own = standing.length > 1 ? `${schema}_` : '';
-    const anchor = anchors[0]?.at ?? '';
-    facts.push([`${own}present`, present], [`${own}anchors`, anchors.length], [`${own}anchor`, anchor]);
-  }
-  return facts;
-}
-
-function variableName(name: string): string {
-  return name.replace(/\W/g, '_').toUpperCase();
-}
-
-/** As it is where every reader takes it so, else in single quotes. */
-function quoted(value: string): string {
-  return /^[\w.:@/+-]*$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`;
 }

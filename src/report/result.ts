@@ -1,4 +1,4 @@
-import type { ErrorCode, Phase } from '../errors.js';
+import type { ErrorContext } from '../errors.js';
 import type { Count, Fingerprint, Milliseconds, Timestamp } from './values.js';
 
 /** Version of the report's shape; it grows when a field changes its meaning or goes. */
@@ -24,21 +24,10 @@ export interface Timings {
 }
 
 /** What failed: where one schema of several did, the others went on. */
-export interface Failure {
+export interface Failure extends Omit<ErrorContext, 'cause'> {
   /** Null where it concerns no schema in particular. */
   schema: string | null;
-  fixture?: string | undefined;
-  code: ErrorCode;
-  phase: Phase;
   message: string;
-  /** As `schema.table` where the schema is known. */
-  table?: string | undefined;
-  /** What stands in the database now. */
-  state?: string | undefined;
-  /** What to do about it. */
-  hint?: string | undefined;
-  /** The server's SQLSTATE, where it was the server that refused. */
-  sqlState?: string | undefined;
 }
 
 /** What all reports begin with. */
@@ -73,10 +62,7 @@ export interface FixtureResult {
   table: string;
 }
 
-/**
- * How staged rows got into the table: by a plain insert, since none stood; by ON CONFLICT DO NOTHING; or not at all,
- * since all stood.
- */
+/** How staged rows got into the table: by a plain insert where none stood, and not at all where all did. */
 export type MergeStrategy = 'insert' | 'on conflict' | 'none';
 
 /** A row of the fixture that could not be added, and what stands in its way. */
@@ -256,13 +242,7 @@ export type Report = LoadReport | VerifyReport | ResetReport | CleanReport | CiR
 /** What stands in a report's place where a command failed as a whole. */
 export interface FailureReport extends Pick<ReportBase, 'version' | 'startedAt'> {
   command: Report['command'];
-  /**
-   * One failure.
-   *
-   * @minItems 1
-   * @maxItems 1
-   */
-  failures: Failure[];
+  failures: [Failure];
 }
 
 /** What load, verify, reset, clean and ci write with --format json and --output. Times are milliseconds. */

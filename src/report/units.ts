@@ -14,11 +14,6 @@ export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
-/** Bytes as MiB. */
-export function formatMib(bytes: number): string {
-  return `${Math.round(bytes / (1024 * 1024))} MiB`;
-}
-
 /** The first digits of a fingerprint, enough to tell two apart by eye. */
 export function shortFingerprint(fingerprint: string): string {
   return fingerprint.slice(0, 'sha256:'.length + 12);

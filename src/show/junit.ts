@@ -1,58 +1,42 @@
-import type { Check, CiReport } from '../report/result.js';
-import { describeCheck } from './describe-check.js';
-import { driftRemarks } from './drift-remarks.js';
+import type { CiReport } from '../report/result.js';
+import { describeCheck, describeDrift } from './describe.js';
 
 /** A test case of the report. */
 interface Case {
   suite: 'load' | 'verify' | 'verdict';
   name: string;
-  seconds: number;
-  /** An element with what went wrong, if anything did. */
-  result?: { kind: 'failure' | 'error' | 'skipped'; message: string };
-  output?: string;
+  ms: number;
+  /** `output` where nothing went wrong. */
+  kind: 'output' | 'failure' | 'error' | 'skipped';
+  message: string;
 }
 
 /** A report of ci as JUnit XML: every fixture's load, its verification, and each criterion is a test case. */
 export function renderJunit({ fixtures, verified, verdict, reference }: CiReport): string {
   return layOut([
-    ...fixtures.map((fixture): Case => ({
-      suite: 'load',
-      name: fixture.name,
-      seconds: fixture.timings.totalMs / 1000,
-      output: `${fixture.inserted} rows inserted, ${fixture.skipped} stood already; ${fixture.fingerprint}`,
-    })),
+    ...fixtures.map(({ name, timings, inserted, skipped, fingerprint }): Case => {
+      const message = `${inserted} rows inserted, ${skipped} stood already; ${fingerprint}`;
+      return { suite: 'load', name, ms: timings.totalMs, kind: 'output', message };
+    }),
     ...verified.fixtures.map((fixture): Case => {
-      const message = driftRemarks(fixture).join('\n') || 'the rows drifted';
-      return {
-        suite: 'verify',
-        name: fixture.name,
-        seconds: fixture.timings.totalMs / 1000,
-        ...(fixture.intact ? {} : { result: { kind: 'failure', message } }),
-      };
+      const { name, timings, intact } = fixture;
+      const message = intact ? '' : describeDrift(fixture).join('\n') || 'the rows drifted';
+      return { suite: 'verify', name, ms: timings.totalMs, kind: intact ? 'output' : 'failure', message };
     }),
     ...verdict.checks
       .filter(({ name }) => name !== 'verify')
-      .map((check) =>
-        caseOfCheck(check, check.name === 'budget-ratio' ? (reference?.totalMs ?? 0) / 1000 : 0),
-      ),
+      .map((check): Case => {
+        const ms = check.name === 'budget-ratio' ? (reference?.totalMs ?? 0) : 0;
+        const otherwise = check.outcome === 'fail' ? 'failure' : 'skipped';
+        const kind = check.outcome === 'pass' ? 'output' : otherwise;
+        return { suite: 'verdict', name: check.name, ms, kind, message: describeCheck(check) };
+      }),
   ]);
 }
 
 /** What kept ci from a report, as JUnit XML. */
 export function renderJunitError(message: string): string {
-  return layOut([{ suite: 'load', name: 'ci', seconds: 0, result: { kind: 'error', message } }]);
-}
-
-function caseOfCheck(check: Check, seconds: number): Case {
-  const { name, outcome } = check;
-  const message = describeCheck(check);
-  const kind = outcome === 'fail' ? 'failure' : 'skipped';
-  return {
-    suite: 'verdict',
-    name,
-    seconds,
-    ...(outcome === 'pass' ? { output: message } : { result: { kind, message } }),
-  };
+  return layOut([{ suite: 'load', name: 'ci', ms: 0, kind: 'error', message }]);
 }
 
 function layOut(cases: readonly Case[]): string {
@@ -64,24 +48,26 @@ function layOut(cases: readonly Case[]): string {
 }
 
 function totalsOf(cases: readonly Case[]): string {
-  const count = (kind: string): number => cases.filter(({ result }) => result?.kind === kind).length;
-  const seconds = cases.reduce((sum, testCase) => sum + testCase.seconds, 0);
-  return ` tests="${cases.length}" failures="${count('failure')}" errors="${count('error')}" skipped="${count('skipped')}" time="${seconds.toFixed(3)}"`;
+  const count = (wanted: Case['kind']): number => cases.filter(({ kind }) => kind === wanted).length;
+  const ms = cases.reduce((sum, testCase) => sum + testCase.ms, 0);
+  return ` tests="${cases.length}" failures="${count('failure')}" errors="${count('error')}" skipped="${count('skipped')}" ${timeOf(ms)}`;
 }
 
-function elementOf({ suite, name, seconds, result, output }: Case): string {
-  const parts = [
-    ...(result === undefined ? [] : [resultOf(result, `scale-seed.${suite}`)]),
-    ...(output === undefined ? [] : [`<system-out>${escape(output)}</system-out>`]),
-  ];
-  return `    <testcase classname="scale-seed.${suite}" name="${escape(name)}" time="${seconds.toFixed(3)}">${parts.join('')}</testcase>\n`;
+function elementOf(testCase: Case): string {
+  const { suite, name, ms } = testCase;
+  return `    <testcase classname="scale-seed.${suite}" name="${escape(name)}" ${timeOf(ms)}>${resultOf(testCase)}</testcase>\n`;
 }
 
-/** Said twice, as readers of JUnit show one or the other; a skipped case has neither type nor body. */
-function resultOf({ kind, message }: NonNullable<Case['result']>, type: string): string {
+function timeOf(ms: number): string {
+  return `time="${(ms / 1000).toFixed(3)}"`;
+}
+
+/** A failure is said twice, as readers of JUnit show one or the other; a skipped case has neither type nor body. */
+function resultOf({ suite, kind, message }: Case): string {
   const text = escape(message);
+  if (kind === 'output') return message === '' ? '' : `<system-out>${text}</system-out>`;
   if (kind === 'skipped') return `<skipped message="${text}"/>`;
-  return `<${kind} type="${type}" message="${text}">${text}</${kind}>`;
+  return `<${kind} type="scale-seed.${suite}" message="${text}">${text}</${kind}>`;
 }
 
 /** Text for XML 1.0, which has no way at all to write some control characters; white space would be lost in an attribute. */

@@ -1,9 +1,8 @@
 import { Writable } from 'node:stream';
 import type { WriteStream } from 'node:tty';
-import { MultiBar, type SingleBar } from 'cli-progress';
+import { Format, MultiBar, type Options, type Params, type SingleBar } from 'cli-progress';
 import type { RunEvent } from '../report/events.js';
 import { formatClock, formatCount } from '../report/units.js';
-import { lineOf } from './progress-line.js';
 
 /** What a bar is for: a fixture, or what follows the fixtures and counts no rows. */
 interface Task {
@@ -11,6 +10,9 @@ interface Task {
   schema: string | undefined;
   phase: string;
 }
+
+/** Phases that count rows, and the end of all; in the others rows say nothing of how far it is. */
+const COUNTED = ['copy', 'merge', 'done'];
 
 /** Bars that a log gets at a time. */
 const MAX_IN_LOG = 4;
@@ -89,4 +91,25 @@ export function showBars(stream: WriteStream, { terminal, keep }: { terminal: bo
   // However the process ends, the cursor comes back.
   process.once('exit', stop);
   return { step, print, stop };
+}
+
+/** The widest line that fits, since one that wraps could not be cleared. */
+function lineOf(options: Options, params: Params, task: Pick<Task, 'name' | 'phase'>): string {
+  const room = Math.max(0, params.maxWidth - 3); // the ^C that a terminal echoes must not wrap either
+  const barsize = Math.min(40, Math.max(10, room - 70));
+  const payload = { ...task, phase: task.phase.padEnd('verify'.length) };
+  const lines = formatsOf(params, COUNTED.includes(task.phase)).map((format) =>
+    Format.Formatter({ ...options, barsize, format }, params, payload),
+  );
+  return (lines.find((line) => line.length <= room) ?? lines.at(-1) ?? '').slice(0, room);
+}
+
+/** From wide to narrow. The library's estimate is no number as long as there is none. */
+function formatsOf({ eta, value, total, stopTime }: Params, counted: boolean): string[] {
+  const time =
+    stopTime === null && value < total && eta > 0 ? '{eta_formatted} left' : '{duration_formatted}';
+  if (!counted) return ['{name} {phase} {duration_formatted}'];
+  const share = '{name} {phase} {percentage}%';
+  const rows = `{value}/{total} rows ${time}`;
+  return [`${share} [{bar}] ${rows}`, `${share} ${rows}`, `${share} ${time}`, share];
 }

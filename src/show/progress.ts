@@ -1,6 +1,5 @@
 import type { WriteStream } from 'node:tty';
-import type { OnEvent } from '../report/events.js';
-import { traceSteps } from './trace.js';
+import type { OnEvent, RunEvent } from '../report/events.js';
 
 /**
  * Shows a run on standard error: bars on a terminal, now and then some lines in a log or on a terminal that cannot move
@@ -26,4 +25,28 @@ export async function showProgress(
     },
     stop: () => bars?.stop(),
   };
+}
+
+/** Prints each step of a run with the time since it began; batches within a phase are not told apart. */
+function traceSteps(print: (line: string) => void): OnEvent {
+  const startMs = performance.now();
+  const last = new Map<string, string>();
+  return (event) => {
+    const step = stepOf(event);
+    if (step === undefined) return;
+    const who = [event.schema, 'fixture' in event ? event.fixture : undefined].filter(Boolean).join('.');
+    // Copying and merging take turns, batch after batch.
+    if (last.get(who) === step || (step === 'copy' && last.get(who) === 'merge')) return;
+    last.set(who, step);
+    const seconds = ((performance.now() - startMs) / 1000).toFixed(3);
+    print(`scale-seed: ${seconds} s  ${[who, step].filter(Boolean).join(': ')}`);
+  };
+}
+
+function stepOf(event: RunEvent): string | undefined {
+  if (event.type === 'stage') return event.stage;
+  if (event.type === 'phase') return event.phase;
+  if (event.type === 'settle') return `settle ${event.table}`;
+  if (event.type === 'measure') return `measure round ${event.round}`;
+  return event.type === 'done' ? 'done' : undefined;
 }

@@ -1,46 +1,39 @@
 import type { Failure, FixtureResult, ReportBase } from '../report/result.js';
-import { formatCount, formatMib } from '../report/units.js';
+import { formatCount } from '../report/units.js';
+import { describeFailure } from './describe.js';
 
 /** A report for people, before it is laid out: a table, then remarks. */
 export interface Summary {
   title: string;
-  head: string[];
-  rows: string[][];
-  /** Columns of numbers. */
-  right: number[];
+  /** The first line is the head. */
+  table: string[][];
   remarks: string[];
   /** A second report in the same run. */
   next?: Summary;
 }
 
-/** A column of numbers or of text: its name, and what it says of a fixture. */
-export interface Column<Row> {
-  name: string;
-  of: (row: Row) => string;
-  number?: true;
-}
+/** Columns of text; all others hold numbers, which stand on the right. */
+export const TEXT_COLUMNS = ['schema', 'fixture', 'table', 'fingerprint', 'check', 'outcome', 'reason'];
 
-/** A row for each fixture; where there are several schemas, with the schema in front. */
-export function tableOf<Row extends FixtureResult>(
-  rows: readonly Row[],
-  columns: readonly Column<Row>[],
-): Pick<Summary, 'head' | 'rows' | 'right'> {
+/** What each column says of a fixture; a number is a count. */
+type Columns<Row> = Record<string, (row: Row) => string | number>;
+
+/** A line for each fixture; where there are several schemas, with the schema in front. */
+export function tableOf<Row extends FixtureResult>(rows: readonly Row[], columns: Columns<Row>): string[][] {
   const several = new Set(rows.map(({ schema }) => schema)).size > 1;
-  const all: Column<Row>[] = [
-    ...(several ? [{ name: 'schema', of: ({ schema }: Row) => schema }] : []),
-    { name: 'fixture', of: ({ name }) => name },
+  const all: Columns<Row> = {
+    ...(several ? { schema: ({ schema }) => schema } : {}),
+    fixture: ({ name }) => name,
+    table: ({ table }) => table,
     ...columns,
-  ];
-  return {
-    head: all.map(({ name }) => name),
-    rows: rows.map((row) => all.map(({ of }) => of(row))),
-    right: all.flatMap(({ number }, index) => (number === true ? [index] : [])),
   };
-}
-
-/** A column of counts. */
-export function counted<Row>(name: string, of: (row: Row) => number): Column<Row> {
-  return { name, of: (row) => formatCount(of(row)), number: true };
+  const lines = rows.map((row) =>
+    Object.values(all).map((cellOf) => {
+      const cell = cellOf(row);
+      return typeof cell === 'number' ? formatCount(cell) : cell;
+    }),
+  );
+  return [Object.keys(all), ...lines];
 }
 
 /** The same summary with a last remark under the last of its parts: where all of it was, and what it took. */
@@ -48,17 +41,12 @@ export function withMachine(summary: Summary, report: ReportBase): Summary {
   const { next, remarks } = summary;
   if (next !== undefined) return { ...summary, next: withMachine(next, report) };
   const { server, database, peakRssBytes } = report;
-  const machine = `PostgreSQL ${server.version} at ${database}; peak memory ${formatMib(peakRssBytes)}`;
+  const peakMib = Math.round(peakRssBytes / (1024 * 1024));
+  const machine = `PostgreSQL ${server.version} at ${database}; peak memory ${peakMib} MiB`;
   return { ...summary, remarks: [...remarks, machine] };
 }
 
 /** What failed in one schema or another. */
-export function failureRemark({ schema, message, state, hint }: Failure): string {
-  const parts = [message, ...(state ? [`now: ${state}`] : []), ...(hint ? [`try: ${hint}`] : [])];
-  return `${schema === null ? '' : `${schema}: `}${parts.join('; ')}`;
-}
-
-/** How many of something a report's fixtures have in all. */
-export function sum<Item>(items: readonly Item[], of: (item: Item) => number): number {
-  return items.reduce((total, item) => total + of(item), 0);
+export function failureRemark({ schema, ...failure }: Failure): string {
+  return `${schema === null ? '' : `${schema}: `}${describeFailure(failure).join('; ')}`;
 }

@@ -1,11 +1,5 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { load, manifest, reset, SETS, sizedCertificates } from '../../src/index.js';
-import { run } from '../support/command-line.js';
 import { useDatabase } from '../support/database.js';
 import { matchesManifestSchema } from '../support/schema-validator.js';
 
@@ -54,21 +48,5 @@ describe('with a database', () => {
     const { anchor } = await reset({ databaseUrl: database.url, fixtures: [agents] });
     const found = await manifest({ databaseUrl: database.url, fixtures: [agents] });
     expect(found.fixtures[0]?.standing?.[0]?.anchors).toEqual([{ at: anchor, rows: 5_000 }]);
-  });
-
-  it('is a file that a shell reads', async () => {
-    const file = join(await mkdtemp(join(tmpdir(), 'scale-seed-manifest-')), 'fleet.env');
-    const args = ['manifest', '--format', 'env', '--prefix', 'K6_FLEET_', '--output', file];
-    expect(await run(args, { DATABASE_URL: database.url })).toMatchObject({ code: 0, stdout: '' });
-    const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
-    expect(lines.filter((line) => !/^K6_FLEET_[A-Z0-9_]+=[\w.:@/+-]*$/.test(line))).toEqual([
-      'K6_AGENT_FLEET=5000',
-    ]);
-    const { stdout } = await promisify(execFile)('sh', [
-      '-c',
-      '. "$0"; echo "$K6_FLEET_AGENTS $K6_FLEET_02_AGENT_FLEET_ID_LAST $K6_FLEET_01_BULK_RENEWAL_CERTS_ANCHOR"',
-      file,
-    ]);
-    expect(stdout).toBe(`5000 ag-loadtest-05000 ${anchors[0] ?? ''}\n`);
   });
 });

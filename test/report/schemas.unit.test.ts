@@ -102,7 +102,7 @@ describe('the schema of a report', () => {
       version: 1,
       startedAt,
       command: 'load',
-      failures,
+      failures: failures as [Failure],
     });
     expect(matchesSchema(failed([failure])), JSON.stringify(matchesSchema.errors)).toBe(true);
     expect(matchesSchema(failed([]))).toBe(false);

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { benchmarkEntries } from '../../src/judge/benchmark.js';
 import { annotate, renderAnnotations } from '../../src/show/github.js';
 import { renderJunit, renderJunitError } from '../../src/show/junit.js';
-import { renderMarkdown } from '../../src/show/markdown.js';
+import { renderMarkdown } from '../../src/show/render.js';
 import type { Check, CiReport } from '../../src/report/result.js';
 import { ciReport, measurementOf, noOpReport, roundsOf, verifiedFixture } from '../support/ci-report.js';
 import { matchesSchema } from '../support/schema-validator.js';

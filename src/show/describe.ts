@@ -1,0 +1,81 @@
+import type { Blocked, Check, Failure, VerifiedFixture } from '../report/result.js';
+import { formatCount, formatMs, formatRatio } from '../report/units.js';
+
+/** What one day of a window of thirty takes is not worth a word. */
+const NOTEWORTHY = 1 / 30;
+
+/** What went wrong, what stands now, and what to do about it. */
+export function describeFailure({
+  message,
+  state,
+  hint,
+}: Pick<Failure, 'message' | 'state' | 'hint'>): string[] {
+  return [message, ...(state ? [`now: ${state}`] : []), ...(hint ? [`try: ${hint}`] : [])];
+}
+
+/** An amount of a check in its unit. */
+export function showAmount(amount: number, unit: Check['unit']): string {
+  return {
+    ms: formatMs,
+    ratio: formatRatio,
+    percent: (percent: number) => `${percent < 0 ? '' : '+'}${Math.round(percent)} %`,
+    rows: (rows: number) => `${formatCount(rows)} rows`,
+  }[unit](amount);
+}
+
+/** What was measured, and what was allowed, in a sentence; then why the check came out as it did. */
+export function describeCheck({ name, reason, measured, limit, unit }: Check): string {
+  if (measured === null) return reason;
+  const [found, allowed] = [showAmount(measured, unit), showAmount(limit, unit)];
+  const sentence = {
+    verify: `${found} differ from the fixtures, and none may`,
+    budget: `the load took ${found}, and ${allowed} is the budget`,
+    'budget-ratio': `the load took ${found} of the reference load's time, and ${allowed} is the limit`,
+    'max-regression': `the load is ${found} against the baseline, and ${allowed} is the limit`,
+  }[name];
+  return `${sentence}: ${reason}`;
+}
+
+/** What drifted in a fixture, and how. */
+export function describeDrift(fixture: VerifiedFixture): string[] {
+  const { name, missing, unexpected, drift, missingParents, notCompared } = fixture;
+  const some = ({ rows, examples }: VerifiedFixture['unexpected']): string =>
+    `${formatCount(rows)} rows, such as ${examples.join(', ')}`;
+  const remarks = [
+    ...(missing.rows > 0 ? [`missing: ${some(missing)}`] : []),
+    ...(missing.blocked === null ? [] : [describeBlocked(missing.blocked)]),
+    ...drift.map(({ column, rows, examples }) => {
+      const shown = examples.map(
+        ({ key, expected, found }) => `${key} has ${show(found)} for ${show(expected)}`,
+      );
+      return `${column} drifted in ${formatCount(rows)} rows: ${shown.join('; ')}`;
+    }),
+    ...(unexpected.rows > 0 ? [`not of the fixture: ${some(unexpected)}`] : []),
+    ...(missingParents.length > 0 ? [`parent rows are missing: ${missingParents.join(', ')}`] : []),
+    ...describeAge(fixture),
+    ...(notCompared.length > 0
+      ? [`not compared, as their defaults are computed: ${notCompared.join(', ')}`]
+      : []),
+  ];
+  return remarks.map((remark) => `${name}: ${remark}`);
+}
+
+/** Which row cannot be added, and what stands in its way. */
+export function describeBlocked({ key, by }: Blocked): string {
+  return `${key} cannot be added: in its way is ${by}`;
+}
+
+function describeAge({ tooOld, expired, rows, anchors }: VerifiedFixture): string[] {
+  const renew = '`scale-seed reset` renews them';
+  const gone = expired === null ? '' : `${formatCount(expired)} rows have expired`;
+  const remarks: string[] = [];
+  if (tooOld) remarks.push(`its times are too old${gone === '' ? '' : ` (${gone})`}: ${renew}`);
+  else if (expired !== null && expired > rows * NOTEWORTHY) remarks.push(`${gone} since the load: ${renew}`);
+  if (anchors.length > 1)
+    remarks.push(`rows of ${anchors.length} loads: ${anchors.map(({ at }) => at).join(', ')}`);
+  return remarks;
+}
+
+function show(value: string | null): string {
+  return value === null ? 'NULL' : JSON.stringify(value.length > 60 ? `${value.slice(0, 59)}…` : value);
+}
