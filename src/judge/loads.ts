@@ -1,6 +1,5 @@
 import { loadFixture } from '../merge/load-fixture.js';
 import { Session } from '../postgres/session.js';
-import type { LoadedFixture } from '../report/result.js';
 import type { RunContext } from '../run/context.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import { stopwatch } from '../run/stopwatch.js';
@@ -17,18 +16,13 @@ export async function loadOurs(context: RunContext, tables: ScratchTables): Prom
   const { fixtures, schema, report, citus } = tables;
   const { mode, jobs } = report;
   const quiet = { ...context, onEvent: () => undefined };
-  const { base, done } = await runOnFixtures<LoadedFixture>(
+  const { base, fixtures: loaded } = await runOnFixtures(
     quiet,
     { fixtures, schemas: [schema], jobs },
     {
-      parents: 'ignore',
-      guard: false,
       survey: true,
       citus,
       privileges: ['select', 'insert'],
-      inTurn: false,
-      settle: false,
-      changed: () => false,
       work: (step) => {
         const real = report.fixtures.find(({ name }) => name === step.fixture.name)!;
         // What kept the real table's foreign keys from being checked by set may be missing in its copy.
@@ -38,7 +32,7 @@ export async function loadOurs(context: RunContext, tables: ScratchTables): Prom
       },
     },
   );
-  return { ms: base.timings.workMs, rows: sum(done.map(({ result }) => result.inserted)) };
+  return { ms: base.timings.workMs, rows: sum(loaded.map(({ inserted }) => inserted)) };
 }
 
 /** Runs the reference load as a script would: one session, a transaction a fixture. */

@@ -44,17 +44,14 @@ export function clean(options: CleanOptions = {}): Promise<CleanReport> {
   // One question at a time.
   const own = options.confirm === undefined ? options : { ...options, jobs: 1 };
   return withDatabase(own, async (context) => {
-    const { base, done } = await runOnFixtures<CleanedFixture>(context, own, {
-      parents: 'ignore',
-      guard: false,
-      survey: false,
+    const { base, fixtures } = await runOnFixtures<CleanedFixture>(context, own, {
       privileges: ['select', 'delete'],
       inTurn: true,
       settle: options.settle ?? true,
       changed: ({ deleted }) => deleted > 0,
       work: (step) => cleanFixture(step, options.confirm),
     });
-    return rounded({ ...base, command: 'clean', fixtures: done.map(({ result }) => result) });
+    return rounded({ ...base, command: 'clean', fixtures });
   });
 }
 

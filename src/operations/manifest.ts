@@ -34,21 +34,12 @@ export async function manifest(options: ManifestOptions = {}): Promise<Manifest>
   const base = { version: MANIFEST_VERSION, generatedAt: new Date().toISOString(), rows } as const;
   if (options.standing === false) return { ...base, fixtures: described };
   return withDatabase(options, async (context) => {
-    const { base: run, done } = await runOnFixtures<ManifestStanding>(context, options, {
-      parents: 'ignore',
-      guard: false,
-      survey: false,
-      privileges: ['select'],
-      inTurn: false,
-      settle: false,
-      changed: () => false,
-      work: findStanding,
-    });
+    const run = await runOnFixtures(context, options, { privileges: ['select'], work: findStanding });
+    const { database, server, failures } = run.base;
     const standing = described.map((one, index) => ({
       ...one,
-      standing: done.filter(({ fixture }) => fixture === fixtures[index]).map(({ result }) => result),
+      standing: run.fixtures.flatMap((found) => (found.fixture === fixtures[index] ? [found.standing] : [])),
     }));
-    const { database, server, failures } = run;
     return rounded({ ...base, database, server, failures, fixtures: standing });
   });
 }
@@ -79,14 +70,15 @@ function describeKey(key: NumberedKey, count: number): ManifestKey {
   return { ...key, first: valueOf(1), last: valueOf(count) };
 }
 
-async function findStanding(step: Step): Promise<ManifestStanding> {
+async function findStanding(step: Step): Promise<{ fixture: Fixture; standing: ManifestStanding }> {
   const { session, fixture, table, enter, transaction } = step;
+  const { schema } = table;
   return transaction(async () => {
     const present = await countPresent(session, fixture, table);
-    if (present === 0) return { schema: table.schema, present, anchors: [], ageMs: null };
+    if (present === 0) return { fixture, standing: { schema, present, anchors: [], ageMs: null } };
     const staged = await stage(step);
     enter('verify');
     const { anchors, ageMs } = await findAnchors(session, fixture, table, staged);
-    return { schema: table.schema, present, anchors, ageMs };
+    return { fixture, standing: { schema, present, anchors, ageMs } };
   });
 }

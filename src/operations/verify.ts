@@ -30,17 +30,10 @@ export function verify(options: VerifyOptions = {}): Promise<VerifyReport> {
 
 /** Verifies fixtures in a database that is at hand. */
 export async function verifyOn(context: RunContext, options: VerifyOptions): Promise<VerifyReport> {
-  const { base, done } = await runOnFixtures<VerifiedFixture>(context, options, {
-    parents: 'ignore',
-    guard: false,
-    survey: false,
+  const { base, fixtures } = await runOnFixtures(context, options, {
     privileges: ['select'],
-    inTurn: false,
-    settle: false,
-    changed: () => false,
     work: (step) => verifyFixture(step, options.maxAgeMs),
   });
-  const fixtures = done.map(({ result }) => result);
   return { ...base, command: 'verify', intact: fixtures.every(({ intact }) => intact), fixtures };
 }
 
