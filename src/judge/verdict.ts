@@ -30,13 +30,14 @@ type Finding = Pick<Check, 'outcome' | 'reason' | 'measured' | 'interval'>;
 
 /** Judges a run by every criterion that was given. */
 export function judge(run: Judged, criteria: Criteria): Verdict {
-  const { budgetMs, budgetRatio, baseline, maxRegressionPercent } = criteria;
-  const checks = [
-    verifyCheck(run),
-    ...(budgetMs === undefined ? [] : [budgetCheck(run, budgetMs)]),
-    ...(budgetRatio === undefined ? [] : [ratioCheck(run, budgetRatio)]),
-    ...(baseline === undefined ? [] : [regressionCheck(run, baseline, maxRegressionPercent)]),
-  ];
+  const { budgetMs, budgetRatio, baseline, maxRegressionPercent: limit } = criteria;
+  const checks: Check[] = [{ name: 'verify', unit: 'rows', limit: 0, ...checkRows(run) }];
+  if (budgetMs !== undefined)
+    checks.push({ name: 'budget', unit: 'ms', limit: budgetMs, ...checkTime(run, budgetMs) });
+  if (budgetRatio !== undefined)
+    checks.push({ name: 'budget-ratio', unit: 'ratio', limit: budgetRatio, ...checkRatio(run, budgetRatio) });
+  if (baseline !== undefined)
+    checks.push({ name: 'max-regression', unit: 'percent', limit, ...compare(run, baseline, limit) });
   const failed = (...names: Check['name'][]): boolean =>
     checks.some(({ name, outcome }) => outcome === 'fail' && names.includes(name));
   if (failed('verify')) return { outcome: 'drift', checks };
@@ -58,32 +59,30 @@ function ratioOf(baseline: Baseline): RatioMeasurement | undefined {
 }
 
 /** The rows stand as the fixtures have them. */
-function verifyCheck({ verified: { intact, fixtures } }: Judged): Check {
+function checkRows({ verified: { intact, fixtures } }: Judged): Finding {
   const drifted = fixtures.filter((fixture) => !fixture.intact).map(({ name }) => name);
-  return {
-    name: 'verify',
-    outcome: intact ? 'pass' : 'fail',
-    reason: intact ? 'every column of every row stands as it was loaded' : `${drifted.join(', ')} drifted`,
-    unit: 'rows',
-    measured: fixtures.reduce(
-      (sum, { missing, unexpected, driftedRows }) => sum + missing.rows + unexpected.rows + driftedRows,
-      0,
-    ),
-    limit: 0,
-    interval: null,
-  };
+  let measured = 0;
+  for (const { missing, unexpected, driftedRows } of fixtures)
+    measured += missing.rows + unexpected.rows + driftedRows;
+  return intact
+    ? {
+        outcome: 'pass',
+        reason: 'every column of every row stands as it was loaded',
+        measured,
+        interval: null,
+      }
+    : { outcome: 'fail', reason: `${drifted.join(', ')} drifted`, measured, interval: null };
 }
 
 /** The load took no longer than `limit` milliseconds. */
-function budgetCheck({ fixtures, timings: { workMs } }: Judged, limit: number): Check {
+function checkTime({ fixtures, timings: { workMs } }: Judged, limit: number): Finding {
   const within = workMs <= limit;
   const reason = fixtures.every(({ inserted }) => inserted === 0)
     ? 'every row stood already: this is the time that it took to see that'
     : within
       ? 'the load took no longer than it may'
       : `the load took longer than it may: ${fixtures.map(timeOf).join('; ')}`;
-  const outcome = within ? 'pass' : 'fail';
-  return { name: 'budget', outcome, reason, unit: 'ms', measured: workMs, limit, interval: null };
+  return { outcome: within ? 'pass' : 'fail', reason, measured: workMs, interval: null };
 }
 
 /** Where a fixture's time went. */
@@ -93,52 +92,41 @@ function timeOf({ name, timings: { copyMs, mergeMs, totalMs } }: LoadedFixture):
 }
 
 /** The load took no longer than `limit` reference loads. */
-function ratioCheck(run: Judged, limit: number): Check {
-  const { reference } = run;
-  const found = reference === undefined ? notMeasured(run) : judgeRatio(reference, limit);
-  return { name: 'budget-ratio', unit: 'ratio', limit, ...found };
+function checkRatio(run: Judged, limit: number): Finding {
+  return run.reference === undefined ? notMeasured(run) : judgeRatio(run.reference, limit);
 }
 
 /**
  * The load is no more than `limit` percent slower than the baseline's. Their ratios to the reference load are compared,
  * since only those hold from one machine or hour to another; where there are none, nobody can tell.
  */
-function regressionCheck(run: Judged, baseline: Baseline, limit: number): Check {
-  return { name: 'max-regression', unit: 'percent', limit, ...compareRatios(run, ratioOf(baseline), limit) };
-}
-
-function compareRatios(run: Judged, before: RatioMeasurement | undefined, limit: number): Finding {
+function compare(run: Judged, baseline: Baseline, limit: number): Finding {
+  const before = ratioOf(baseline);
+  const renew = "take this run's report as the new baseline";
   if (run.reference === undefined) return notMeasured(run);
-  if (before === undefined) return unfit('the baseline has no ratio to a reference load');
-  const range = before.interval.map(formatRatio).join(' to ');
-  if (isTooWide(before, limit))
-    return unfit(
-      `the baseline's ratio is only known to be from ${range}, which is wider than what is allowed`,
-    );
-  const { outcome, reason, measured, interval } = judgeRatio(
-    run.reference,
-    regressionLimit(before.median, limit),
-  );
-  const percentOver = (ratio: number): number => (ratio / before.median - 1) * 100;
+  if (before === undefined) return untold(`the baseline has no ratio to a reference load; ${renew}`);
+  const { median, interval } = before;
+  const known = `from ${interval.map(formatRatio).join(' to ')}, which is wider than what is allowed`;
+  if (isTooWide(before, limit)) return untold(`the baseline's ratio is only known to be ${known}; ${renew}`);
+  const now = judgeRatio(run.reference, regressionLimit(median, limit));
+  const compared = `${formatRatio(median)} then, ${formatRatio(now.measured)} now`;
+  const percentOver = (ratio: number): number => (ratio / median - 1) * 100;
   return {
-    outcome,
-    reason: `ratios to the reference load were compared, ${formatRatio(before.median)} then, ${formatRatio(measured)} now: ${reason}`,
-    measured: percentOver(measured),
-    interval: [percentOver(interval[0]), percentOver(interval[1])],
+    outcome: now.outcome,
+    reason: `ratios to the reference load were compared, ${compared}: ${now.reason}`,
+    measured: percentOver(now.measured),
+    interval: [percentOver(now.interval[0]), percentOver(now.interval[1])],
   };
 }
 
-const NO_TIME = { measured: null, interval: null };
-
-function unfit(problem: string): Finding {
-  const reason = `${problem}; take this run's report as the new baseline`;
-  return { outcome: 'inconclusive', reason, ...NO_TIME };
+function untold(reason: string, outcome: Check['outcome'] = 'inconclusive'): Finding {
+  return { outcome, reason, measured: null, interval: null };
 }
 
 /** Why there is no ratio of this run's. */
 function notMeasured({ unmeasured }: Judged): Finding {
-  if (unmeasured !== undefined) return { outcome: 'inconclusive', reason: unmeasured, ...NO_TIME };
-  return { outcome: 'skipped', reason: 'a fleet that drifted is not measured', ...NO_TIME };
+  if (unmeasured === undefined) return untold('a fleet that drifted is not measured', 'skipped');
+  return untold(unmeasured);
 }
 
 /** What rounds say of a limit; over it is only what fresh rounds have confirmed. */
@@ -146,21 +134,16 @@ function judgeRatio({ rounds }: RatioMeasurement, limit: number) {
   const first = rounds.filter(({ confirming }) => !confirming);
   const fresh = rounds.filter(({ confirming }) => confirming);
   const side = sideOf(first, limit);
-  const verdict = side === 'over' && sideOf(fresh, limit) !== 'over' ? 'unconfirmed' : side;
+  const confirmed = sideOf(fresh, limit) === 'over';
+  const [count, more] = [first.length, fresh.length];
   const noise = 'the difference is smaller than the noise';
   const findings = {
-    within: ['pass', `the interval of ${first.length} rounds is within the limit`],
-    over: [
-      'fail',
-      `the interval of ${first.length} rounds is over the limit, and ${fresh.length} more confirm it`,
-    ],
-    unclear: ['inconclusive', `${first.length} rounds do not tell: ${noise}`],
-    unconfirmed: [
-      'inconclusive',
-      `${first.length} rounds were over it, ${fresh.length} more do not confirm it: ${noise}`,
-    ],
+    within: ['pass', `the interval of ${count} rounds is within the limit`],
+    over: ['fail', `the interval of ${count} rounds is over the limit, and ${more} more confirm it`],
+    unclear: ['inconclusive', `${count} rounds do not tell: ${noise}`],
+    unconfirmed: ['inconclusive', `${count} rounds were over it, ${more} more do not confirm it: ${noise}`],
   } as const;
-  const [outcome, reason] = findings[verdict];
+  const [outcome, reason] = findings[side === 'over' && !confirmed ? 'unconfirmed' : side];
   const { median: measured, interval } = estimateMedian(ratiosOf(side === 'over' ? rounds : first));
   return { outcome, reason, measured, interval };
 }

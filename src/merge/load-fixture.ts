@@ -87,10 +87,7 @@ async function loadInTransaction(step: Step, plan: LoadPlan): Promise<Loaded> {
 
   enter('copy');
   const working = stopwatch();
-  const onCopied = (rows: number): void => {
-    count('copy', rows);
-  };
-  const staging = await Staging.open(session, fixture, onCopied, missing);
+  const staging = await Staging.open(step, missing);
   try {
     await staging.copy(FIRST_BATCH_ROWS);
     enter('merge');

@@ -85,8 +85,6 @@ export function needsToAdd({ createParents, force, known, settle = true }: AddOp
 }
 
 function unknownMode(mode: string): ScaleSeedError {
-  return new ScaleSeedError(`mode must be online or exclusive, not ${mode}`, {
-    code: 'usage',
-    phase: 'configure',
-  });
+  const message = `mode must be online or exclusive, not ${mode}`;
+  return new ScaleSeedError(message, { code: 'usage', phase: 'configure' });
 }

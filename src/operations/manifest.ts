@@ -3,13 +3,8 @@ import { fingerprintOf } from '../encode/fingerprint.js';
 import { numberedValue, type Fixture, type NumberedKey } from '../fixtures/fixture.js';
 import { SETS } from '../fixtures/registry.js';
 import { findAnchors } from '../merge/anchors.js';
-import {
-  MANIFEST_VERSION,
-  type Manifest,
-  type ManifestFixture,
-  type ManifestKey,
-  type ManifestStanding,
-} from '../report/manifest.js';
+import { MANIFEST_VERSION } from '../report/manifest.js';
+import type { Manifest, ManifestFixture, ManifestStanding } from '../report/manifest.js';
 import { rounded } from '../report/rounded.js';
 import { withDatabase } from '../run/context.js';
 import type { FixtureOptions } from '../run/options.js';
@@ -46,28 +41,25 @@ export async function manifest(options: ManifestOptions = {}): Promise<Manifest>
 
 async function describe(fixture: Fixture): Promise<ManifestFixture> {
   const { name, table, purpose, count, numberedKeys, mark } = fixture;
-  const keys = Object.entries(numberedKeys).map(([column, key]) => [column, describeKey(key, count)]);
+  const valueOf = (key: NumberedKey, row: number) => (count === 0 ? null : numberedValue(key, row));
+  const keys = Object.entries(numberedKeys).map(([column, key]) => {
+    const ends = { first: valueOf(key, 1), last: valueOf(key, count) };
+    return [column, { ...key, ...ends }];
+  });
   // Times of the anchor's differ from load to load.
-  const constants = Object.entries(fixture.constants).filter(
-    ([, { type }]) => type !== 'timestamptz after anchor',
-  );
+  const constants = Object.entries(fixture.constants)
+    .filter(([, { type }]) => type !== 'timestamptz after anchor')
+    .map(([column, { value }]) => [column, typeof value === 'bigint' ? String(value) : value]);
   return {
     name,
     table,
     purpose,
     rows: count,
     fingerprint: await fingerprintOf(fixture),
-    keys: Object.fromEntries(keys) as Record<string, ManifestKey>,
+    keys: Object.fromEntries(keys) as ManifestFixture['keys'],
     mark,
-    constants: Object.fromEntries(
-      constants.map(([column, { value }]) => [column, typeof value === 'bigint' ? String(value) : value]),
-    ),
+    constants: Object.fromEntries(constants) as ManifestFixture['constants'],
   };
-}
-
-function describeKey(key: NumberedKey, count: number): ManifestKey {
-  const valueOf = (row: number): string | null => (count === 0 ? null : numberedValue(key, row));
-  return { ...key, first: valueOf(1), last: valueOf(count) };
 }
 
 async function findStanding(step: Step): Promise<{ fixture: Fixture; standing: ManifestStanding }> {
