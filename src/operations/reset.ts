@@ -66,11 +66,8 @@ async function resetFixture(step: Step): Promise<ResetFixture> {
 }
 
 /** What a trigger makes of a row stands, as it would for anybody else's update; to verify it is drift. */
-function overruled(
-  { name }: Fixture,
-  { name: table, userTriggers }: TableInfo,
-  drift: readonly ColumnDrift[],
-): string {
+function overruled(fixture: Fixture, table: TableInfo, drift: readonly ColumnDrift[]): string {
+  const triggers = `triggers of ${table.name} (${table.userTriggers.join(', ')})`;
   const columns = drift.map(({ column, rows }) => `${column} in ${formatCount(rows)} rows`);
-  return `${name}: triggers of ${table} (${userTriggers.join(', ')}) changed what was written: ${columns.join(', ')}`;
+  return `${fixture.name}: ${triggers} changed what was written: ${columns.join(', ')}`;
 }

@@ -40,7 +40,8 @@ export async function verifyOn(context: RunContext, options: VerifyOptions): Pro
 async function verifyFixture(step: Step, maxAgeMs: number | undefined): Promise<VerifiedFixture> {
   const { session, fixture, table, enter, transaction } = step;
   const total = stopwatch();
-  const work = async (): Promise<VerifiedFixture> => {
+  // All that is said of the rows is said of one moment.
+  return transaction(async () => {
     const staged = await stage(step);
     enter('verify');
     const { missing, ...compared } = await compareRows(session, fixture, table, staged);
@@ -67,7 +68,5 @@ async function verifyFixture(step: Step, maxAgeMs: number | undefined): Promise<
       expired,
       timings: { totalMs: total() },
     };
-  };
-  // All that is said of the rows is said of one moment.
-  return transaction(work, 'repeatable read');
+  }, 'repeatable read');
 }
