@@ -1,19 +1,15 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { quote, quoteList } from '../postgres/quote.js';
-import type { Session } from '../postgres/session.js';
-import { encodeVarying, type Chunk } from '../encode/encode-rows.js';
+import { encodeVarying, type Chunk, type EncodeOptions } from '../encode/encode-rows.js';
 import { Fingerprint } from '../encode/fingerprint.js';
 import { stagingType } from '../fixtures/column-types.js';
-import { identityOf, type Fixture } from '../fixtures/fixture.js';
+import { identityOf } from '../fixtures/fixture.js';
 import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
 
 /** Rows of a fixture, both ends included. */
-export interface Range {
-  first: number;
-  last: number;
-}
+export type Range = Required<EncodeOptions>;
 
 const NAME = 'scale_seed_staging';
 
@@ -35,42 +31,33 @@ export class Staging {
   /** Every row has been copied. */
   ended = false;
 
-  readonly #session: Session;
-  readonly #fixture: Fixture;
+  readonly #step: Step;
   readonly #expected: number;
-  readonly #onCopied: (rows: number) => void;
   readonly #fingerprint: Fingerprint;
   readonly #source: AsyncGenerator<Chunk, void>;
   readonly #ahead: Chunk[] = [];
   #closed = false;
 
-  private constructor(session: Session, fixture: Fixture, onCopied: (rows: number) => void, range: Range) {
-    this.#session = session;
-    this.#fixture = fixture;
+  private constructor(step: Step, range: Range) {
+    this.#step = step;
     this.#expected = range.last - range.first + 1;
-    this.#onCopied = onCopied;
-    this.#fingerprint = new Fingerprint(fixture);
-    this.#source = encodeVarying(fixture, range);
+    this.#fingerprint = new Fingerprint(step.fixture);
+    this.#source = encodeVarying(step.fixture, range);
   }
 
-  /** Makes the table; whoever opens it closes it. `onCopied` hears of every few rows that were sent. */
-  static async open(
-    session: Session,
-    fixture: Fixture,
-    onCopied: (rows: number) => void,
-    range: Range = { first: 1, last: fixture.count },
-  ): Promise<Staging> {
-    const columns = Object.entries(fixture.columns);
+  /** Makes the table for rows of a step's fixture; whoever opens it closes it. */
+  static async open(step: Step, range: Range = { first: 1, last: step.fixture.count }): Promise<Staging> {
+    const columns = Object.entries(step.fixture.columns);
     const definitions = columns.map(([name, type]) => `${quote(name)} ${stagingType(type)}`);
-    await session.query(`create temp table ${quote(NAME)} (${definitions.join(', ')}) on commit drop`);
-    return new Staging(session, fixture, onCopied, range);
+    await step.session.query(`create temp table ${quote(NAME)} (${definitions.join(', ')}) on commit drop`);
+    return new Staging(step, range);
   }
 
   /** Copies whole chunks until at least `wanted` rows have come, or the last; returns how many have. */
   async copy(wanted = Infinity): Promise<number> {
     const copying = stopwatch();
-    const names = Object.keys(this.#fixture.columns);
-    const { rows } = await this.#session.copyFrom(
+    const names = Object.keys(this.#step.fixture.columns);
+    const { rows } = await this.#step.session.copyFrom(
       `copy ${this.table} (${quoteList(names)}) from stdin (format csv)`,
       this.#take(wanted),
     );
@@ -91,12 +78,13 @@ export class Staging {
   }
 
   async empty(): Promise<void> {
-    await this.#session.query(`truncate ${this.table}`);
+    await this.#step.session.query(`truncate ${this.table}`);
   }
 
   /** Gives the planner what it needs to join the table: without statistics it may choose a nested loop. */
   async analyze(): Promise<void> {
-    await this.#session.query(`analyze ${this.table} (${quoteList(identityOf(this.#fixture))})`);
+    const { session, fixture } = this.#step;
+    await session.query(`analyze ${this.table} (${quoteList(identityOf(fixture))})`);
   }
 
   /** Of the rows that were sent; nothing can be sent afterwards. */
@@ -124,24 +112,22 @@ export class Staging {
       this.bytes += chunk.bytes.length;
       this.#fingerprint.add(chunk.bytes);
       yield chunk.bytes;
-      this.#onCopied(chunk.rows);
+      this.#step.count('copy', chunk.rows);
     }
   }
 
   /** A generator that never waits would keep the thread to itself: lets the sessions' answers in before every chunk. */
   async #encodeNext(): Promise<Chunk | undefined> {
     await nextTurn();
-    const next = await orAborted(this.#source.next(), this.#session.signal);
+    const next = await orAborted(this.#source.next(), this.#step.session.signal);
     return next.done === true ? undefined : next.value;
   }
 }
 
 /** Opens a staging table, copies a step's whole fixture into it, and makes it ready to be joined. */
-export async function stage({ session, fixture, enter, count }: Step): Promise<Staging> {
-  enter('copy');
-  const staging = await Staging.open(session, fixture, (rows) => {
-    count('copy', rows);
-  });
+export async function stage(step: Step): Promise<Staging> {
+  step.enter('copy');
+  const staging = await Staging.open(step);
   try {
     await staging.copy();
     await staging.analyze();

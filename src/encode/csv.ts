@@ -18,10 +18,8 @@ const CAREFUL: Options = { ...PLAIN, quoted_match: [/^$/, /^\\\.$/], quote_recor
  */
 export function toCsv(records: readonly CsvRecord[]): string {
   const csv = stringify(records as CsvRecord[], PLAIN);
-  const careful = csv.includes('\r') || records.some(readsAsSomethingElse);
-  return careful ? stringify(records as CsvRecord[], CAREFUL) : csv;
-}
-
-function readsAsSomethingElse(record: CsvRecord): boolean {
-  return record.includes('') || (record.length === 1 && record[0] === '\\.');
+  const careful = records.some(
+    (record) => record.includes('') || (record.length === 1 && record[0] === '\\.'),
+  );
+  return careful || csv.includes('\r') ? stringify(records as CsvRecord[], CAREFUL) : csv;
 }

@@ -1,5 +1,7 @@
 import { ScaleSeedError } from '../errors.js';
-import type { CiReport, LoadReport } from '../report/result.js';
+import { REPORT_VERSION, type CiReport, type LoadReport } from '../report/result.js';
+
+type Parts = Readonly<Record<string, unknown>>;
 
 /** An earlier report to compare with. */
 export type Baseline = LoadReport | CiReport;
@@ -24,29 +26,28 @@ export function asBaseline(value: unknown): Baseline {
 /** Whether all that is compared is there; the rest is of no interest. */
 function isReport(value: unknown): value is Baseline {
   const { version, command, fixtures, server, reference } = partsOf(value);
-  const { median, interval } = partsOf(reference);
   return (
-    version === 1 &&
+    version === REPORT_VERSION &&
     (command === 'load' || command === 'ci') &&
     Array.isArray(fixtures) &&
     fixtures.map(partsOf).every(isLoaded) &&
     typeof partsOf(server).version === 'string' &&
-    (reference === undefined ||
-      (Array.isArray(interval) && interval.length === 2 && isPositive(median) && interval.every(isPositive)))
+    (reference === undefined || isRatio(partsOf(reference)))
   );
 }
 
-function isLoaded({ name, rows, inserted, fingerprint }: Readonly<Record<string, unknown>>): boolean {
+function isLoaded({ name, rows, inserted, fingerprint }: Parts): boolean {
   const named = typeof name === 'string' && typeof fingerprint === 'string';
   return named && Number.isInteger(rows) && Number.isInteger(inserted);
 }
 
-function isPositive(value: unknown): boolean {
-  return typeof value === 'number' && value > 0;
+function isRatio({ median, interval }: Parts): boolean {
+  const numbers: unknown[] = Array.isArray(interval) ? [median, ...(interval as unknown[])] : [];
+  return numbers.length === 3 && numbers.every((number) => typeof number === 'number' && number > 0);
 }
 
-function partsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return Object(value) as Record<string, unknown>;
+function partsOf(value: unknown): Parts {
+  return Object(value) as Parts;
 }
 
 /**
@@ -54,8 +55,8 @@ function partsOf(value: unknown): Readonly<Record<string, unknown>> {
  *
  * @throws ScaleSeedError `configuration`, which says what differs.
  */
-export function refuseIncomparable(baseline: Baseline, run: ThisRun): void {
-  const difference = differenceTo(baseline, run);
+export function refuseIncomparable(baseline: Baseline | undefined, run: ThisRun): void {
+  const difference = baseline && differenceTo(baseline, run);
   if (difference === undefined) return;
   throw refusal(
     difference,
@@ -65,25 +66,19 @@ export function refuseIncomparable(baseline: Baseline, run: ThisRun): void {
 
 function differenceTo(baseline: Baseline, { mode, fixtures, serverVersion }: ThisRun): string | undefined {
   if (baseline.mode !== mode) return `it is of ${baseline.mode} mode, this run of ${mode} mode`;
-  const [then, now] = [baseline.fixtures, fixtures].map((list) => list.map(({ name }) => name).join(', '));
-  if (then !== now) return `it is of the fixtures ${then ?? ''}, this run of ${now ?? ''}`;
+  const [then = '', now = ''] = [baseline.fixtures, fixtures].map((list) =>
+    list.map(({ name }) => name).join(', '),
+  );
+  if (then !== now) return `it is of the fixtures ${then}, this run of ${now}`;
   for (const [index, { name, rows, fingerprint }] of fixtures.entries()) {
     const earlier = baseline.fixtures[index]!;
     if (earlier.rows !== rows) return `its fixture ${name} has ${earlier.rows} rows, this run's ${rows}`;
     if (fingerprint !== undefined && earlier.fingerprint !== fingerprint)
       return `the fingerprints of fixture ${name} differ: ${earlier.fingerprint} then, ${fingerprint} now`;
   }
-  const [majorThen, majorNow] = [baseline.server.version, serverVersion].map(
-    (version) => version?.split('.')[0],
-  );
-  if (majorNow !== undefined && majorThen !== majorNow)
-    return `it is of PostgreSQL ${majorThen ?? ''}, this run of PostgreSQL ${majorNow}`;
-  return undefined;
-}
-
-/** The baseline's measurement against the reference, if it has one. */
-export function ratioOf(baseline: Baseline): CiReport['reference'] {
-  return baseline.command === 'ci' ? baseline.reference : undefined;
+  const { version } = baseline.server;
+  const [before = '', major = ''] = [version, serverVersion ?? version].map((one) => one.split('.')[0]);
+  return before === major ? undefined : `it is of PostgreSQL ${before}, this run of PostgreSQL ${major}`;
 }
 
 function refusal(problem: string, hint: string): ScaleSeedError {

@@ -17,27 +17,24 @@ export interface BenchmarkEntry {
 export function benchmarkEntries({ fixtures, timings, reference, server }: CiReport): BenchmarkEntry[] {
   const extra = `PostgreSQL ${server.version}`;
   const whole = fixtures.filter(({ skipped }) => skipped === 0);
-  return [
-    ...whole.map(({ name, timings: { totalMs }, fingerprint }) => ({
-      name: `load of ${name}`,
-      unit: 'ms',
-      value: totalMs,
-      extra: `${extra}\n${shortFingerprint(fingerprint)}`,
-    })),
-    ...(whole.length < fixtures.length ? [] : [{ name: 'load', unit: 'ms', value: timings.workMs, extra }]),
-    ...(reference === undefined ? [] : [ratioEntry(reference, extra)]),
-  ];
-}
-
-function ratioEntry(
-  { median, interval: [low, high], rounds }: NonNullable<CiReport['reference']>,
-  server: string,
-): BenchmarkEntry {
-  return {
-    name: 'load to reference load',
-    unit: 'ratio',
-    value: median,
-    range: `± ${formatRatio(Math.max(high - median, median - low))}`,
-    extra: `${server}\n${formatRatio(low)} to ${formatRatio(high)} by ${rounds.length} rounds`,
-  };
+  const entries: BenchmarkEntry[] = whole.map(({ name, timings: { totalMs }, fingerprint }) => ({
+    name: `load of ${name}`,
+    unit: 'ms',
+    value: totalMs,
+    extra: `${extra}\n${shortFingerprint(fingerprint)}`,
+  }));
+  if (whole.length === fixtures.length)
+    entries.push({ name: 'load', unit: 'ms', value: timings.workMs, extra });
+  if (reference !== undefined) {
+    const { median, interval, rounds } = reference;
+    const [low, high] = interval;
+    entries.push({
+      name: 'load to reference load',
+      unit: 'ratio',
+      value: median,
+      range: `± ${formatRatio(Math.max(high - median, median - low))}`,
+      extra: `${extra}\n${formatRatio(low)} to ${formatRatio(high)} by ${rounds.length} rounds`,
+    });
+  }
+  return entries;
 }

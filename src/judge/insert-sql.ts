@@ -12,22 +12,10 @@ export function insertSeries(fixture: Fixture, table: string): string | undefine
   if (formulas === undefined) return undefined;
   const columns = columnsOf(fixture);
   const values = columns.map((column) => valueSql(column, formulas));
-  return `insert into ${table} (${namesOf(columns)})
+  return `insert into ${table} (${quoteList(columns.map(({ name }) => name))})
 select ${values.join(',\n  ')}
 from generate_series(1, ${count}) as g
 on conflict (${quoteList(identityOf(fixture))}) do nothing`;
-}
-
-/** The same out of a table that holds the rows already: nothing is generated, so nothing of it can be slow. */
-export function insertReady(fixture: Fixture, table: string, ready: string): string {
-  const names = namesOf(columnsOf(fixture));
-  return `insert into ${table} (${names})
-select ${names} from ${ready}
-on conflict do nothing`;
-}
-
-function namesOf(columns: readonly FixtureColumn[]): string {
-  return quoteList(columns.map(({ name }) => name));
 }
 
 /** Times hang on now(), as they do in the published way. */

@@ -1,13 +1,20 @@
-import { withScratchSchema } from './scratch-schema.js';
-import { Session } from '../postgres/session.js';
-import type { RunContext } from '../run/context.js';
 import { ScaleSeedError } from '../errors.js';
+import { loadFixture } from '../merge/load-fixture.js';
+import type { RatioMeasurement, RatioRound } from '../report/result.js';
+import type { RunContext } from '../run/context.js';
+import { runOnFixtures } from '../run/run-on-fixtures.js';
+import { withSession } from '../run/sessions.js';
+import { stopwatch } from '../run/stopwatch.js';
 import { estimateMedian } from './median-interval.js';
 import { ratiosOf, takeRounds, type Wanted } from './ratio-rounds.js';
-import type { RatioMeasurement, RatioRound } from '../report/result.js';
-import { stopwatch } from '../run/stopwatch.js';
-import { loadOurs, loadReference, type TimedLoad } from './loads.js';
-import { furnish, type ScratchTables, type RealLoad } from './scratch-tables.js';
+import { withScratchSchema } from './scratch-schema.js';
+import { furnish, type RealLoad, type ScratchTables } from './scratch-tables.js';
+
+/** How long a load took, and how many rows it inserted. */
+interface TimedLoad {
+  ms: number;
+  rows: number;
+}
 
 /**
  * Measures our load of the fixtures against the reference load of the same rows: both into empty copies of the tables in
@@ -15,9 +22,8 @@ import { furnish, type ScratchTables, type RealLoad } from './scratch-tables.js'
  */
 export function measureRatio(context: RunContext, load: RealLoad, wanted: Wanted): Promise<RatioMeasurement> {
   const total = stopwatch();
-  return withScratchSchema(context, async (schema) => {
-    const session = await Session.open(context.target, context.signal);
-    try {
+  return withScratchSchema(context, (schema) =>
+    withSession(context, async (session) => {
       context.onNotice(`measuring against the reference load in schema ${schema}`);
       const tables = await furnish(session, load, schema);
       const rounds = await takeRounds(
@@ -30,22 +36,17 @@ export function measureRatio(context: RunContext, load: RealLoad, wanted: Wanted
           context.onNotice(`${count} rounds were over the limit: fresh ones must confirm it`);
         },
       );
-      const { references, leftOut } = tables;
-      const medianOf = (time: 'oursMs' | 'referenceMs'): number =>
-        estimateMedian(rounds.map((round) => round[time])).median;
       return {
         ...estimateMedian(ratiosOf(rounds)),
-        oursMs: medianOf('oursMs'),
-        referenceMs: medianOf('referenceMs'),
+        oursMs: estimateMedian(rounds.map(({ oursMs }) => oursMs)).median,
+        referenceMs: estimateMedian(rounds.map(({ referenceMs }) => referenceMs)).median,
         rounds,
-        references,
-        leftOut,
+        references: tables.references.map(({ fixture, source }) => ({ fixture, source })),
+        leftOut: tables.leftOut,
         totalMs: total(),
       };
-    } finally {
-      await session.close();
-    }
-  });
+    }),
+  );
 }
 
 /** One load of each kind; which comes first alternates, in case that matters. */
@@ -63,6 +64,40 @@ async function takeRound(
   const [ours, reference] = oursFirst ? [early, late] : [late, early];
   if (ours.rows !== reference.rows) throw unequal(ours, reference);
   return { oursMs: ours.ms, referenceMs: reference.ms };
+}
+
+/** Loads the fixtures into the copied tables in just the way in which they were loaded into the real ones. */
+async function loadOurs(context: RunContext, tables: ScratchTables): Promise<TimedLoad> {
+  const { fixtures, schema, report, citus } = tables;
+  const { mode, jobs } = report;
+  const quiet = { ...context, onEvent: () => undefined };
+  const options = { fixtures, schemas: [schema], jobs };
+  const { base, fixtures: loaded } = await runOnFixtures(quiet, options, {
+    survey: true,
+    citus,
+    privileges: ['select', 'insert'],
+    work: (step) => {
+      const real = report.fixtures.find(({ name }) => name === step.fixture.name)!;
+      // What kept the real table's foreign keys from being checked by set may be missing in its copy.
+      const mayReplicate = step.server.mayReplicate && real.foreignKeys.check === 'set';
+      // Nobody else knows the tables, so no lock is waited for.
+      return loadFixture({ ...step, server: { ...step.server, mayReplicate } }, { mode, lockTimeoutMs: 0 });
+    },
+  });
+  return { ms: base.timings.workMs, rows: loaded.reduce((sum, { inserted }) => sum + inserted, 0) };
+}
+
+/** Runs the reference load as a script would: one session, a transaction a fixture. */
+function loadReference(context: RunContext, { references }: ScratchTables): Promise<TimedLoad> {
+  return withSession(context, async (session) => {
+    const loading = stopwatch();
+    let rows = 0;
+    for (const { sql } of references) {
+      const { rowCount } = await session.transaction(() => session.query(sql));
+      rows += rowCount ?? 0;
+    }
+    return { ms: loading(), rows };
+  });
 }
 
 /** A load that leaves rows out must not win. */

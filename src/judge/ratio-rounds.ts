@@ -1,5 +1,5 @@
-import { estimateMedian } from './median-interval.js';
-import type { RatioMeasurement, RatioRound } from '../report/result.js';
+import { estimateMedian, type MedianEstimate } from './median-interval.js';
+import type { RatioRound } from '../report/result.js';
 
 /** With fewer there is no interval of 95 %. */
 const MIN_ROUNDS = 6;
@@ -15,11 +15,8 @@ export function regressionLimit(median: number, percent: number): number {
   return median * (1 + percent / 100);
 }
 
-/** An interval of a median, and whether it is too wide for a difference of so many percent to show. */
-export function isTooWide(
-  { median, interval: [low, high] }: Pick<RatioMeasurement, 'median' | 'interval'>,
-  percent: number,
-): boolean {
+/** Whether the interval of a median is too wide for a difference of so many percent to show. */
+export function isTooWide({ median, interval: [low, high] }: MedianEstimate, percent: number): boolean {
   return (high - low) / median > percent / 100;
 }
 
@@ -53,7 +50,7 @@ export async function takeRounds(
 }
 
 /** Where the interval of the rounds' median lies: wholly within the limit, wholly over it, or neither. */
-function sideOf(rounds: readonly RatioRound[], limit: number): 'within' | 'over' | 'unclear' {
+export function sideOf(rounds: readonly RatioRound[], limit: number): 'within' | 'over' | 'unclear' {
   const [low, high] = estimateMedian(ratiosOf(rounds)).interval;
   if (high <= limit) return 'within';
   return low > limit ? 'over' : 'unclear';
@@ -65,18 +62,6 @@ function areEnough(rounds: readonly RatioRound[], { limits, widthPercent }: Want
   if (rounds.length >= MAX_ROUNDS) return true;
   const settled = limits.every((limit) => sideOf(rounds, limit) !== 'unclear');
   return settled && !isTooWide(estimateMedian(ratiosOf(rounds)), widthPercent);
-}
-
-/** What a measurement says of a limit; over it is only what fresh rounds have confirmed. */
-export function judgeRounds(
-  { rounds }: Pick<RatioMeasurement, 'rounds'>,
-  limit: number,
-): 'within' | 'over' | 'unclear' | 'unconfirmed' {
-  const part = (confirming: boolean): RatioRound[] =>
-    rounds.filter((round) => round.confirming === confirming);
-  const side = sideOf(part(false), limit);
-  if (side !== 'over') return side;
-  return sideOf(part(true), limit) === 'over' ? 'over' : 'unconfirmed';
 }
 
 /** Our time to the reference's, round by round. */

@@ -4,6 +4,7 @@ import { ADVISORY_NAMESPACE } from '../run/lock-fixture.js';
 import { quote } from '../postgres/quote.js';
 import { Session } from '../postgres/session.js';
 import type { RunContext } from '../run/context.js';
+import { withSession } from '../run/sessions.js';
 
 /** What a scratch schema is known by; nobody else's looks like that. */
 const PREFIX = 'scale_seed_ci_';
@@ -40,25 +41,21 @@ export async function withScratchSchema<T>(
 }
 
 /** Drops the scratch schemas that runs left behind which were killed; those of live runs are locked. */
-export async function sweepScratchSchemas(context: RunContext): Promise<void> {
-  const session = await Session.open(context.target, context.signal);
-  try {
+export function sweepScratchSchemas(context: RunContext): Promise<void> {
+  return withSession(context, async (session) => {
     const { rows } = await session.query<{ name: string }>(
       `select nspname as name from pg_namespace where nspname ~ $1 and pg_has_role(nspowner, 'usage') order by nspname`,
       [NAME],
     );
     for (const { name } of rows) {
-      try {
-        const dropped = await session.transaction(() => dropUnlocked(session, name));
-        if (dropped) context.onNotice(`dropped schema ${name}, which a run that was killed had left behind`);
-      } catch (error) {
+      const dropped = await dropUnlocked(session, name).catch((error: unknown) => {
         if (context.signal.aborted) throw error;
-        context.onNotice(describeFailure(name, error));
-      }
+        tellFailure(context, name, error);
+      });
+      if (dropped === true)
+        context.onNotice(`dropped schema ${name}, which a run that was killed had left behind`);
     }
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 async function requireCreate(session: Session): Promise<void> {
@@ -66,8 +63,8 @@ async function requireCreate(session: Session): Promise<void> {
     `select has_database_privilege(current_database(), 'create') as may,
        quote_ident(current_database()) as database, quote_ident(current_user) as role`,
   );
-  const { may, database = '', role = '' } = rows[0] ?? {};
-  if (may === true) return;
+  const { may, database, role } = rows[0]!;
+  if (may) return;
   throw new ScaleSeedError('the role may not create the scratch schema that the reference load goes into', {
     code: 'privilege',
     phase: 'measure',
@@ -84,37 +81,37 @@ async function holdLock(keeper: Session, name: string): Promise<void> {
   await keeper.query('select pg_advisory_xact_lock($1::int, hashtext($2))', [ADVISORY_NAMESPACE, name]);
 }
 
-async function createSchema({ target, signal, onNotice }: RunContext, name: string): Promise<void> {
+async function createSchema(context: RunContext, name: string): Promise<void> {
   const late = setTimeout(() => {
-    onNotice('waiting for a second connection: a pooler with a pool of one never grants it');
+    context.onNotice('waiting for a second connection: a pooler with a pool of one never grants it');
   }, LATE_MS);
-  try {
-    const session = await Session.open(target, signal);
-    await session.query(`create schema ${quote(name)}`).finally(() => session.close());
-  } finally {
+  const creating = withSession(context, (session) => session.query(`create schema ${quote(name)}`));
+  await creating.finally(() => {
     clearTimeout(late);
-  }
+  });
 }
 
 /** By a session of its own that no abort reaches. What cannot be dropped now is swept by the next run. */
 async function dropSchema(context: RunContext, name: string): Promise<void> {
   const { signal } = new AbortController();
-  try {
-    const session = await Session.open(context.target, signal);
-    await session.transaction(() => drop(session, name)).finally(() => session.close());
-  } catch (error) {
-    context.onNotice(describeFailure(name, error));
-  }
+  const dropping = withSession({ ...context, signal }, (session) =>
+    session.transaction(() => drop(session, name)),
+  );
+  await dropping.catch((error: unknown) => {
+    tellFailure(context, name, error);
+  });
 }
 
-async function dropUnlocked(session: Session, name: string): Promise<boolean> {
-  const { rows } = await session.query<{ locked: boolean }>(
-    'select pg_try_advisory_xact_lock($1::int, hashtext($2)) as locked',
-    [ADVISORY_NAMESPACE, name],
-  );
-  if (rows[0]?.locked !== true) return false;
-  await drop(session, name);
-  return true;
+function dropUnlocked(session: Session, name: string): Promise<boolean> {
+  return session.transaction(async () => {
+    const { rows } = await session.query<{ locked: boolean }>(
+      'select pg_try_advisory_xact_lock($1::int, hashtext($2)) as locked',
+      [ADVISORY_NAMESPACE, name],
+    );
+    const { locked } = rows[0]!;
+    if (locked) await drop(session, name);
+    return locked;
+  });
 }
 
 /** A backend whose client is gone notices within 5 s, and its locks go with it. */
@@ -123,6 +120,6 @@ async function drop(session: Session, name: string): Promise<void> {
   await session.query(`drop schema if exists ${quote(name)} cascade`);
 }
 
-function describeFailure(name: string, error: unknown): string {
-  return `schema ${name} could not be dropped: ${messageOf(error)}; the next run of ci tries again`;
+function tellFailure({ onNotice }: RunContext, name: string, error: unknown): void {
+  onNotice(`schema ${name} could not be dropped: ${messageOf(error)}; the next run of ci tries again`);
 }

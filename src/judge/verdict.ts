@@ -1,28 +1,43 @@
-import { budgetCheck, ratioCheck, regressionCheck, verifyCheck, type Judged } from './checks.js';
-import { ratioOf, type Baseline } from './baseline.js';
-import { regressionLimit, type Wanted } from './ratio-rounds.js';
-import type { Check, Verdict } from '../report/result.js';
+import type { Baseline } from './baseline.js';
+import { estimateMedian } from './median-interval.js';
+import { isTooWide, ratiosOf, regressionLimit, sideOf, type Wanted } from './ratio-rounds.js';
+import type { Check, CiReport, LoadedFixture, RatioMeasurement, Verdict } from '../report/result.js';
+import { formatMs, formatRatio } from '../report/units.js';
 
 /** What a run is judged by, apart from its rows, which must stand as the fixtures have them. */
 export interface Criteria {
   /** Most that the load may take, in milliseconds. */
   budgetMs?: number | undefined;
-  /** Most that the load may take, as a multiple of the reference load. */
+  /**
+   * Most that the load may take, as a multiple of a reference load of the same fixtures by plain INSERT ... SELECT. It is
+   * measured in the same run, in a scratch schema that goes away; that needs the right to create one.
+   */
   budgetRatio?: number | undefined;
+  /** The report of an earlier load or run of `ci` to compare with. */
   baseline?: Baseline | undefined;
-  /** How much slower than the baseline the load may be. */
+  /** How much slower than the baseline the load may be, in percent. */
   maxRegressionPercent: number;
 }
 
+/** What of a run is judged. */
+interface Judged extends Pick<CiReport, 'fixtures' | 'timings' | 'verified' | 'reference'> {
+  /** Why the load could not be measured against the reference. */
+  unmeasured?: string | undefined;
+}
+
+/** What a check comes to. */
+type Finding = Pick<Check, 'outcome' | 'reason' | 'measured' | 'interval'>;
+
 /** Judges a run by every criterion that was given. */
 export function judge(run: Judged, criteria: Criteria): Verdict {
-  const { budgetMs, budgetRatio, baseline, maxRegressionPercent } = criteria;
-  const checks = [
-    verifyCheck(run),
-    ...(budgetMs === undefined ? [] : [budgetCheck(run, budgetMs)]),
-    ...(budgetRatio === undefined ? [] : [ratioCheck(run, budgetRatio)]),
-    ...(baseline === undefined ? [] : [regressionCheck(run, baseline, maxRegressionPercent)]),
-  ];
+  const { budgetMs, budgetRatio, baseline, maxRegressionPercent: limit } = criteria;
+  const checks: Check[] = [{ name: 'verify', unit: 'rows', limit: 0, ...checkRows(run) }];
+  if (budgetMs !== undefined)
+    checks.push({ name: 'budget', unit: 'ms', limit: budgetMs, ...checkTime(run, budgetMs) });
+  if (budgetRatio !== undefined)
+    checks.push({ name: 'budget-ratio', unit: 'ratio', limit: budgetRatio, ...checkRatio(run, budgetRatio) });
+  if (baseline !== undefined)
+    checks.push({ name: 'max-regression', unit: 'percent', limit, ...compare(run, baseline, limit) });
   const failed = (...names: Check['name'][]): boolean =>
     checks.some(({ name, outcome }) => outcome === 'fail' && names.includes(name));
   if (failed('verify')) return { outcome: 'drift', checks };
@@ -38,4 +53,99 @@ export function wantedOf({ budgetRatio, baseline, maxRegressionPercent }: Criter
   // What is compared, and may be the next one's baseline, has to be known well.
   const widthPercent = baseline === undefined ? Infinity : maxRegressionPercent;
   return { limits: limits.filter((limit) => limit !== undefined), widthPercent };
+}
+
+/** The baseline's measurement against the reference, if it has one. */
+function ratioOf(baseline: Baseline): RatioMeasurement | undefined {
+  return baseline.command === 'ci' ? baseline.reference : undefined;
+}
+
+/** The rows stand as the fixtures have them. */
+function checkRows({ verified: { intact, fixtures } }: Judged): Finding {
+  const drifted = fixtures.filter((fixture) => !fixture.intact).map(({ name }) => name);
+  let measured = 0;
+  for (const { missing, unexpected, driftedRows } of fixtures)
+    measured += missing.rows + unexpected.rows + driftedRows;
+  return intact
+    ? {
+        outcome: 'pass',
+        reason: 'every column of every row stands as it was loaded',
+        measured,
+        interval: null,
+      }
+    : { outcome: 'fail', reason: `${drifted.join(', ')} drifted`, measured, interval: null };
+}
+
+/** The load took no longer than `limit` milliseconds. */
+function checkTime({ fixtures, timings: { workMs } }: Judged, limit: number): Finding {
+  const within = workMs <= limit;
+  const reason = fixtures.every(({ inserted }) => inserted === 0)
+    ? 'every row stood already: this is the time that it took to see that'
+    : within
+      ? 'the load took no longer than it may'
+      : `the load took longer than it may: ${fixtures.map(timeOf).join('; ')}`;
+  return { outcome: within ? 'pass' : 'fail', reason, measured: workMs, interval: null };
+}
+
+/** Where a fixture's time went. */
+function timeOf({ name, timings: { copyMs, mergeMs, totalMs } }: LoadedFixture): string {
+  const rest = Math.max(0, totalMs - copyMs - mergeMs);
+  return `${name} ${formatMs(totalMs)} (copy ${formatMs(copyMs)}, merge ${formatMs(mergeMs)}, rest ${formatMs(rest)})`;
+}
+
+/** The load took no longer than `limit` reference loads. */
+function checkRatio(run: Judged, limit: number): Finding {
+  return run.reference === undefined ? notMeasured(run) : judgeRatio(run.reference, limit);
+}
+
+/**
+ * The load is no more than `limit` percent slower than the baseline's. Their ratios to the reference load are compared,
+ * since only those hold from one machine or hour to another; where there are none, nobody can tell.
+ */
+function compare(run: Judged, baseline: Baseline, limit: number): Finding {
+  const before = ratioOf(baseline);
+  const renew = "take this run's report as the new baseline";
+  if (run.reference === undefined) return notMeasured(run);
+  if (before === undefined) return untold(`the baseline has no ratio to a reference load; ${renew}`);
+  const { median, interval } = before;
+  const known = `from ${interval.map(formatRatio).join(' to ')}, which is wider than what is allowed`;
+  if (isTooWide(before, limit)) return untold(`the baseline's ratio is only known to be ${known}; ${renew}`);
+  const now = judgeRatio(run.reference, regressionLimit(median, limit));
+  const compared = `${formatRatio(median)} then, ${formatRatio(now.measured)} now`;
+  const percentOver = (ratio: number): number => (ratio / median - 1) * 100;
+  return {
+    outcome: now.outcome,
+    reason: `ratios to the reference load were compared, ${compared}: ${now.reason}`,
+    measured: percentOver(now.measured),
+    interval: [percentOver(now.interval[0]), percentOver(now.interval[1])],
+  };
+}
+
+function untold(reason: string, outcome: Check['outcome'] = 'inconclusive'): Finding {
+  return { outcome, reason, measured: null, interval: null };
+}
+
+/** Why there is no ratio of this run's. */
+function notMeasured({ unmeasured }: Judged): Finding {
+  if (unmeasured === undefined) return untold('a fleet that drifted is not measured', 'skipped');
+  return untold(unmeasured);
+}
+
+/** What rounds say of a limit; over it is only what fresh rounds have confirmed. */
+function judgeRatio({ rounds }: RatioMeasurement, limit: number) {
+  const first = rounds.filter(({ confirming }) => !confirming);
+  const fresh = rounds.filter(({ confirming }) => confirming);
+  const side = sideOf(first, limit);
+  const confirmed = sideOf(fresh, limit) === 'over';
+  const [count, more] = [first.length, fresh.length];
+  const noise = 'the difference is smaller than the noise';
+  const findings = {
+    within: ['pass', `the interval of ${count} rounds is within the limit`],
+    over: ['fail', `the interval of ${count} rounds is over the limit, and ${more} more confirm it`],
+    unclear: ['inconclusive', `${count} rounds do not tell: ${noise}`],
+    unconfirmed: ['inconclusive', `${count} rounds were over it, ${more} more do not confirm it: ${noise}`],
+  } as const;
+  const [outcome, reason] = findings[side === 'over' && !confirmed ? 'unconfirmed' : side];
+  const { median: measured, interval } = estimateMedian(ratiosOf(side === 'over' ? rounds : first));
+  return { outcome, reason, measured, interval };
 }

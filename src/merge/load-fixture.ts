@@ -1,7 +1,6 @@
 import { Staging, type Range } from '../copy/staging.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { ScaleSeedError } from '../errors.js';
-import { timestampText } from '../fixtures/timestamp.js';
 import type { Counts, ForeignKeyCheck, LoadedFixture, MergeStrategy } from '../report/result.js';
 import { formatCount } from '../report/units.js';
 import { lockFixture, lockLoaders } from '../run/lock-fixture.js';
@@ -88,10 +87,7 @@ async function loadInTransaction(step: Step, plan: LoadPlan): Promise<Loaded> {
 
   enter('copy');
   const working = stopwatch();
-  const onCopied = (rows: number): void => {
-    count('copy', rows);
-  };
-  const staging = await Staging.open(session, fixture, onCopied, missing);
+  const staging = await Staging.open(step, missing);
   try {
     await staging.copy(FIRST_BATCH_ROWS);
     enter('merge');
@@ -152,8 +148,8 @@ async function mergeBatches(
   noneStands: boolean,
   tally: Tally,
 ): Promise<Pick<Loaded, 'inserted' | 'merge' | 'foreignKeys'>> {
-  const { fixture, session, server, enter, count } = step;
-  const anchor = timestampText(server.anchorUs);
+  const { fixture, session, enter, count } = step;
+  const { anchor } = step.server;
   const { table, foreignKeys } = await takeOverForeignKeys(step);
   // On Citus's workers a plain insert that fails might take more than its savepoint back with it.
   const plainInsert = noneStands && !table.distributed;

@@ -1,14 +1,13 @@
 import { ScaleSeedError } from '../errors.js';
-import type { Fixture } from '../fixtures/fixture.js';
 import { SETS } from '../fixtures/registry.js';
-import { asBaseline, refuseIncomparable, type Baseline, type ThisRun } from '../judge/baseline.js';
+import { asBaseline, refuseIncomparable } from '../judge/baseline.js';
 import { measureRatio } from '../judge/measure-ratio.js';
-import { sweepScratchSchemas } from '../judge/scratch-schema.js';
 import type { Wanted } from '../judge/ratio-rounds.js';
-import { judge, wantedOf, type Criteria } from '../judge/verdict.js';
+import { sweepScratchSchemas } from '../judge/scratch-schema.js';
 import type { RealLoad } from '../judge/scratch-tables.js';
+import { judge, wantedOf, type Criteria } from '../judge/verdict.js';
 import { translateError } from '../postgres/translate-error.js';
-import type { CiReport, LoadReport } from '../report/result.js';
+import type { CiReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
 import { withDatabase, type RunContext } from '../run/context.js';
 import { checkOptions } from '../run/options.js';
@@ -16,16 +15,7 @@ import { stopwatch } from '../run/stopwatch.js';
 import { loadOn, type LoadOptions } from './load.js';
 import { verifyOn } from './verify.js';
 
-export interface CiOptions extends Omit<LoadOptions, 'verify'> {
-  /** Most that the load may take, in milliseconds. */
-  budgetMs?: number | undefined;
-  /**
-   * Most that the load may take, as a multiple of a reference load of the same fixtures by plain INSERT ... SELECT. It is
-   * measured in the same run, in a scratch schema that goes away; that needs the right to create one.
-   */
-  budgetRatio?: number | undefined;
-  /** The report of an earlier load or run of `ci` to compare with. */
-  baseline?: Baseline | undefined;
+export interface CiOptions extends Omit<LoadOptions, 'verify'>, Omit<Criteria, 'maxRegressionPercent'> {
   /** How much slower than the baseline the load may be, in percent; 20 by default. */
   maxRegressionPercent?: number | undefined;
 }
@@ -38,22 +28,23 @@ export interface CiOptions extends Omit<LoadOptions, 'verify'> {
  */
 export async function ci(options: CiOptions = {}): Promise<CiReport> {
   checkOptions(options);
-  const {
-    fixtures = SETS.fleet,
-    mode = 'online',
-    budgetMs,
-    budgetRatio,
-    maxRegressionPercent = 20,
-  } = options;
+  const { fixtures = SETS.fleet, mode = 'online', maxRegressionPercent = 20 } = options;
   if (fixtures.every(({ count }) => count === 0)) throw noRows();
   const baseline = options.baseline && asBaseline(options.baseline);
-  const criteria = { budgetMs, budgetRatio, baseline, maxRegressionPercent };
-  refuseBaseline(criteria, { mode, fixtures: fixtures.map(identify) });
+  refuseIncomparable(baseline, {
+    mode,
+    fixtures: fixtures.map(({ name, count: rows, frozenFingerprint: fingerprint }) => ({
+      name,
+      rows,
+      fingerprint,
+    })),
+  });
+  const criteria = { ...options, baseline, maxRegressionPercent };
   return withDatabase(options, async (context) => {
     const total = stopwatch();
     const report = await loadOn(context, options);
     try {
-      const judged = await judgeLoad(context, { ...options, fixtures }, report, criteria);
+      const judged = await judgeLoad(context, { ...options, fixtures, report }, criteria);
       const peakRssBytes = process.resourceUsage().maxRSS * 1024;
       return rounded({ ...judged, peakRssBytes, timings: { ...report.timings, totalMs: total() } });
     } catch (error) {
@@ -65,21 +56,19 @@ export async function ci(options: CiOptions = {}): Promise<CiReport> {
 
 async function judgeLoad(
   context: RunContext,
-  options: CiOptions & { fixtures: readonly Fixture[] },
-  report: LoadReport,
+  load: RealLoad & CiOptions,
   criteria: Criteria,
 ): Promise<CiReport> {
-  const { fixtures, citus } = options;
-  refuseBaseline(criteria, { ...report, serverVersion: report.server.version });
+  const { report } = load;
+  refuseIncomparable(criteria.baseline, { ...report, serverVersion: report.server.version });
   await sweepScratchSchemas(context);
   // What was waited for is there.
-  const verified = await verifyOn(context, { ...options, waitMs: 0 });
+  const verified = await verifyOn(context, { ...load, waitMs: 0 });
   const failures = [...report.failures, ...verified.failures];
   const wanted = failures.length === 0 && verified.intact ? wantedOf(criteria) : undefined;
-  const measured = wanted && (await measure(context, { fixtures, citus, report }, wanted, criteria));
-  const judged = { ...report, failures, verified, ...measured?.found };
-  const verdict = judge({ ...judged, unmeasured: measured?.unmeasured }, criteria);
-  return { ...judged, command: 'ci', verdict };
+  const { unmeasured, ...measured } = (wanted && (await measure(context, load, wanted, criteria))) ?? {};
+  const judged = { ...report, failures, verified, ...measured };
+  return { ...judged, command: 'ci', verdict: judge({ ...judged, unmeasured }, criteria) };
 }
 
 /** Where a budget asks for the measurement it must be had; a comparison that lacks it is inconclusive, and told. */
@@ -88,9 +77,9 @@ async function measure(
   load: RealLoad,
   wanted: Wanted,
   { budgetRatio }: Criteria,
-): Promise<{ found?: Pick<CiReport, 'reference'>; unmeasured?: string }> {
+): Promise<Pick<CiReport, 'reference'> & { unmeasured?: string }> {
   try {
-    return { found: { reference: await measureRatio(context, load, wanted) } };
+    return { reference: await measureRatio(context, load, wanted) };
   } catch (error) {
     const mayBeMissing = error instanceof ScaleSeedError && error.code === 'privilege';
     if (budgetRatio !== undefined || !mayBeMissing) throw error;
@@ -99,17 +88,6 @@ async function measure(
 }
 
 function noRows(): ScaleSeedError {
-  return new ScaleSeedError('there are no rows to load, so there is nothing to judge', {
-    code: 'usage',
-    phase: 'configure',
-  });
-}
-
-/** What is known of a fixture before it is loaded. */
-function identify({ name, count, frozenFingerprint }: Fixture): ThisRun['fixtures'][0] {
-  return { name, rows: count, fingerprint: frozenFingerprint };
-}
-
-function refuseBaseline({ baseline }: Criteria, run: ThisRun): void {
-  if (baseline !== undefined) refuseIncomparable(baseline, run);
+  const message = 'there are no rows to load, so there is nothing to judge';
+  return new ScaleSeedError(message, { code: 'usage', phase: 'configure' });
 }

@@ -1,12 +1,5 @@
-import { stage } from '../copy/staging.js';
-import {
-  deleteRows,
-  exceeds,
-  foreseeDeletion,
-  lockDeletion,
-  type Deletion,
-  type Doomed,
-} from '../merge/delete-rows.js';
+import { stage, type Staging } from '../copy/staging.js';
+import { deleteRows, exceeds, foreseeDeletion, lockDeletion, type Deletion } from '../merge/delete-rows.js';
 import { rounded } from '../report/rounded.js';
 import { withDatabase } from '../run/context.js';
 import { lockFixture } from '../run/lock-fixture.js';
@@ -44,29 +37,25 @@ export function clean(options: CleanOptions = {}): Promise<CleanReport> {
   // One question at a time.
   const own = options.confirm === undefined ? options : { ...options, jobs: 1 };
   return withDatabase(own, async (context) => {
-    const { base, done } = await runOnFixtures<CleanedFixture>(context, own, {
-      parents: 'ignore',
-      guard: false,
-      survey: false,
+    const { base, fixtures } = await runOnFixtures<CleanedFixture>(context, own, {
       privileges: ['select', 'delete'],
       inTurn: true,
       settle: options.settle ?? true,
       changed: ({ deleted }) => deleted > 0,
       work: (step) => cleanFixture(step, options.confirm),
     });
-    return rounded({ ...base, command: 'clean', fixtures: done.map(({ result }) => result) });
+    return rounded({ ...base, command: 'clean', fixtures });
   });
 }
 
 async function cleanFixture(step: Step, confirm: CleanOptions['confirm']): Promise<CleanedFixture> {
-  const { context, session, fixture, table, enter, transaction } = step;
+  const { fixture, table, enter, transaction } = step;
   const total = stopwatch();
   return transaction(async () => {
     await lockFixture(step);
     const staged = await stage(step);
     enter('clean');
-    const doomed = { session, fixture, table, staged };
-    const { rows: deleted, dependents } = await deleteAgreed(doomed, context.onNotice, confirm);
+    const { rows: deleted, dependents } = await deleteAgreed(step, staged, confirm);
     return {
       name: fixture.name,
       schema: table.schema,
@@ -83,11 +72,12 @@ async function cleanFixture(step: Step, confirm: CleanOptions['confirm']): Promi
  * somebody who thinks; if by then more would go than was agreed to, the locks are given up for another answer.
  */
 async function deleteAgreed(
-  doomed: Doomed,
-  onNotice: (message: string) => void,
+  step: Step,
+  staged: Staging,
   confirm: CleanOptions['confirm'],
 ): Promise<Deletion> {
-  const { session, fixture, table } = doomed;
+  const { context, session, fixture, table } = step;
+  const doomed = { session, fixture, table, staged };
   if (confirm === undefined) return deleteRows(doomed, await lockDeletion(doomed));
   const named = { fixture: fixture.name, schema: table.schema, table: table.name };
   for (;;) {
@@ -99,6 +89,6 @@ async function deleteAgreed(
     const found = await lockDeletion(doomed);
     if (!exceeds(found, asked)) return deleteRows(doomed, found);
     await session.query('rollback to savepoint agreed');
-    onNotice(`${fixture.name}: rows were added in the meantime, and more would go now`);
+    context.onNotice(`${fixture.name}: rows were added in the meantime, and more would go now`);
   }
 }

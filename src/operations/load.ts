@@ -1,5 +1,4 @@
 import type { Fixture } from '../fixtures/fixture.js';
-import { timestampText } from '../fixtures/timestamp.js';
 import { loadFixture, summarizeChecks } from '../merge/load-fixture.js';
 import { translateError } from '../postgres/translate-error.js';
 import type { LoadedFixture, LoadReport } from '../report/result.js';
@@ -54,19 +53,14 @@ export function load(options: LoadOptions = {}): Promise<LoadReport> {
 /** Loads fixtures into a database that is at hand. */
 export async function loadOn(context: RunContext, options: LoadOptions): Promise<LoadReport> {
   const { mode = 'online', lockTimeoutMs = 10_000 } = options;
-  const { base, anchorUs, done } = await runOnFixtures<LoadedFixture>(context, options, {
-    parents: options.createParents === true ? 'create' : 'require',
-    guard: options.force !== true,
-    known: options.known,
+  const { base, anchor, fixtures } = await runOnFixtures<LoadedFixture>(context, options, {
+    ...needsToAdd(options),
     survey: true,
     privileges: ['select', 'insert'],
     citus: options.citus,
-    inTurn: false,
-    settle: options.settle ?? true,
     changed: ({ inserted }) => inserted > 0,
     work: (step) => loadFixture(step, { mode, lockTimeoutMs }),
   });
-  const fixtures = done.map(({ result }) => result);
   const several = new Set(fixtures.map(({ schema }) => schema)).size > 1;
   for (const { name, schema, confirmation } of fixtures) {
     const line = several ? `${schema}: ${confirmation}` : confirmation;
@@ -76,8 +70,14 @@ export async function loadOn(context: RunContext, options: LoadOptions): Promise
     ...base,
     command: 'load',
     mode,
-    anchor: timestampText(anchorUs),
+    anchor,
     foreignKeys: summarizeChecks(fixtures.map(({ foreignKeys }) => foreignKeys)),
     fixtures,
   };
+}
+
+/** What adding rows asks of a run. */
+export function needsToAdd({ createParents, force, known, settle = true }: AddOptions) {
+  const parents = createParents === true ? ('create' as const) : ('require' as const);
+  return { parents, guard: force !== true, known, settle };
 }

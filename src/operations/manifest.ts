@@ -3,13 +3,8 @@ import { fingerprintOf } from '../encode/fingerprint.js';
 import { numberedValue, type Fixture, type NumberedKey } from '../fixtures/fixture.js';
 import { SETS } from '../fixtures/registry.js';
 import { findAnchors } from '../merge/anchors.js';
-import {
-  MANIFEST_VERSION,
-  type Manifest,
-  type ManifestFixture,
-  type ManifestKey,
-  type ManifestStanding,
-} from '../report/manifest.js';
+import { MANIFEST_VERSION } from '../report/manifest.js';
+import type { Manifest, ManifestFixture, ManifestStanding } from '../report/manifest.js';
 import { rounded } from '../report/rounded.js';
 import { withDatabase } from '../run/context.js';
 import { checkOptions, type FixtureOptions } from '../run/options.js';
@@ -35,59 +30,48 @@ export async function manifest(options: ManifestOptions = {}): Promise<Manifest>
   const base = { version: MANIFEST_VERSION, generatedAt: new Date().toISOString(), rows } as const;
   if (options.standing === false) return { ...base, fixtures: described };
   return withDatabase(options, async (context) => {
-    const { base: run, done } = await runOnFixtures<ManifestStanding>(context, options, {
-      parents: 'ignore',
-      guard: false,
-      survey: false,
-      privileges: ['select'],
-      inTurn: false,
-      settle: false,
-      changed: () => false,
-      work: findStanding,
-    });
+    const run = await runOnFixtures(context, options, { privileges: ['select'], work: findStanding });
+    const { database, server, failures } = run.base;
     const standing = described.map((one, index) => ({
       ...one,
-      standing: done.filter(({ fixture }) => fixture === fixtures[index]).map(({ result }) => result),
+      standing: run.fixtures.flatMap((found) => (found.fixture === fixtures[index] ? [found.standing] : [])),
     }));
-    const { database, server, failures } = run;
     return rounded({ ...base, database, server, failures, fixtures: standing });
   });
 }
 
 async function describe(fixture: Fixture): Promise<ManifestFixture> {
   const { name, table, purpose, count, numberedKeys, mark } = fixture;
-  const keys = Object.entries(numberedKeys).map(([column, key]) => [column, describeKey(key, count)]);
+  const valueOf = (key: NumberedKey, row: number) => (count === 0 ? null : numberedValue(key, row));
+  const keys = Object.entries(numberedKeys).map(([column, key]) => {
+    const ends = { first: valueOf(key, 1), last: valueOf(key, count) };
+    return [column, { ...key, ...ends }];
+  });
   // Times of the anchor's differ from load to load.
-  const constants = Object.entries(fixture.constants).filter(
-    ([, { type }]) => type !== 'timestamptz after anchor',
-  );
+  const constants = Object.entries(fixture.constants)
+    .filter(([, { type }]) => type !== 'timestamptz after anchor')
+    .map(([column, { value }]) => [column, typeof value === 'bigint' ? String(value) : value]);
   return {
     name,
     table,
     purpose,
     rows: count,
     fingerprint: await fingerprintOf(fixture),
-    keys: Object.fromEntries(keys) as Record<string, ManifestKey>,
+    keys: Object.fromEntries(keys) as ManifestFixture['keys'],
     mark,
-    constants: Object.fromEntries(
-      constants.map(([column, { value }]) => [column, typeof value === 'bigint' ? String(value) : value]),
-    ),
+    constants: Object.fromEntries(constants) as ManifestFixture['constants'],
   };
 }
 
-function describeKey(key: NumberedKey, count: number): ManifestKey {
-  const valueOf = (row: number): string | null => (count === 0 ? null : numberedValue(key, row));
-  return { ...key, first: valueOf(1), last: valueOf(count) };
-}
-
-async function findStanding(step: Step): Promise<ManifestStanding> {
+async function findStanding(step: Step): Promise<{ fixture: Fixture; standing: ManifestStanding }> {
   const { session, fixture, table, enter, transaction } = step;
+  const { schema } = table;
   return transaction(async () => {
     const present = await countPresent(session, fixture, table);
-    if (present === 0) return { schema: table.schema, present, anchors: [], ageMs: null };
+    if (present === 0) return { fixture, standing: { schema, present, anchors: [], ageMs: null } };
     const staged = await stage(step);
     enter('verify');
     const { anchors, ageMs } = await findAnchors(session, fixture, table, staged);
-    return { schema: table.schema, present, anchors, ageMs };
+    return { fixture, standing: { schema, present, anchors, ageMs } };
   });
 }

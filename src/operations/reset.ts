@@ -1,6 +1,5 @@
 import { stage } from '../copy/staging.js';
 import type { Fixture } from '../fixtures/fixture.js';
-import { timestampText } from '../fixtures/timestamp.js';
 import { Tally } from '../merge/blocked.js';
 import { compareRows } from '../merge/compare.js';
 import { mergeStaged } from '../merge/merge.js';
@@ -15,7 +14,7 @@ import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
 import type { TableInfo } from '../table/inspect-table.js';
 import { countPresent } from '../table/marks.js';
-import type { AddOptions } from './load.js';
+import { needsToAdd, type AddOptions } from './load.js';
 
 export type ResetOptions = AddOptions;
 
@@ -27,25 +26,20 @@ export type ResetOptions = AddOptions;
  */
 export function reset(options: ResetOptions = {}): Promise<ResetReport> {
   return withDatabase(options, async (context) => {
-    const { base, anchorUs, done } = await runOnFixtures<ResetFixture>(context, options, {
-      parents: options.createParents === true ? 'create' : 'require',
-      guard: options.force !== true,
-      known: options.known,
-      survey: false,
+    const { base, anchor, fixtures } = await runOnFixtures<ResetFixture>(context, options, {
+      ...needsToAdd(options),
       privileges: ['select', 'insert', 'update'],
       inTurn: true,
-      settle: options.settle ?? true,
       changed: ({ restored, inserted }) => restored + inserted > 0,
       work: resetFixture,
     });
-    const fixtures = done.map(({ result }) => result);
-    return rounded({ ...base, command: 'reset', anchor: timestampText(anchorUs), fixtures });
+    return rounded({ ...base, command: 'reset', anchor, fixtures });
   });
 }
 
 async function resetFixture(step: Step): Promise<ResetFixture> {
-  const { context, server, session, fixture, table, enter, transaction } = step;
-  const anchor = timestampText(server.anchorUs);
+  const { context, session, fixture, table, enter, transaction } = step;
+  const { anchor } = step.server;
   const total = stopwatch();
   return transaction(async () => {
     await lockFixture(step);
@@ -72,11 +66,8 @@ async function resetFixture(step: Step): Promise<ResetFixture> {
 }
 
 /** What a trigger makes of a row stands, as it would for anybody else's update; to verify it is drift. */
-function overruled(
-  { name }: Fixture,
-  { name: table, userTriggers }: TableInfo,
-  drift: readonly ColumnDrift[],
-): string {
+function overruled(fixture: Fixture, table: TableInfo, drift: readonly ColumnDrift[]): string {
+  const triggers = `triggers of ${table.name} (${table.userTriggers.join(', ')})`;
   const columns = drift.map(({ column, rows }) => `${column} in ${formatCount(rows)} rows`);
-  return `${name}: triggers of ${table} (${userTriggers.join(', ')}) changed what was written: ${columns.join(', ')}`;
+  return `${fixture.name}: ${triggers} changed what was written: ${columns.join(', ')}`;
 }

@@ -30,24 +30,18 @@ export function verify(options: VerifyOptions = {}): Promise<VerifyReport> {
 
 /** Verifies fixtures in a database that is at hand. */
 export async function verifyOn(context: RunContext, options: VerifyOptions): Promise<VerifyReport> {
-  const { base, done } = await runOnFixtures<VerifiedFixture>(context, options, {
-    parents: 'ignore',
-    guard: false,
-    survey: false,
+  const { base, fixtures } = await runOnFixtures(context, options, {
     privileges: ['select'],
-    inTurn: false,
-    settle: false,
-    changed: () => false,
     work: (step) => verifyFixture(step, options.maxAgeMs),
   });
-  const fixtures = done.map(({ result }) => result);
   return { ...base, command: 'verify', intact: fixtures.every(({ intact }) => intact), fixtures };
 }
 
 async function verifyFixture(step: Step, maxAgeMs: number | undefined): Promise<VerifiedFixture> {
   const { session, fixture, table, enter, transaction } = step;
   const total = stopwatch();
-  const work = async (): Promise<VerifiedFixture> => {
+  // All that is said of the rows is said of one moment.
+  return transaction(async () => {
     const staged = await stage(step);
     enter('verify');
     const { missing, ...compared } = await compareRows(session, fixture, table, staged);
@@ -74,7 +68,5 @@ async function verifyFixture(step: Step, maxAgeMs: number | undefined): Promise<
       expired,
       timings: { totalMs: total() },
     };
-  };
-  // All that is said of the rows is said of one moment.
-  return transaction(work, 'repeatable read');
+  }, 'repeatable read');
 }

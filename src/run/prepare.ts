@@ -12,14 +12,14 @@ import type { Server } from './server.js';
 
 /** What an operation needs of the tables before it can work on them. */
 export interface Needs {
-  /** What is done about parents that are missing. */
-  parents: 'require' | 'create' | 'ignore';
+  /** What is done about parents that are missing; nothing by default. */
+  parents?: 'require' | 'create';
   /** Refuse a database that looks like a real fleet. */
-  guard: boolean;
+  guard?: boolean;
   /** Further fixtures whose rows the guard is to know. */
   known?: readonly Fixture[] | undefined;
   /** Find out which rows stand. */
-  survey: boolean;
+  survey?: boolean;
   /** What the role must be allowed to do with the tables. */
   privileges: readonly Privilege[];
   /** Treat the tables as Citus's even where it is not there. */
@@ -58,7 +58,7 @@ export async function prepareSchema(
     table: tableOf(fixture),
     standing: standing.get(fixture),
   }));
-  if (needs.parents !== 'ignore') await settleParents(context, session, prepared, needs.parents);
+  if (needs.parents !== undefined) await settleParents(context, session, prepared, needs.parents);
   return prepared;
 }
 
@@ -70,7 +70,7 @@ async function surveyFleet(
   session: Session,
   tables: ReadonlyMap<string, TableInfo>,
   fixtures: readonly Fixture[],
-  { guard, known = [], survey }: Needs,
+  { guard = false, known = [], survey = false }: Needs,
 ): Promise<Map<Fixture, Standing>> {
   const standing = new Map<Fixture, Standing>();
   const guarded = guard ? FAMILIES.map(({ table }) => table) : [];

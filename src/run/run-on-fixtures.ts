@@ -18,19 +18,20 @@ import { stopwatch } from './stopwatch.js';
 /** What an operation does with its fixtures. */
 export interface RunPlan<Result> extends Needs {
   /** The fixtures of one schema take turns. */
-  inTurn: boolean;
+  inTurn?: boolean;
   /** Vacuum and analyze the tables of fixtures whose result says that rows were changed. */
-  settle: boolean;
-  changed: (result: Result) => boolean;
+  settle?: boolean;
+  changed?: (result: Result) => boolean;
   /** Works on one fixture in one schema. */
   work: (step: Step) => Promise<Result>;
 }
 
 /** What became of a run: what every report begins with, and what was done, schema by schema, fixture by fixture. */
-export interface RunResult<Result> {
+interface RunResult<Result> {
   base: ReportBase;
-  anchorUs: bigint;
-  done: { fixture: Fixture; result: Result }[];
+  /** The time on which all times of the fixtures hang, as reports have it. */
+  anchor: string;
+  fixtures: Result[];
 }
 
 /**
@@ -46,6 +47,7 @@ export async function runOnFixtures<Result>(
   plan: RunPlan<Result>,
 ): Promise<RunResult<Result>> {
   const { fixtures = SETS.fleet } = options;
+  const { inTurn = false, settle = false, changed = () => false, work } = plan;
   const jobs = jobsOf(options.jobs);
   const startedAt = new Date().toISOString();
   const total = stopwatch();
@@ -75,16 +77,16 @@ export async function runOnFixtures<Result>(
 
     enter('work');
     const working = stopwatch();
-    await workOnFleets(crew, fleets, { inTurn: plan.inTurn, stop: fleets.length === 1 }, plan.work);
+    await workOnFleets(crew, fleets, { inTurn, stop: fleets.length === 1 }, work);
     failFast();
     const workMs = working();
 
     enter('settle');
     const settling = stopwatch();
     const tasks = fleets.flatMap((fleet) => fleet.tasks);
-    const changed = tasks.filter(({ done }) => done !== undefined && plan.changed(done.result));
-    const tables = new Set(changed.map(({ prepared }) => prepared.table));
-    if (plan.settle) await settleTables(context, sessions, [...tables]);
+    const written = tasks.filter(({ done }) => done !== undefined && changed(done.result));
+    const tables = new Set(written.map(({ prepared }) => prepared.table));
+    if (settle) await settleTables(context, sessions, [...tables]);
     const settleMs = settling();
 
     const timings = { connectMs, waitMs: patience.waitedMs, workMs, settleMs, totalMs: total() };
@@ -99,10 +101,8 @@ export async function runOnFixtures<Result>(
         timings,
         peakRssBytes: process.resourceUsage().maxRSS * 1024,
       },
-      anchorUs: crew.server.anchorUs,
-      done: tasks.flatMap(({ prepared, done }) =>
-        done === undefined ? [] : [{ fixture: prepared.fixture, result: done.result }],
-      ),
+      anchor: crew.server.anchor,
+      fixtures: tasks.flatMap(({ done }) => (done === undefined ? [] : [done.result])),
     };
   } finally {
     await sessions.close();

@@ -1,4 +1,5 @@
 import { ScaleSeedError } from '../errors.js';
+import { timestampText } from '../fixtures/timestamp.js';
 import type { Session } from '../postgres/session.js';
 
 /** What a run has to know of its server. */
@@ -9,8 +10,8 @@ export interface Server {
   mayReplicate: boolean;
   /** Citus is there. */
   hasCitus: boolean;
-  /** The server's now(), in microseconds since 1970: the anchor on which all times of the run hang. */
-  anchorUs: bigint;
+  /** The server's now(), ISO 8601 to the microsecond: the anchor on which all times of the run hang. */
+  anchor: string;
 }
 
 const OLDEST_SERVER = 140_000;
@@ -51,7 +52,8 @@ export async function askServer(session: Session): Promise<Server> {
     });
   }
   const mayReplicate = superuser || (number >= 150_000 && (await isGrantedReplicaRole(session)));
-  return { version: version.split(' ')[0] ?? version, mayReplicate, hasCitus, anchorUs: BigInt(anchorUs) };
+  const anchor = timestampText(BigInt(anchorUs));
+  return { version: version.split(' ')[0] ?? version, mayReplicate, hasCitus, anchor };
 }
 
 /** Every operation needs a temporary table. */

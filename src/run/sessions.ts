@@ -43,3 +43,16 @@ export class Sessions {
     await Promise.all(this.#open.map((session) => session.close()));
   }
 }
+
+/** Gives `work` a session of its own, which is closed however that ends. */
+export async function withSession<T>(
+  { target, signal }: Pick<RunContext, 'target' | 'signal'>,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const session = await Session.open(target, signal);
+  try {
+    return await work(session);
+  } finally {
+    await session.close();
+  }
+}
