@@ -2,7 +2,7 @@ import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { messageOf, ScaleSeedError, type Phase } from '../errors.js';
-import { connect, cut, requestCancel } from './connect.js';
+import { connect, cut, processOf, requestCancel } from './connect.js';
 import type { Target } from './target.js';
 import { translateError } from './translate-error.js';
 
@@ -42,11 +42,15 @@ export class Session {
   readonly signal: AbortSignal;
   /** The step of the run in which the session is at work, for what it throws. */
   phase: Phase = 'prepare';
+  /** A pooler stands before the server, and any process may work for the next transaction; known after the first. */
+  pooled = false;
   readonly #client: pg.Client;
   readonly #target: Target;
   readonly #onAbort = (): void => void this.#cancel();
   /** What runs on the server now. */
   #running: Promise<unknown> | undefined;
+  #runningSinceMs = 0;
+  #backend: number | undefined;
   #broken = false;
 
   private constructor(client: pg.Client, target: Target, signal: AbortSignal) {
@@ -71,6 +75,16 @@ export class Session {
   /** The connection is gone. */
   get broken(): boolean {
     return this.#broken;
+  }
+
+  /** The server process that works for the session; behind a pooler none outside of transactions. */
+  get backend(): number | undefined {
+    return this.#backend;
+  }
+
+  /** How long its statement has run by now. */
+  get busyMs(): number {
+    return this.#running === undefined ? 0 : performance.now() - this.#runningSinceMs;
   }
 
   /** Runs one statement. */
@@ -100,7 +114,10 @@ export class Session {
   ): Promise<T> {
     let committing = false;
     try {
-      await this.query(`begin isolation level ${isolation}; ${SETTINGS}`);
+      const begun = await this.query(
+        `begin isolation level ${isolation}; ${SETTINGS}; select pg_catalog.pg_backend_pid() as pid`,
+      );
+      this.#noteBackend(begun);
       const result = await work();
       committing = !this.signal.aborted;
       await this.query('commit');
@@ -110,14 +127,9 @@ export class Session {
       if (committing && !refused) throw lostInCommit(error, this);
       await this.#rollback();
       throw error;
+    } finally {
+      if (this.pooled) this.#backend = undefined;
     }
-  }
-
-  /** Warnings of the server's, such as a VACUUM that skips a table. */
-  onWarning(listener: (message: string) => void): void {
-    this.#client.on('notice', ({ severity, message }) => {
-      if (severity === 'WARNING') listener(message ?? '');
-    });
   }
 
   /** Ends the connection; never throws, never waits long. */
@@ -131,6 +143,7 @@ export class Session {
     const { signal, phase } = this;
     try {
       signal.throwIfAborted();
+      this.#runningSinceMs = performance.now();
       const running = work();
       this.#running = running.catch(() => undefined);
       return await running;
@@ -139,6 +152,13 @@ export class Session {
     } finally {
       this.#running = undefined;
     }
+  }
+
+  /** The last of several statements that went in one query has told which process it is. */
+  #noteBackend(results: unknown): void {
+    const { rows } = (results as pg.QueryResult<{ pid: number }>[]).at(-1)!;
+    this.#backend = rows[0]?.pid;
+    this.pooled = this.#backend !== processOf(this.#client);
   }
 
   async #rollback(): Promise<void> {

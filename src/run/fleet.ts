@@ -1,13 +1,14 @@
 import type { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
+import type { Session } from '../postgres/session.js';
 import { translateError } from '../postgres/translate-error.js';
 import type { Failure } from '../report/result.js';
 import type { RunContext } from './context.js';
+import type { Crew } from './crew.js';
 import type { Patience } from './patience.js';
 import { prepareSchema, type Needs, type Prepared } from './prepare.js';
-import type { Server } from './server.js';
-import type { Sessions } from './sessions.js';
 import { COMMITTED, takeStep, UNCHANGED, type Step } from './step.js';
+import { tryAgain } from './try-again.js';
 
 /** The fixtures of one schema on their way through a run. */
 export interface Fleet<Result> {
@@ -24,13 +25,6 @@ interface Task<Result> {
   prepared: Prepared;
   done?: { result: Result };
   failed?: ScaleSeedError;
-}
-
-/** What the fleets of a run share. */
-export interface Crew {
-  sessions: Sessions;
-  jobs: number;
-  server: Server;
 }
 
 /** The reason for which the rest of a run is stopped. */
@@ -51,18 +45,21 @@ export function fleetsIn<Result>(
 
 /** Holds the tables of each fleet against what the fixtures need. */
 export async function prepareFleets<Result>(
-  { sessions, jobs, server }: Crew,
+  { sessions, jobs, server, watch }: Crew,
   fleets: readonly Fleet<Result>[],
   patience: Patience,
   fixtures: readonly Fixture[],
   needs: Needs,
 ): Promise<void> {
   await sessions.each(fleets, jobs, async (fleet, take) => {
+    const { context, schema } = fleet;
+    const prepareOn = (session: Session): Promise<Prepared[]> =>
+      session.transaction(() => prepareSchema(context, session, server, schema, fixtures, needs));
     try {
       const prepared = await patience.until(async () => {
         const session = await take();
-        return session.transaction(() =>
-          prepareSchema(fleet.context, session, server, fleet.schema, fixtures, needs),
+        return watch.during(session, context.onNotice, () =>
+          tryAgain(context.onNotice, () => prepareOn(session)),
         );
       });
       fleet.tasks = prepared.map((one) => ({ prepared: one }));
@@ -78,7 +75,7 @@ export async function prepareFleets<Result>(
  * after the other. With `stop`, the first that fails ends the others.
  */
 export async function workOnFleets<Result>(
-  { sessions, jobs, server }: Crew,
+  crew: Crew,
   fleets: readonly Fleet<Result>[],
   { inTurn, stop }: { inTurn: boolean; stop: boolean },
   work: (step: Step) => Promise<Result>,
@@ -86,11 +83,19 @@ export async function workOnFleets<Result>(
   const turns = fleets.flatMap((fleet) =>
     inTurn ? [{ fleet, tasks: fleet.tasks }] : fleet.tasks.map((task) => ({ fleet, tasks: [task] })),
   );
-  await sessions.each(turns, jobs, async ({ fleet, tasks }, take) => {
+  await crew.sessions.each(turns, crew.jobs, async ({ fleet, tasks }, take) => {
     const { context } = fleet;
     for (const task of tasks) {
       try {
-        task.done = { result: await takeStep(context, server, task.prepared, await take(), work) };
+        const session = await take();
+        const { prepared } = task;
+        const tell = (message: string): void => {
+          context.onNotice(`${prepared.fixture.name}: ${message}`);
+        };
+        const result = await crew.watch.during(session, tell, () =>
+          takeStep(context, crew, prepared, session, work),
+        );
+        task.done = { result };
       } catch (error) {
         task.failed = translateError(error, { phase: 'connect' });
         if (stop) context.abort(STOPPED);

@@ -49,7 +49,8 @@ export class Sessions {
     await Promise.all(Array.from({ length: size }, (_, slot) => worker(slot)));
   }
 
+  /** Ends all of them; whoever needs one then gets another. */
   async close(): Promise<void> {
-    await Promise.all(this.#open.map((session) => session.close()));
+    await Promise.all(this.#open.splice(0).map((session) => session.close()));
   }
 }
