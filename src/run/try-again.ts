@@ -13,7 +13,7 @@ export async function tryAgain<T>(tell: (message: string) => void, attempt: () =
       if (!(error instanceof ScaleSeedError) || !TRANSIENT.includes(error.sqlState ?? '')) throw error;
       if (tries === MAX_TRIES)
         throw error.with({ message: `${error.message}; given up after ${tries} tries` });
-      tell(`${error.message}; rolled back, and tried again`);
+      tell(`${error.message.replaceAll('\n', ' ')}; rolled back, and tried again`);
     }
   }
 }

@@ -131,7 +131,9 @@ describe('a role with nothing but', () => {
     };
     await load(asRole({ settle: true, onEvent }));
     expect(notices).toContainEqual(
-      expect.stringMatching(/^settling: (permission denied to vacuum|skipping) "agents"/),
+      version < 170_000
+        ? 'agents: not vacuumed, as the role may not: agents belongs to scale_seed, and before PostgreSQL 17 that is for members of this role alone'
+        : `agents: not vacuumed, as the role may not: grant maintain on agents to ${role}`,
     );
     if (version < 170_000) return;
     await grant(GRANTS.settle);
