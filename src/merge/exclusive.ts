@@ -2,8 +2,8 @@ import type { TableInfo } from '../table/inspect-table.js';
 import { quote, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { ScaleSeedError } from '../errors.js';
-import { findHolders, listHolders } from '../run/holders.js';
 import type { Step } from '../run/step.js';
+import { describeHolders } from '../run/watch-locks.js';
 
 /** An index that can be made again exactly as it was. */
 export interface PlainIndex {
@@ -57,10 +57,10 @@ function describeRefusal(
 /** The error of a table that could not be locked, with the sessions that hold it; any other error as it is. */
 export async function nameHolders(session: Session, table: TableInfo, error: unknown): Promise<unknown> {
   if (!(error instanceof ScaleSeedError) || error.code !== 'locked') return error;
-  const pids = `select pid from pg_locks where relation = $1::int8::oid and granted and pid <> pg_backend_pid()`;
-  const holders = await findHolders(session, pids, [table.oid]).catch(() => []);
-  if (holders.length === 0) return error;
-  return error.with({ message: `${error.message}: held by ${listHolders(holders)}` });
+  const pids =
+    'select pid from pg_locks where relation = $1::int8::oid and granted and pid <> pg_backend_pid()';
+  const holders = await describeHolders(session, pids, [table.oid]).catch(() => '');
+  return holders === '' ? error : error.with({ message: `${error.message}: held by ${holders}` });
 }
 
 /**

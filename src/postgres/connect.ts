@@ -124,11 +124,6 @@ export async function requestCancel(
   return sent;
 }
 
-/** The server process that a client was told of at its login; a pooler tells of one that is nobody's. */
-export function processOf(client: pg.Client): number {
-  return internals(client).processID;
-}
-
 function internals(client: pg.Client): ClientInternals {
   return client as unknown as ClientInternals;
 }

@@ -2,7 +2,7 @@ import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { messageOf, ScaleSeedError, type Phase } from '../errors.js';
-import { connect, cut, processOf, requestCancel } from './connect.js';
+import { connect, cut, requestCancel } from './connect.js';
 import type { Target } from './target.js';
 import { translateError } from './translate-error.js';
 
@@ -42,15 +42,17 @@ export class Session {
   readonly signal: AbortSignal;
   /** The step of the run in which the session is at work, for what it throws. */
   phase: Phase = 'prepare';
-  /** A pooler stands before the server, and any process may work for the next transaction; known after the first. */
-  pooled = false;
+  /** Is told whose locks the session waits for. */
+  onWait: ((message: string) => void) | undefined;
+  /** The server process that works for it; behind a pooler none outside of transactions. */
+  backend: number | undefined;
+  /** When the statement that runs was sent. */
+  busySinceMs: number | undefined;
   readonly #client: pg.Client;
   readonly #target: Target;
   readonly #onAbort = (): void => void this.#cancel();
   /** What runs on the server now. */
   #running: Promise<unknown> | undefined;
-  #runningSinceMs = 0;
-  #backend: number | undefined;
   #broken = false;
 
   private constructor(client: pg.Client, target: Target, signal: AbortSignal) {
@@ -77,14 +79,9 @@ export class Session {
     return this.#broken;
   }
 
-  /** The server process that works for the session; behind a pooler none outside of transactions. */
-  get backend(): number | undefined {
-    return this.#backend;
-  }
-
-  /** How long its statement has run by now. */
-  get busyMs(): number {
-    return this.#running === undefined ? 0 : performance.now() - this.#runningSinceMs;
+  /** In a transaction, whether a pooler stands before the server: what it tells of at the login is no server process. */
+  get pooled(): boolean {
+    return this.backend !== (this.#client as unknown as { processID: number }).processID;
   }
 
   /** Runs one statement. */
@@ -114,10 +111,10 @@ export class Session {
   ): Promise<T> {
     let committing = false;
     try {
-      const begun = await this.query(
+      const begun: unknown = await this.query(
         `begin isolation level ${isolation}; ${SETTINGS}; select pg_catalog.pg_backend_pid() as pid`,
       );
-      this.#noteBackend(begun);
+      this.backend = (begun as pg.QueryResult<{ pid: number }>[]).at(-1)?.rows[0]?.pid;
       const result = await work();
       committing = !this.signal.aborted;
       await this.query('commit');
@@ -128,7 +125,7 @@ export class Session {
       await this.#rollback();
       throw error;
     } finally {
-      if (this.pooled) this.#backend = undefined;
+      if (this.pooled) this.backend = undefined;
     }
   }
 
@@ -143,7 +140,7 @@ export class Session {
     const { signal, phase } = this;
     try {
       signal.throwIfAborted();
-      this.#runningSinceMs = performance.now();
+      this.busySinceMs = performance.now();
       const running = work();
       this.#running = running.catch(() => undefined);
       return await running;
@@ -151,14 +148,8 @@ export class Session {
       throw translateError(signal.aborted ? signal.reason : error, { phase });
     } finally {
       this.#running = undefined;
+      this.busySinceMs = undefined;
     }
-  }
-
-  /** The last of several statements that went in one query has told which process it is. */
-  #noteBackend(results: unknown): void {
-    const { rows } = (results as pg.QueryResult<{ pid: number }>[]).at(-1)!;
-    this.#backend = rows[0]?.pid;
-    this.pooled = this.#backend !== processOf(this.#client);
   }
 
   async #rollback(): Promise<void> {

@@ -1,14 +1,13 @@
 import type { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
-import type { Session } from '../postgres/session.js';
 import { translateError } from '../postgres/translate-error.js';
 import type { Failure } from '../report/result.js';
 import type { RunContext } from './context.js';
-import type { Crew } from './crew.js';
 import type { Patience } from './patience.js';
 import { prepareSchema, type Needs, type Prepared } from './prepare.js';
+import type { Server } from './server.js';
+import type { Sessions } from './sessions.js';
 import { COMMITTED, takeStep, UNCHANGED, type Step } from './step.js';
-import { tryAgain } from './try-again.js';
 
 /** The fixtures of one schema on their way through a run. */
 export interface Fleet<Result> {
@@ -25,6 +24,15 @@ interface Task<Result> {
   prepared: Prepared;
   done?: { result: Result };
   failed?: ScaleSeedError;
+}
+
+/** What the fleets of a run share. */
+export interface Crew {
+  sessions: Sessions;
+  jobs: number;
+  server: Server;
+  /** The tables will be settled. */
+  settle: boolean;
 }
 
 /** The reason for which the rest of a run is stopped. */
@@ -45,21 +53,19 @@ export function fleetsIn<Result>(
 
 /** Holds the tables of each fleet against what the fixtures need. */
 export async function prepareFleets<Result>(
-  { sessions, jobs, server, watch }: Crew,
+  { sessions, jobs, server }: Crew,
   fleets: readonly Fleet<Result>[],
   patience: Patience,
   fixtures: readonly Fixture[],
   needs: Needs,
 ): Promise<void> {
   await sessions.each(fleets, jobs, async (fleet, take) => {
-    const { context, schema } = fleet;
-    const prepareOn = (session: Session): Promise<Prepared[]> =>
-      session.transaction(() => prepareSchema(context, session, server, schema, fixtures, needs));
     try {
       const prepared = await patience.until(async () => {
         const session = await take();
-        return watch.during(session, context.onNotice, () =>
-          tryAgain(context.onNotice, () => prepareOn(session)),
+        session.onWait = fleet.context.onNotice;
+        return session.transaction(() =>
+          prepareSchema(fleet.context, session, server, fleet.schema, fixtures, needs),
         );
       });
       fleet.tasks = prepared.map((one) => ({ prepared: one }));
@@ -87,15 +93,7 @@ export async function workOnFleets<Result>(
     const { context } = fleet;
     for (const task of tasks) {
       try {
-        const session = await take();
-        const { prepared } = task;
-        const tell = (message: string): void => {
-          context.onNotice(`${prepared.fixture.name}: ${message}`);
-        };
-        const result = await crew.watch.during(session, tell, () =>
-          takeStep(context, crew, prepared, session, work),
-        );
-        task.done = { result };
+        task.done = { result: await takeStep(context, crew, task.prepared, await take(), work) };
       } catch (error) {
         task.failed = translateError(error, { phase: 'connect' });
         if (stop) context.abort(STOPPED);

@@ -1,6 +1,5 @@
-import { findHolders, listHolders } from './holders.js';
 import type { Step } from './step.js';
-import { WAIT_FOR_FIXTURE } from './watch-locks.js';
+import { describeHolders, WAIT_FOR_FIXTURE } from './watch-locks.js';
 
 /** A number that no other program's advisory locks are likely to start with: "seed" in ASCII. */
 export const ADVISORY_NAMESPACE = 0x73656564;
@@ -22,7 +21,7 @@ export async function lockFixture({ session, fixture, table, context }: Step): P
     lock,
   );
   if (rows[0]?.locked === true) return false;
-  const holders = listHolders(await findHolders(session, HOLDERS, lock)) || 'it';
+  const holders = (await describeHolders(session, HOLDERS, lock)) || 'it';
   context.onNotice(`another scale-seed is at work on ${fixture.name}: waiting for ${holders} to finish`);
   await session.query(WAIT_FOR_FIXTURE, lock);
   return true;

@@ -3,15 +3,7 @@ import type { Fixture } from '../fixtures/fixture.js';
 import { SETS } from '../fixtures/registry.js';
 import { REPORT_VERSION, type Dependents, type ReportBase } from '../report/result.js';
 import type { RunContext } from './context.js';
-import {
-  errorOf,
-  failuresOf,
-  fleetsIn,
-  prepareFleets,
-  unchanged,
-  workOnFleets,
-  type Fleet,
-} from './fleet.js';
+import { errorOf, failuresOf, fleetsIn, prepareFleets, unchanged, workOnFleets } from './fleet.js';
 import type { FixtureOptions } from './options.js';
 import { Patience } from './patience.js';
 import type { Needs } from './prepare.js';
@@ -21,7 +13,6 @@ import { jobsOf, Sessions } from './sessions.js';
 import { settleTables } from './settle.js';
 import type { Step } from './step.js';
 import { stopwatch } from './stopwatch.js';
-import { LockWatch } from './watch-locks.js';
 
 /** What an operation does with its fixtures. */
 export interface RunPlan<Result> extends Needs {
@@ -62,13 +53,12 @@ export async function runOnFixtures<Result>(
   const total = stopwatch();
   const patience = new Patience(context, options.waitMs ?? 0);
   const sessions = new Sessions(context);
-  const watch = new LockWatch(context);
   try {
     const reaching = reachServer(sessions, patience, options.schemas);
     const { server, schemas } = await reaching.catch((error: unknown) => {
       throw unchanged(error);
     });
-    const crew = { sessions, jobs, server, watch, settle: plan.settle };
+    const crew = { sessions, jobs, server, settle: plan.settle };
     const fleets = fleetsIn<Result>(context, schemas);
     const failFast = (): void => {
       const error = fleets.length === 1 ? errorOf(fleets[0]!) : undefined;
@@ -87,7 +77,12 @@ export async function runOnFixtures<Result>(
 
     const settling = stopwatch();
     const tasks = fleets.flatMap((fleet) => fleet.tasks);
-    if (plan.settle) await settleTables(context, crew, changedTables(fleets, plan));
+    const changed = tasks.flatMap(({ prepared: { table }, done }) => {
+      if (done === undefined || !plan.changed(done.result)) return [];
+      const others = plan.dependents?.(done.result) ?? [];
+      return [`${table.schema}.${table.name}`, ...others.map((rows) => rows.table)];
+    });
+    if (plan.settle) await settleTables(context, sessions, server, new Set(changed));
     const settleMs = settling();
 
     const timings = { connectMs, waitMs: patience.waitedMs, workMs, settleMs, totalMs: total() };
@@ -108,21 +103,8 @@ export async function runOnFixtures<Result>(
       ),
     };
   } finally {
-    await Promise.all([watch.close(), sessions.close()]);
+    await sessions.close();
   }
-}
-
-/** Names of the tables in which rows were changed, as `schema.table`, each once. */
-function changedTables<Result>(fleets: readonly Fleet<Result>[], plan: RunPlan<Result>): string[] {
-  const { changed, dependents = () => [] } = plan;
-  const names = fleets.flatMap(({ tasks }) =>
-    tasks.flatMap(({ prepared: { table }, done }) =>
-      done !== undefined && changed(done.result)
-        ? [`${table.schema}.${table.name}`, ...dependents(done.result).map((rows) => rows.table)]
-        : [],
-    ),
-  );
-  return [...new Set(names)];
 }
 
 /** The server, and the schemas that the options choose there; undefined stands for the search_path. */

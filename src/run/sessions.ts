@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { ScaleSeedError } from '../errors.js';
 import { Session } from '../postgres/session.js';
 import type { RunContext } from './context.js';
+import { watchLocks } from './watch-locks.js';
 
 /**
  * How many sessions are at work at once: what was asked for, else one for each processor and two at least.
@@ -21,6 +22,7 @@ export function jobsOf(asked: number | undefined): number {
 export class Sessions {
   readonly #context: RunContext;
   readonly #open: Session[] = [];
+  #endWatch: (() => Promise<void>) | undefined;
 
   constructor(context: RunContext) {
     this.#context = context;
@@ -32,6 +34,7 @@ export class Sessions {
     const kept = this.#open[slot];
     if (kept !== undefined && !kept.broken) return kept;
     await kept?.close();
+    this.#endWatch ??= watchLocks(target, this.#open);
     return (this.#open[slot] = await Session.open(target, signal));
   }
 
@@ -51,6 +54,8 @@ export class Sessions {
 
   /** Ends all of them; whoever needs one then gets another. */
   async close(): Promise<void> {
+    await this.#endWatch?.();
+    this.#endWatch = undefined;
     await Promise.all(this.#open.splice(0).map((session) => session.close()));
   }
 }

@@ -5,10 +5,8 @@ import type { Session } from '../postgres/session.js';
 import { translateError } from '../postgres/translate-error.js';
 import type { Prepared } from './prepare.js';
 import type { RunContext } from './context.js';
-import type { Crew } from './crew.js';
 import type { Server } from './server.js';
 import { countWithCommit } from './settle.js';
-import { tryAgain } from './try-again.js';
 
 /** One fixture's turn in one schema. */
 export interface Step extends Prepared {
@@ -27,20 +25,28 @@ export interface Step extends Prepared {
 export const UNCHANGED = 'nothing was changed';
 export const COMMITTED = 'done and committed';
 
+/** A deadlock, or a transaction that cannot be put in a row with others: what was done is undone, and may come right. */
+const TRY_AGAIN = ['40001', '40P01'];
+const MAX_TRIES = 4;
+
 /**
- * Works on one fixture, again and from the start where another session stood in the way.
+ * Works on one fixture, again where another session stood in the way.
  *
  * @throws ScaleSeedError that names the fixture, its table, the phase, and what stands of it.
  */
 export async function takeStep<Result>(
   context: RunContext,
-  { server, settle }: Pick<Crew, 'server' | 'settle'>,
+  { server, settle }: { server: Server; settle: boolean },
   prepared: Prepared,
   session: Session,
   work: (step: Step) => Promise<Result>,
 ): Promise<Result> {
   const { fixture, table } = prepared;
   let state = UNCHANGED;
+  const say = (message: string): void => {
+    context.onNotice(`${fixture.name}: ${message.replaceAll('\n', ' ')}`);
+  };
+  session.onWait = say;
   const transaction: Step['transaction'] = async (own, isolation) => {
     const result = await session.transaction(async () => {
       const done = await own();
@@ -50,21 +56,29 @@ export async function takeStep<Result>(
     state = COMMITTED;
     return result;
   };
-  const attempt = (): Promise<Result> =>
-    work({ ...prepared, ...tellOf(context, session, prepared), context, server, session, transaction });
-  const onRetry = (message: string): void => {
-    context.onNotice(`${fixture.name}: ${message}`);
-    tellOf(context, session, prepared).enter('prepare');
-  };
-  try {
-    const result = await tryAgain(onRetry, attempt);
-    context.onEvent({ type: 'done', fixture: fixture.name });
-    return result;
-  } catch (error) {
-    const translated = translateError(error, { phase: session.phase });
-    throw named(translated, session.phase, fixture, `${table.schema}.${table.name}`, state);
-  } finally {
-    session.phase = 'prepare';
+  for (let tries = 1; ; tries++) {
+    const told = tellOf(context, session, prepared);
+    try {
+      if (tries > 1) told.enter('prepare');
+      const result = await work({ ...prepared, ...told, context, server, session, transaction });
+      context.onEvent({ type: 'done', fixture: fixture.name });
+      return result;
+    } catch (error) {
+      const translated = translateError(error, { phase: session.phase });
+      const again = TRY_AGAIN.includes(translated.sqlState ?? '') && state === UNCHANGED;
+      const message = `${translated.message}${again ? `; given up after ${tries} tries` : ''}`;
+      if (!again || tries === MAX_TRIES)
+        throw named(
+          translated.with({ message }),
+          session.phase,
+          fixture,
+          `${table.schema}.${table.name}`,
+          state,
+        );
+      say(`${translated.message}; rolled back, and tried again`);
+    } finally {
+      session.phase = 'prepare';
+    }
   }
 }
 

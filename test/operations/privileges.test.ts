@@ -132,8 +132,8 @@ describe('a role with nothing but', () => {
     await load(asRole({ settle: true, onEvent }));
     expect(notices).toContainEqual(
       version < 170_000
-        ? 'agents: not vacuumed, as the role may not: agents belongs to scale_seed, and before PostgreSQL 17 that is for members of this role alone'
-        : `agents: not vacuumed, as the role may not: grant maintain on agents to ${role}`,
+        ? 'public.agents is not vacuumed, as the role may not: before PostgreSQL 17 only its owner may, scale_seed'
+        : `public.agents is not vacuumed, as the role may not: grant maintain on public.agents to ${role}`,
     );
     if (version < 170_000) return;
     await grant(GRANTS.settle);

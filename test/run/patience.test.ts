@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { startEmbedded, type EmbeddedServer } from '../../src/embedded/index.js';
 import { freePort } from '../../src/embedded/processes.js';
 import { sizedAgents } from '../../src/fixtures/sized.js';
@@ -60,12 +60,16 @@ describe('--wait outlives a server that', () => {
     });
     await waits;
     await server?.stop();
+    await vi.waitFor(() => {
+      expect(notices.join('\n')).toMatch(
+        /waiting: .*(terminat|ECONNREFUSED|shutting down|starting up|reset)/,
+      );
+    });
     await startServer(port);
     await execute(url, come);
     const backMs = performance.now() - startMs;
     const { fixtures, timings } = await loading;
     expect(fixtures[0]?.inserted).toBe(100);
-    expect(notices.join('\n')).toMatch(/waiting: .*(terminat|ECONNREFUSED|shutting down|starting up|reset)/);
     // All of the time until it was back was waited for; connecting is what the attempt took that got through.
     const { connectMs, waitMs, workMs, settleMs, totalMs } = timings;
     expect(waitMs).toBeGreaterThan(backMs - 250);

@@ -70,12 +70,12 @@ describe('whoever waits for a lock says once whose it is', () => {
     ],
     ['reset', 'lock table agents in share mode', 'scale_agents: ', () => reset(options())],
     ['clean', 'lock table agents in share mode', 'scale_agents: ', () => clean(options())],
-    ['VACUUM', 'lock table agents in share update exclusive mode', 'agents: ', () => load(options())],
+    ['VACUUM', 'lock table agents in share update exclusive mode', 'public.agents ', () => load(options())],
   ])('%s', async (name, lock, who, command) => {
     if (pooled && name === 'VACUUM') return;
     await hold(lock);
     await command();
-    const text = `${who}waiting for a lock that is held by pid ${pid} \\(\\w+, test, idle in transaction, begun ${TIME}\\)`;
+    const text = `${who}waiting for a lock that is held by pid ${pid} \\(\\w+, test, in a transaction since ${TIME}\\)`;
     expect(notices).toEqual([expect.stringMatching(new RegExp(`^${text}$`))]);
   });
 
@@ -121,7 +121,7 @@ describe.skipIf(pooled)('a VACUUM that waits', () => {
     const url = `${database.url}?options=-c%20lock_timeout%3D200ms`;
     expect((await load(options(url))).fixtures[0]?.inserted).toBe(100);
     expect(notices).toEqual([
-      expect.stringMatching(/^agents was not vacuumed: .*lock timeout; the rows stand all the same$/),
+      expect.stringMatching(/^public.agents was not vacuumed: .*lock timeout; the rows stand all the same$/),
     ]);
   });
 
