@@ -3,6 +3,7 @@ import { quote, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { ScaleSeedError } from '../errors.js';
 import type { Step } from '../run/step.js';
+import { describeHolders } from '../run/watch-locks.js';
 
 /** An index that can be made again exactly as it was. */
 export interface PlainIndex {
@@ -56,20 +57,10 @@ function describeRefusal(
 /** The error of a table that could not be locked, with the sessions that hold it; any other error as it is. */
 export async function nameHolders(session: Session, table: TableInfo, error: unknown): Promise<unknown> {
   if (!(error instanceof ScaleSeedError) || error.code !== 'locked') return error;
-  const holders = await describeHolders(session, table).catch(() => '');
+  const pids =
+    'select pid from pg_locks where relation = $1::int8::oid and granted and pid <> pg_backend_pid()';
+  const holders = await describeHolders(session, pids, [table.oid]).catch(() => '');
   return holders === '' ? error : error.with({ message: `${error.message}: held by ${holders}` });
-}
-
-async function describeHolders(session: Session, table: TableInfo): Promise<string> {
-  const { rows } = await session.query<{ holder: string }>(
-    `select format('pid %s (%s, %s)', a.pid, coalesce(nullif(a.application_name, ''), a.usename, a.backend_type),
-       coalesce(a.state, 'active')) as holder
-     from pg_locks as l join pg_stat_activity as a using (pid)
-     where l.relation = $1::int8::oid and l.granted and l.pid <> pg_backend_pid()
-     group by a.pid, a.application_name, a.usename, a.backend_type, a.state order by a.pid limit 5`,
-    [table.oid],
-  );
-  return rows.map(({ holder }) => holder).join(', ');
 }
 
 /**

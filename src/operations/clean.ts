@@ -42,6 +42,7 @@ export function clean(options: CleanOptions = {}): Promise<CleanReport> {
       inTurn: true,
       settle: options.settle ?? true,
       changed: ({ deleted }) => deleted > 0,
+      dependents: ({ dependents }) => dependents,
       work: (step) => cleanFixture(step, options.confirm),
     });
     return rounded({ ...base, command: 'clean', fixtures });

@@ -42,6 +42,12 @@ export class Session {
   readonly signal: AbortSignal;
   /** The step of the run in which the session is at work, for what it throws. */
   phase: Phase = 'prepare';
+  /** Is told whose locks the session waits for. */
+  onWait: ((message: string) => void) | undefined;
+  /** The server process that works for it; behind a pooler none outside of transactions. */
+  backend: number | undefined;
+  /** When the statement that runs was sent. */
+  busySinceMs: number | undefined;
   readonly #client: pg.Client;
   readonly #target: Target;
   readonly #onAbort = (): void => void this.#cancel();
@@ -73,6 +79,11 @@ export class Session {
     return this.#broken;
   }
 
+  /** In a transaction, whether a pooler stands before the server: what it tells of at the login is no server process. */
+  get pooled(): boolean {
+    return this.backend !== (this.#client as unknown as { processID: number }).processID;
+  }
+
   /** Runs one statement. */
   async query<R extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<pg.QueryResult<R>> {
     return this.#run(() => this.#client.query<R>(sql, values));
@@ -100,7 +111,10 @@ export class Session {
   ): Promise<T> {
     let committing = false;
     try {
-      await this.query(`begin isolation level ${isolation}; ${SETTINGS}`);
+      const begun: unknown = await this.query(
+        `begin isolation level ${isolation}; ${SETTINGS}; select pg_catalog.pg_backend_pid() as pid`,
+      );
+      this.backend = (begun as pg.QueryResult<{ pid: number }>[]).at(-1)?.rows[0]?.pid;
       const result = await work();
       committing = !this.signal.aborted;
       await this.query('commit');
@@ -110,14 +124,9 @@ export class Session {
       if (committing && !refused) throw lostInCommit(error, this);
       await this.#rollback();
       throw error;
+    } finally {
+      if (this.pooled) this.backend = undefined;
     }
-  }
-
-  /** Warnings of the server's, such as a VACUUM that skips a table. */
-  onWarning(listener: (message: string) => void): void {
-    this.#client.on('notice', ({ severity, message }) => {
-      if (severity === 'WARNING') listener(message ?? '');
-    });
   }
 
   /** Ends the connection; never throws, never waits long. */
@@ -131,6 +140,7 @@ export class Session {
     const { signal, phase } = this;
     try {
       signal.throwIfAborted();
+      this.busySinceMs = performance.now();
       const running = work();
       this.#running = running.catch(() => undefined);
       return await running;
@@ -138,6 +148,7 @@ export class Session {
       throw translateError(signal.aborted ? signal.reason : error, { phase });
     } finally {
       this.#running = undefined;
+      this.busySinceMs = undefined;
     }
   }
 

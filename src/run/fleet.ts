@@ -31,6 +31,8 @@ export interface Crew {
   sessions: Sessions;
   jobs: number;
   server: Server;
+  /** The tables will be settled. */
+  settle: boolean;
 }
 
 /** The reason for which the rest of a run is stopped. */
@@ -61,6 +63,7 @@ export async function prepareFleets<Result>(
     try {
       const prepared = await patience.until(async () => {
         const session = await take();
+        session.onWait = fleet.context.onNotice;
         return session.transaction(() =>
           prepareSchema(fleet.context, session, server, fleet.schema, fixtures, needs),
         );
@@ -78,7 +81,7 @@ export async function prepareFleets<Result>(
  * after the other. With `stop`, the first that fails ends the others.
  */
 export async function workOnFleets<Result>(
-  { sessions, jobs, server }: Crew,
+  crew: Crew,
   fleets: readonly Fleet<Result>[],
   { inTurn, stop }: { inTurn: boolean; stop: boolean },
   work: (step: Step) => Promise<Result>,
@@ -86,11 +89,11 @@ export async function workOnFleets<Result>(
   const turns = fleets.flatMap((fleet) =>
     inTurn ? [{ fleet, tasks: fleet.tasks }] : fleet.tasks.map((task) => ({ fleet, tasks: [task] })),
   );
-  await sessions.each(turns, jobs, async ({ fleet, tasks }, take) => {
+  await crew.sessions.each(turns, crew.jobs, async ({ fleet, tasks }, take) => {
     const { context } = fleet;
     for (const task of tasks) {
       try {
-        task.done = { result: await takeStep(context, server, task.prepared, await take(), work) };
+        task.done = { result: await takeStep(context, crew, task.prepared, await take(), work) };
       } catch (error) {
         task.failed = translateError(error, { phase: 'connect' });
         if (stop) context.abort(STOPPED);

@@ -2,7 +2,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ScaleSeedError } from '../errors.js';
 import { isCertificateError } from '../postgres/tls.js';
 import type { RunContext } from './context.js';
-import { stopwatch } from './stopwatch.js';
 
 const RETRY_MS = 250;
 
@@ -10,49 +9,40 @@ const RETRY_MS = 250;
 export class Patience {
   readonly #context: RunContext;
   readonly #deadline: number;
-  #waiting = 0;
-  #waited = 0;
-  #clock = stopwatch();
+  #waitedMs = 0;
+  #countedUpTo = 0;
 
   constructor(context: RunContext, waitMs: number) {
     this.#context = context;
     this.#deadline = performance.now() + waitMs;
   }
 
-  /** Time that passed while anything was waited for, in milliseconds. */
+  /** Time that passed before the attempts that succeeded, in milliseconds. */
   get waitedMs(): number {
-    return this.#waited;
+    return this.#waitedMs;
   }
 
   /** What the first attempt that succeeds comes to, or the error of the last; says once what is waited for. */
   async until<T>(attempt: () => Promise<T>): Promise<T> {
-    let announced: string | undefined;
-    let stop: (() => void) | undefined;
-    try {
-      for (;;) {
-        try {
-          return await attempt();
-        } catch (error) {
-          if (!canBeWaitedFor(error) || performance.now() + RETRY_MS > this.#deadline) throw error;
-          if (error.message !== announced) this.#context.onNotice(`waiting: ${error.message}`);
-          announced = error.message;
-          stop ??= this.#start();
-          await delay(RETRY_MS, undefined, { signal: this.#context.signal });
-        }
+    const startMs = performance.now();
+    for (let announced: string | undefined; ;) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!canBeWaitedFor(error) || performance.now() + RETRY_MS > this.#deadline) throw error;
+        if (error.message !== announced) this.#context.onNotice(`waiting: ${error.message}`);
+        announced = error.message;
+        await delay(RETRY_MS, undefined, { signal: this.#context.signal });
+        this.#countSince(startMs);
       }
-    } finally {
-      stop?.();
     }
   }
 
   /** Several schemas may be waited for at once: that time counts once. */
-  #start(): () => void {
-    if (this.#waiting === 0) this.#clock = stopwatch();
-    this.#waiting += 1;
-    return () => {
-      this.#waiting -= 1;
-      if (this.#waiting === 0) this.#waited += this.#clock();
-    };
+  #countSince(startMs: number): void {
+    const nowMs = performance.now();
+    this.#waitedMs += nowMs - Math.max(startMs, this.#countedUpTo);
+    this.#countedUpTo = nowMs;
   }
 }
 

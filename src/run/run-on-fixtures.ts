@@ -2,7 +2,7 @@ import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import { SETS } from '../fixtures/registry.js';
 import type { RunEvent } from '../report/events.js';
-import { REPORT_VERSION, type ReportBase } from '../report/result.js';
+import { REPORT_VERSION, type Dependents, type ReportBase } from '../report/result.js';
 import type { RunContext } from './context.js';
 import { errorOf, failuresOf, fleetsIn, prepareFleets, unchanged, workOnFleets } from './fleet.js';
 import type { FixtureOptions } from './options.js';
@@ -22,6 +22,8 @@ export interface RunPlan<Result> extends Needs {
   /** Vacuum and analyze the tables of fixtures whose result says that rows were changed. */
   settle?: boolean;
   changed?: (result: Result) => boolean;
+  /** Rows of other tables that went or changed with it. */
+  dependents?: (result: Result) => readonly Dependents[];
   /** Works on one fixture in one schema. */
   work: (step: Step) => Promise<Result>;
 }
@@ -62,7 +64,7 @@ export async function runOnFixtures<Result>(
     const { server, schemas } = await reaching.catch((error: unknown) => {
       throw unchanged(error);
     });
-    const crew = { sessions, jobs, server };
+    const crew = { sessions, jobs, server, settle };
     const fleets = fleetsIn<Result>(context, schemas);
     const failFast = (): void => {
       const error = fleets.length === 1 ? errorOf(fleets[0]!) : undefined;
@@ -84,9 +86,12 @@ export async function runOnFixtures<Result>(
     enter('settle');
     const settling = stopwatch();
     const tasks = fleets.flatMap((fleet) => fleet.tasks);
-    const written = tasks.filter(({ done }) => done !== undefined && changed(done.result));
-    const tables = new Set(written.map(({ prepared }) => prepared.table));
-    if (settle) await settleTables(context, sessions, [...tables]);
+    const written = tasks.flatMap(({ prepared: { table }, done }) => {
+      if (done === undefined || !changed(done.result)) return [];
+      const others = plan.dependents?.(done.result) ?? [];
+      return [`${table.schema}.${table.name}`, ...others.map((rows) => rows.table)];
+    });
+    if (settle) await settleTables(context, sessions, server, new Set(written));
     const settleMs = settling();
 
     const timings = { connectMs, waitMs: patience.waitedMs, workMs, settleMs, totalMs: total() };

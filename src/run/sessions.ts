@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Session } from '../postgres/session.js';
 import type { RunContext } from './context.js';
+import { watchLocks } from './watch-locks.js';
 
 /** How many sessions are at work at once: what was asked for, else one for each processor and two at least. */
 export function jobsOf(asked: number | undefined): number {
@@ -11,6 +12,7 @@ export function jobsOf(asked: number | undefined): number {
 export class Sessions {
   readonly #context: RunContext;
   readonly #open: Session[] = [];
+  #endWatch: (() => Promise<void>) | undefined;
 
   constructor(context: RunContext) {
     this.#context = context;
@@ -22,6 +24,7 @@ export class Sessions {
     const kept = this.#open[slot];
     if (kept !== undefined && !kept.broken) return kept;
     await kept?.close();
+    this.#endWatch ??= watchLocks(target, this.#open);
     return (this.#open[slot] = await Session.open(target, signal));
   }
 
@@ -39,8 +42,11 @@ export class Sessions {
     await Promise.all(Array.from({ length: size }, (_, slot) => worker(slot)));
   }
 
+  /** Ends all of them; whoever needs one then gets another. */
   async close(): Promise<void> {
-    await Promise.all(this.#open.map((session) => session.close()));
+    await this.#endWatch?.();
+    this.#endWatch = undefined;
+    await Promise.all(this.#open.splice(0).map((session) => session.close()));
   }
 }
 

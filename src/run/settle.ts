@@ -1,32 +1,82 @@
 import { messageOf, ScaleSeedError } from '../errors.js';
 import { quoteTable, type TableName } from '../postgres/quote.js';
+import type { Session } from '../postgres/session.js';
 import type { RunContext } from './context.js';
+import type { Server } from './server.js';
 import type { Sessions } from './sessions.js';
 
 const NOT_SETTLED = 'everything is done and committed, but the tables are not vacuumed and analyzed';
 
+/** PostgreSQL 14 cannot be asked to count what a session has changed before the session ends. */
+const countsAtEnd = ({ version }: Server): boolean => Number.parseInt(version) < 15;
+
 /**
- * Vacuums and analyzes tables that were just changed, so that neither autovacuum nor a planner without statistics
- * disturbs the measurement that follows. What stands is committed by now: where this fails, it is a notice.
+ * Lets the server's statistics know with the commit what the transaction has changed. Otherwise they learn it a second
+ * later, after VACUUM, and autovacuum comes for rows that are settled. PostgreSQL 14 tells of it when the session ends,
+ * which a pooler's does not, or with a commit, if that is half a second after the last time it told.
+ */
+export async function countWithCommit(session: Session, server: Server): Promise<void> {
+  if (!countsAtEnd(server)) await session.query('select pg_stat_force_next_flush()');
+  else if (session.pooled)
+    await session.query('select pg_sleep(0.51 - extract(epoch from clock_timestamp() - now()))');
+}
+
+/**
+ * Vacuums and analyzes tables that were just changed (`schema.table`), so that neither autovacuum nor a planner without
+ * statistics disturbs the measurement that follows. All is committed by now: where this fails, it is a notice.
  */
 export async function settleTables(
   { signal, onEvent, onNotice }: RunContext,
   sessions: Sessions,
-  tables: readonly TableName[],
+  server: Server,
+  names: ReadonlySet<string>,
 ): Promise<void> {
-  if (tables.length === 0) return;
-  const session = await sessions.at(0);
-  session.phase = 'settle';
-  session.onWarning((warning) => {
-    onNotice(`settling: ${warning}`);
-  });
-  for (const table of tables) {
-    onEvent({ type: 'settle', table: table.name });
+  if (names.size > 0 && countsAtEnd(server)) await sessions.close();
+  for (const name of names) {
+    const tell = (message: string): void => {
+      onNotice(`${name} ${message}`);
+    };
     try {
-      await session.query(`vacuum (analyze) ${quoteTable(table)}`);
+      const session = await sessions.at(0);
+      session.phase = 'settle';
+      session.onWait = tell;
+      const { obstacle, ...table } = await session.transaction(() => prepareVacuum(session, name));
+      onEvent({ type: 'settle', table: table.name });
+      if (obstacle === null) await session.query(`vacuum (analyze) ${quoteTable(table)}`);
+      else tell(`is not vacuumed, as the role may not: ${obstacle}`);
     } catch (error) {
       if (signal.aborted && error instanceof ScaleSeedError) throw error.with({ state: NOT_SETTLED });
-      onNotice(`${table.name} was not vacuumed: ${messageOf(error)}; the rows stand all the same`);
+      tell(`was not vacuumed: ${messageOf(error)}; the rows stand all the same`);
     }
   }
+}
+
+/**
+ * VACUUM runs in no transaction: what is to hold for it is set for the session, where that is no pooler's. It ends if the
+ * loader goes, and waits for a lock ten seconds at most.
+ */
+const SET_FOR_VACUUM = `
+select set_config('client_connection_check_interval', current_setting('client_connection_check_interval'), false),
+  set_config('lock_timeout', regexp_replace(current_setting('lock_timeout'), '^0$', '10s'), false)`;
+
+/** Owners of the table or of the database may vacuum it, and from 17 on whoever may maintain it. */
+const FIND = `
+select n.nspname as schema, c.relname as name, case
+    when pg_has_role(d.datdba, 'usage') then null
+    when not v.maintain and not pg_has_role(c.relowner, 'usage')
+      then format('before PostgreSQL 17 only its owner may, %I', pg_get_userbyid(c.relowner))
+    when v.maintain and not has_table_privilege(c.oid, 'maintain')
+      then format('grant maintain on %I.%I to %I', n.nspname, c.relname, current_user)
+  end as obstacle
+from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_database d on d.datname = current_database(),
+  (select current_setting('server_version_num')::int >= 170000 as maintain) as v
+where n.nspname || '.' || c.relname = $1 and c.relkind in ('r', 'p')`;
+
+async function prepareVacuum(
+  session: Session,
+  name: string,
+): Promise<TableName & { obstacle: string | null }> {
+  if (!session.pooled) await session.query(SET_FOR_VACUUM);
+  const { rows } = await session.query<TableName & { obstacle: string | null }>(FIND, [name]);
+  return rows[0]!;
 }

@@ -6,6 +6,7 @@ import { translateError } from '../postgres/translate-error.js';
 import type { Prepared } from './prepare.js';
 import type { RunContext } from './context.js';
 import type { Server } from './server.js';
+import { countWithCommit } from './settle.js';
 
 /** One fixture's turn in one schema. */
 export interface Step extends Prepared {
@@ -35,29 +36,46 @@ const MAX_TRIES = 4;
  */
 export async function takeStep<Result>(
   context: RunContext,
-  server: Server,
+  { server, settle }: { server: Server; settle: boolean },
   prepared: Prepared,
   session: Session,
   work: (step: Step) => Promise<Result>,
 ): Promise<Result> {
   const { fixture, table } = prepared;
   let state = UNCHANGED;
+  const say = (message: string): void => {
+    context.onNotice(`${fixture.name}: ${message.replaceAll('\n', ' ')}`);
+  };
+  session.onWait = say;
   const transaction: Step['transaction'] = async (own, isolation) => {
-    const result = await session.transaction(own, isolation);
+    const result = await session.transaction(async () => {
+      const done = await own();
+      if (settle) await countWithCommit(session, server);
+      return done;
+    }, isolation);
     state = COMMITTED;
     return result;
   };
   for (let tries = 1; ; tries++) {
+    const told = tellOf(context, session, prepared);
     try {
-      const told = tellOf(context, session, prepared);
+      if (tries > 1) told.enter('prepare');
       const result = await work({ ...prepared, ...told, context, server, session, transaction });
       context.onEvent({ type: 'done', fixture: fixture.name });
       return result;
     } catch (error) {
       const translated = translateError(error, { phase: session.phase });
-      const again = TRY_AGAIN.includes(translated.sqlState ?? '') && state === UNCHANGED && tries < MAX_TRIES;
-      if (!again) throw named(translated, session.phase, fixture, `${table.schema}.${table.name}`, state);
-      context.onNotice(`${fixture.name}: ${translated.message}; rolled back, and tried again`);
+      const again = TRY_AGAIN.includes(translated.sqlState ?? '') && state === UNCHANGED;
+      const message = `${translated.message}${again ? `; given up after ${tries} tries` : ''}`;
+      if (!again || tries === MAX_TRIES)
+        throw named(
+          translated.with({ message }),
+          session.phase,
+          fixture,
+          `${table.schema}.${table.name}`,
+          state,
+        );
+      say(`${translated.message}; rolled back, and tried again`);
     } finally {
       session.phase = 'prepare';
     }

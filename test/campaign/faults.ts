@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { ADVISORY_NAMESPACE } from '../../src/run/lock-fixture.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { findLeftovers, type Allowed } from './checks.js';
-import { LOADER } from './place.js';
+import { LOADER, until } from './place.js';
 import type { Fault, Trial } from './trial.js';
 
 /** A way in which a load can go wrong. */
@@ -211,6 +212,34 @@ export const FAULTS: readonly Fault[] = [
         codes: [1],
         message: /the time limit of 1500 ms has run out|could not be locked within 200 ms/,
       };
+    },
+  },
+  {
+    name: 'a deadlock',
+    happen: async (trial) => {
+      const { place, database } = trial;
+      const other = await place.client(database);
+      // Whoever looks first gives way.
+      await other.query(`set deadlock_timeout = '5min'; begin; lock table agents in share mode`);
+      const loading = trial.load();
+      // The loader that waits for the table has the turn of its fixture, for which the other waits then.
+      const waits = until(async () => {
+        const [found] = await place.query(
+          database,
+          `select from pg_locks join pg_stat_activity using (pid) where usename = $1 and not granted and relation = 'agents'::regclass`,
+          [LOADER.user],
+        );
+        if (found === undefined) throw new Error('not yet');
+      });
+      // It need not wait at all where the agents stand.
+      await Promise.race([waits, loading]);
+      await other.query('select pg_advisory_xact_lock($1::int, hashtext($2))', [
+        ADVISORY_NAMESPACE,
+        'public.agents.scale_agents',
+      ]);
+      await other.end();
+      await loading;
+      return { codes: [0] };
     },
   },
   {

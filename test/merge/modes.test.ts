@@ -78,7 +78,7 @@ describe('exclusive mode', () => {
     ).rejects.toMatchObject({
       code: 'locked',
       message: expect.stringMatching(
-        /^agents could not be locked within 200 ms: held by .*pid \d+ \(test, idle in transaction\)/,
+        /^agents could not be locked within 200 ms: held by .*pid \d+ \(\w+, test, in a transaction since .* UTC\)/,
       ) as string,
       state: 'scale_agents: nothing was changed',
     });

@@ -131,7 +131,9 @@ describe('a role with nothing but', () => {
     };
     await load(asRole({ settle: true, onEvent }));
     expect(notices).toContainEqual(
-      expect.stringMatching(/^settling: (permission denied to vacuum|skipping) "agents"/),
+      version < 170_000
+        ? 'public.agents is not vacuumed, as the role may not: before PostgreSQL 17 only its owner may, scale_seed'
+        : `public.agents is not vacuumed, as the role may not: grant maintain on public.agents to ${role}`,
     );
     if (version < 170_000) return;
     await grant(GRANTS.settle);

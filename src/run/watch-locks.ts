@@ -1,0 +1,64 @@
+import { Session } from '../postgres/session.js';
+import type { Target } from '../postgres/target.js';
+
+/** Statements that have run for so long are looked at; most of those that load much wait for nothing. */
+const SUSPICIOUS_MS = 1000;
+const INTERVAL_MS = 250;
+
+/** Waits for the loader that is at work on a fixture, after a notice of its own. */
+export const WAIT_FOR_FIXTURE = 'select pg_advisory_xact_lock($1::int, hashtext($2)) as turn';
+
+const BLOCKERS = `
+select b.pid from pg_stat_activity as a, unnest(pg_blocking_pids(a.pid)) as b (pid)
+where a.pid = $1::int and a.wait_event_type = 'Lock' and a.query <> $2 and b.pid <> all ($3::int[])`;
+
+/**
+ * The first few sessions whose process ids a select returns, as one part of a sentence; what the role may not see of them
+ * is left out. Empty where there are none.
+ */
+export async function describeHolders(session: Session, pids: string, values: unknown[]): Promise<string> {
+  const { rows } = await session.query<{ text: string }>(
+    `select distinct pid, case pid when 0 then 'a prepared transaction' else format('pid %s (%s)', pid, concat_ws(', ',
+       coalesce(usename, backend_type), nullif(application_name, ''),
+       'in a transaction since ' || to_char(xact_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC')) end as text
+     from (${pids}) as holder (pid) left join pg_stat_activity using (pid) order by pid limit 5`,
+    values,
+  );
+  return rows.map(({ text }) => text).join(', ');
+}
+
+/**
+ * Has those who wait for a lock of somebody else's say whose it is, once for each set of holders, until it is ended. Asks
+ * by a session of its own, opened when the first statement takes long; where none can be had, nothing is said.
+ */
+export function watchLocks(target: Target, sessions: readonly Session[]): () => Promise<void> {
+  const told = new WeakMap<NonNullable<Session['onWait']>, Set<string>>();
+  const opening = new AbortController();
+  let open: Session | undefined;
+  let timer: NodeJS.Timeout;
+
+  async function look(): Promise<void> {
+    // Those that are not open yet are holes.
+    const alive = sessions.filter(({ broken }) => !broken);
+    const own = alive.map(({ backend }) => backend);
+    for (const { backend, busySinceMs = Infinity, onWait } of alive) {
+      if (!backend || !onWait || performance.now() - busySinceMs < SUSPICIOUS_MS) continue;
+      open ??= await Session.open(target, opening.signal);
+      const holders = await describeHolders(open, BLOCKERS, [backend, WAIT_FOR_FIXTURE, own]);
+      const known = told.get(onWait) ?? new Set();
+      if (holders !== '' && !known.has(holders)) onWait(`waiting for a lock that is held by ${holders}`);
+      told.set(onWait, known.add(holders));
+    }
+    if (!opening.signal.aborted) lookLater();
+  }
+  function lookLater(): void {
+    timer = setTimeout(() => void look().catch(() => undefined), INTERVAL_MS).unref();
+  }
+
+  lookLater();
+  return async () => {
+    await open?.close();
+    opening.abort();
+    clearTimeout(timer);
+  };
+}

@@ -1,0 +1,135 @@
+import type pg from 'pg';
+import { afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
+import { clean } from '../../src/operations/clean.js';
+import { load, type LoadOptions } from '../../src/operations/load.js';
+import { reset } from '../../src/operations/reset.js';
+import { start } from '../support/command-line.js';
+import { useDatabase } from '../support/database.js';
+
+const database = useDatabase();
+const pooled = inject('poolerPort') !== 0;
+let holder: pg.Client;
+let pid: number;
+let notices: string[];
+/** Called with each notice. */
+let react: (message: string) => void;
+
+beforeAll(async () => {
+  holder = await database.client();
+  pid = (await holder.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]!.pid;
+});
+
+beforeEach(async () => {
+  await database.query('truncate managed_certificates, agents cascade');
+  notices = [];
+  react = () => undefined;
+});
+
+afterEach(async () => {
+  await holder.query('rollback');
+});
+
+const options = (databaseUrl = database.url): LoadOptions => ({
+  databaseUrl,
+  fixtures: [sizedAgents(100)],
+  onEvent: (event) => {
+    if (event.type !== 'notice') return;
+    notices.push(event.message);
+    react(event.message);
+  },
+});
+
+/** Lets the holder take a lock, and end its transaction as soon as anybody says that he waits. */
+async function hold(lock: string): Promise<void> {
+  await holder.query(`begin; ${lock}`);
+  react = (message) => {
+    if (message.includes('waiting')) void holder.query('rollback');
+  };
+}
+
+describe('whoever waits for a lock says once whose it is', () => {
+  const ONE_ROW = `insert into agents (id, name, hostname, api_key_hash) values ('ag-scale-00000050', 'x', 'x', 'x')`;
+  const TIME = String.raw`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC`;
+
+  it.each<[string, string, string, () => Promise<unknown>]>([
+    ['load, for a table', 'lock table agents in share mode', 'scale_agents: ', () => load(options())],
+    ['load, before its work', 'lock table agents in access exclusive mode', '', () => load(options())],
+    ['load, for a row', ONE_ROW, 'scale_agents: ', () => load(options())],
+    [
+      'load, for a parent',
+      `select from owners where id = 'o-carol' for update`,
+      'scale_certs: ',
+      () => load({ ...options(), fixtures: [sizedCertificates(100)] }),
+    ],
+    [
+      'load in exclusive mode',
+      'select from agents',
+      'scale_agents: ',
+      () => load({ ...options(), mode: 'exclusive' }),
+    ],
+    ['reset', 'lock table agents in share mode', 'scale_agents: ', () => reset(options())],
+    ['clean', 'lock table agents in share mode', 'scale_agents: ', () => clean(options())],
+    ['VACUUM', 'lock table agents in share update exclusive mode', 'public.agents ', () => load(options())],
+  ])('%s', async (name, lock, who, command) => {
+    if (pooled && name === 'VACUUM') return;
+    await hold(lock);
+    await command();
+    const text = `${who}waiting for a lock that is held by pid ${pid} \\(\\w+, test, in a transaction since ${TIME}\\)`;
+    expect(notices).toEqual([expect.stringMatching(new RegExp(`^${text}$`))]);
+  });
+
+  it('a role that sees little of others says what it sees', async () => {
+    const role = await database.role();
+    await database.query(`grant select, insert on agents to ${role}`);
+    await database.query(`grant select on managed_certificates to ${role}`);
+    const url = new URL(database.url);
+    [url.username, url.password] = [role, 'pw'];
+    await hold('lock table agents in share mode');
+    await load({ ...options(url.href), settle: false });
+    expect(notices).toEqual([expect.stringMatching(/^scale_agents: waiting .* pid \d+ \(\w+, test\)$/)]);
+  });
+
+  it('another loader of the same fixture is told of once, and so is whoever that one waits for', async () => {
+    await holder.query('begin; lock table agents in share mode');
+    const others: string[] = [];
+    const first = load({
+      ...options(),
+      settle: false,
+      onEvent: (event) => event.type === 'notice' && others.push(event.message),
+    });
+    await database.untilSession(`wait_event_type = 'Lock'`);
+    const second = load({ ...options(), settle: false });
+    await database.untilSession(`wait_event_type = 'Lock' and now() - query_start > '2s'`, 2);
+    await holder.query('rollback');
+    await Promise.all([first, second]);
+    expect(others).toEqual([expect.stringContaining(`held by pid ${pid} `)]);
+    expect(notices).toEqual([
+      expect.stringMatching(
+        /^another .* on scale_agents: waiting for pid \d+ \(\w+, scale-seed, .*\) to finish$/,
+      ),
+    ]);
+  });
+});
+
+describe.skipIf(pooled)('a VACUUM that waits', () => {
+  beforeEach(async () => {
+    await holder.query('begin; lock table agents in share update exclusive mode');
+  });
+
+  it('gives up when the limit of the role is over, and the load has succeeded', async () => {
+    const url = `${database.url}?options=-c%20lock_timeout%3D200ms`;
+    expect((await load(options(url))).fixtures[0]?.inserted).toBe(100);
+    expect(notices).toEqual([
+      expect.stringMatching(/^public.agents was not vacuumed: .*lock timeout; the rows stand all the same$/),
+    ]);
+  });
+
+  it('ends when its loader is killed', async () => {
+    const loading = start(['load', '--certs', '0', '--agents', '100', '--database-url', database.url]);
+    await database.untilSession(`query like 'vacuum%' and wait_event_type = 'Lock'`);
+    loading.kill('SIGKILL');
+    await loading.outcome;
+    await database.untilNoSession();
+  });
+});
