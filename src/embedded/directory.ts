@@ -14,10 +14,10 @@ export function embeddedError(message: string, hint: string, cause?: unknown, co
 export function directoryOf(given = process.env.SCALE_SEED_DATA_DIR): string {
   if (given) return resolve(given);
   // Not in root's home, which the account that runs the server may not enter.
-  if (isRoot) return '/var/lib/scale-seed';
+  if (isRoot) return '/var/lib/scale-seed/postgres';
   const inHome = process.platform === 'darwin' ? 'Library/Application Support' : '.local/share';
   try {
-    return join(process.env.XDG_DATA_HOME || join(homedir(), inHome), 'scale-seed');
+    return join(process.env.XDG_DATA_HOME || join(homedir(), inHome), 'scale-seed', 'postgres');
   } catch (error) {
     const hint = 'name a directory with --data-directory or SCALE_SEED_DATA_DIR, or set HOME';
     throw embeddedError('this user has no home directory', hint, error, 'configuration');

@@ -1,5 +1,4 @@
 import { ScaleSeedError } from '../errors.js';
-import type { Fixture } from '../fixtures/fixture.js';
 import { SETS } from '../fixtures/registry.js';
 import type { RunEvent } from '../report/events.js';
 import { REPORT_VERSION, type Dependents, type ReportBase } from '../report/result.js';
