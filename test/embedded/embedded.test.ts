@@ -184,7 +184,7 @@ describe('a server of its own', () => {
     const started = await run(['db', 'start'], env);
     expect(started).toMatchObject({
       code: 0,
-      stderr: expect.stringMatching(/^PostgreSQL \S+ started\n$/) as string,
+      stderr: expect.stringMatching(/^scale-seed: PostgreSQL \S+ started\n$/) as string,
     });
     const url = started.stdout.trim();
     expect((await run(['db', 'url'], env)).stdout.trim()).toBe(url);
@@ -192,7 +192,7 @@ describe('a server of its own', () => {
     expect((await run(['load', '02_agent_fleet', '--embedded', '--format', 'json'], env)).code).toBe(0);
     expect((await run(['verify', '02_agent_fleet', '--database-url', url], env)).code).toBe(0);
     expect((await run(['db', 'status'], env)).stdout).toMatch(/^running: PostgreSQL/);
-    expect((await run(['db', 'stop'], env)).stderr).toBe('stopped\n');
+    expect((await run(['db', 'stop'], env)).stderr).toBe('scale-seed: stopped\n');
     expect((await run(['db', 'url'], env)).code).toBe(1);
     expect((await run(['db', 'destroy'], env)).code).toBe(2);
     expect((await run(['db', 'destroy', '--yes'], env)).code).toBe(0);

@@ -64,7 +64,9 @@ describe('a deadlock', () => {
   ])('of %s, %i times, is tried again, told, and counted once', async (_, times, command, counts) => {
     const report = await deadlock(command, times);
     expect(report.fixtures[0]).toMatchObject(counts);
-    expect(notices()).toEqual(Array.from({ length: times }, () => expect.stringMatching(AGAIN) as string));
+    // Its next try may still meet the other's lock.
+    const told = notices().filter((message) => !message.startsWith('another scale-seed'));
+    expect(told).toEqual(Array.from({ length: times }, () => expect.stringMatching(AGAIN) as string));
   });
 
   it('that comes a fourth time ends the run, which says so', async () => {
