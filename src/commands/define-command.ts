@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import type { Report } from '../report/result.js';
 import { conclude } from './conclude.js';
 import { EXIT } from './exit-codes.js';
-import { withHelp, type Example, type RareExit } from './help.js';
+import { withHelp, type Examples, type RareExit } from './help.js';
 
 /** What a flag is called, what it means, and how its value is read; or commander's own where there is more to it. */
 export type OptionSpec =
@@ -15,7 +15,7 @@ export interface Definition<Flags> {
   options: readonly OptionSpec[];
   /** Those that others have as well, by the headings under which the help lists them. */
   groups?: Readonly<Record<string, readonly OptionSpec[]>>;
-  examples: readonly Example[];
+  examples: Examples;
   /** Exit codes besides those of every command. */
   codes?: readonly RareExit[];
   /** The exit code is that of the report that it returns, if any. */

@@ -12,29 +12,23 @@ const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   sigterm: 'interrupted by SIGTERM; rolled back',
 };
 
-/** A command as it is typed, and what it does. */
-export type Example = readonly [command: string, meaning: string];
+/** Commands as they are typed, and what they do. */
+export type Examples = readonly (readonly [command: string, meaning: string])[];
 
 /** What only some commands exit with. */
 export type RareExit = 'overBudget' | 'drift';
 
 /** Adds examples to a command's help, and the exit codes: those of every command, and `rare`. */
-export function withHelp(
-  command: Command,
-  examples: readonly Example[],
-  rare: readonly RareExit[] = [],
-): void {
+export function withHelp(command: Command, examples: Examples, rare: readonly RareExit[] = []): void {
   const codes = (Object.keys(EXIT) as (keyof typeof EXIT)[])
     .filter((name) => (name !== 'overBudget' && name !== 'drift') || rare.includes(name))
     .map((name) => [String(EXIT[name]), MEANINGS[name]] as const);
-  command.addHelpText(
-    'after',
-    `\n${section('Examples', examples)}\n${section('Exit codes', codes).trimEnd()}`,
-  );
+  const sections = [section('Examples', examples), section('Exit codes', codes)];
+  command.addHelpText('after', `\n${sections.join('\n').trimEnd()}`);
 }
 
 /** A heading, and lines of two columns under it. */
-function section(title: string, lines: readonly Example[]): string {
+function section(title: string, lines: Examples): string {
   return `${title}:\n${alignColumns(lines.map(([first, second]) => [`  ${first}`, second]))}`;
 }
 

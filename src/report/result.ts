@@ -35,7 +35,6 @@ export interface ReportBase {
   version: typeof REPORT_VERSION;
   /**
    * Start of the run by this machine's clock, ISO 8601.
-   *
    * @format date-time
    */
   startedAt: string;
@@ -44,7 +43,6 @@ export interface ReportBase {
   server: { version: string };
   /**
    * Sessions that worked at once, at most.
-   *
    * @asType integer
    * @minimum 1
    */
