@@ -8,6 +8,7 @@ import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
+import { columnOf, type TableColumn, type TableInfo } from '../table/inspect-table.js';
 
 /** Rows of a fixture, both ends included. */
 export interface Range {
@@ -16,6 +17,9 @@ export interface Range {
 }
 
 const NAME = 'scale_seed_staging';
+
+/** What a fixture calls a text. */
+const TEXT = /^(text|varchar|character varying|char|character)(\(\d+\))?$/i;
 
 /** Memory for what is encoded before it is asked for. */
 const MAX_BYTES_AHEAD = 2 * 1024 * 1024;
@@ -53,15 +57,22 @@ export class Staging {
     this.#source = encodeVarying(fixture, range);
   }
 
-  /** Makes the table; whoever opens it closes it. `onCopied` hears of every few rows that were sent. */
+  /**
+   * Makes the table; whoever opens it closes it. `onCopied` hears of every few rows that were sent. A key is staged in the
+   * type and collation of its column, so that it is the same where the column's own unique index has it so.
+   */
   static async open(
     session: Session,
     fixture: Fixture,
+    table: TableInfo,
     onCopied: (rows: number) => void,
     range: Range = { first: 1, last: fixture.count },
   ): Promise<Staging> {
     const columns = Object.entries(fixture.columns);
-    const definitions = columns.map(([name, type]) => `${quote(name)} ${stagingType(type)}`);
+    const definitions = columns.map(([name, type]) => {
+      const isKey = identityOf(fixture).includes(name) && TEXT.test(type);
+      return `${quote(name)} ${isKey ? typeWithCollation(columnOf(table, name)) : stagingType(type)}`;
+    });
     await session.query(`create temp table ${quote(NAME)} (${definitions.join(', ')}) on commit drop`);
     return new Staging(session, fixture, onCopied, range);
   }
@@ -136,10 +147,14 @@ export class Staging {
   }
 }
 
+function typeWithCollation({ uncut, collation }: TableColumn): string {
+  return collation === null ? uncut : `${uncut} collate ${collation}`;
+}
+
 /** Opens a staging table, copies a step's whole fixture into it, and makes it ready to be joined. */
-export async function stage({ session, fixture, enter, count }: Step): Promise<Staging> {
+export async function stage({ session, fixture, table, enter, count }: Step): Promise<Staging> {
   enter('copy');
-  const staging = await Staging.open(session, fixture, (rows) => {
+  const staging = await Staging.open(session, fixture, table, (rows) => {
     count('copy', rows);
   });
   try {

@@ -91,7 +91,7 @@ async function loadInTransaction(step: Step, plan: LoadPlan): Promise<Loaded> {
   const onCopied = (rows: number): void => {
     count('copy', rows);
   };
-  const staging = await Staging.open(session, fixture, onCopied, missing);
+  const staging = await Staging.open(session, fixture, table, onCopied, missing);
   try {
     await staging.copy(FIRST_BATCH_ROWS);
     enter('merge');
@@ -192,7 +192,7 @@ function exclusiveOnWorkers({ fixture, table: { schema, name } }: Step): ScaleSe
 /** Locks the table for exclusive mode, and drops the indexes that are quicker to build again afterwards. */
 async function claim(step: Step, rowsToCome: number, { lockTimeoutMs }: LoadPlan): Promise<PlainIndex[]> {
   await lockTable(step, lockTimeoutMs);
-  return dropPlainIndexes(step.session, step.table, rowsToCome);
+  return dropPlainIndexes(step, rowsToCome);
 }
 
 /** One answer for several transactions: by set only where that holds for every one of them. */
