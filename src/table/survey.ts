@@ -86,7 +86,7 @@ function standingSql(fixture: Fixture, i: number, table: TableName, values: unkn
     range,
     `octet_length(${name}) = octet_length(${first})`,
     `rtrim(${bare}, '0123456789') = ${prefix}`,
-    ...(key.suffix === '' ? [] : [`${name}::text collate "C" like ${literal(`%${escapeLike(key.suffix)}`)}`]),
+    ...(key.suffix === '' ? [] : [`${name} collate "C" like ${literal(`%${escapeLike(key.suffix)}`)}`]),
   ];
   return [
     present,
