@@ -7,11 +7,15 @@ import { identityOf } from '../fixtures/fixture.js';
 import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
+import { columnOf, type TableColumn } from '../table/inspect-table.js';
 
 /** Rows of a fixture, both ends included. */
 export type Range = Required<EncodeOptions>;
 
 const NAME = 'scale_seed_staging';
+
+/** What a fixture calls a text. */
+const TEXT = /^(text|varchar|character varying|char|character)(\(\d+\))?$/i;
 
 /** Memory for what is encoded before it is asked for. */
 const MAX_BYTES_AHEAD = 2 * 1024 * 1024;
@@ -45,11 +49,17 @@ export class Staging {
     this.#source = encodeVarying(step.fixture, range);
   }
 
-  /** Makes the table for rows of a step's fixture; whoever opens it closes it. */
+  /**
+   * Makes the table for rows of a step's fixture; whoever opens it closes it. A key is staged in the type and collation
+   * of its column, so that it is the same where the column's own unique index has it so.
+   */
   static async open(step: Step, range: Range = { first: 1, last: step.fixture.count }): Promise<Staging> {
-    const columns = Object.entries(step.fixture.columns);
-    const definitions = columns.map(([name, type]) => `${quote(name)} ${stagingType(type)}`);
-    await step.session.query(`create temp table ${quote(NAME)} (${definitions.join(', ')}) on commit drop`);
+    const { session, fixture, table } = step;
+    const definitions = Object.entries(fixture.columns).map(([name, type]) => {
+      const isKey = identityOf(fixture).includes(name) && TEXT.test(type);
+      return `${quote(name)} ${isKey ? typeWithCollation(columnOf(table, name)) : stagingType(type)}`;
+    });
+    await session.query(`create temp table ${quote(NAME)} (${definitions.join(', ')}) on commit drop`);
     return new Staging(step, range);
   }
 
@@ -122,6 +132,10 @@ export class Staging {
     const next = await orAborted(this.#source.next(), this.#step.session.signal);
     return next.done === true ? undefined : next.value;
   }
+}
+
+function typeWithCollation({ uncut, collation }: TableColumn): string {
+  return collation === null ? uncut : `${uncut} collate ${collation}`;
 }
 
 /** Opens a staging table, copies a step's whole fixture into it, and makes it ready to be joined. */

@@ -3,7 +3,7 @@ import { columnsOf, identityOf, type Fixture, type FixtureColumn } from '../fixt
 import { quote, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { Blocked, Counts } from '../report/result.js';
-import type { TableInfo } from '../table/inspect-table.js';
+import { castTo, type TableInfo } from '../table/inspect-table.js';
 import { columnValue, sameIdentity } from './expressions.js';
 
 /** What is looked at to find out what stands in a row's way. */
@@ -87,7 +87,10 @@ export async function findAbsent(
   const find = (name: string): FixtureColumn | undefined => comparable.find((column) => column.name === name);
   const keys = table.uniqueKeys.filter((key) => key.every((column) => find(column) !== undefined));
   const holders = keys.map((key) => {
-    const same = key.map((name) => `h.${quote(name)} = ${columnValue(find(name)!, values).sql}`);
+    const same = key.map((name) => {
+      const own = castTo(table, name, columnValue(find(name)!, values).sql);
+      return `h.${quote(name)} = ${own}`;
+    });
     return `(select concat_ws('/', ${identity.map((column) => `h.${quote(column)}::text`).join(', ')})
       from ${quoteTable(table)} as h where ${same.join(' and ')} limit 1)`;
   });

@@ -66,11 +66,11 @@ export async function nameHolders(session: Session, table: TableInfo, error: unk
 /**
  * Drops the table's plain indexes where that pays: where the rows to come are at least as many as those that stand.
  * Rebuilding costs all rows, inserting only the new ones. Constraints' indexes stay, and so does every index that
- * `create index` alone would not bring back as it was. DDL is transactional: a rollback leaves them untouched.
+ * `create index` alone would not bring back as it was. DDL is transactional: a rollback leaves them untouched. Where
+ * somebody forbids it, all are kept, and that is told.
  */
 export async function dropPlainIndexes(
-  session: Session,
-  table: TableInfo,
+  { session, table, context }: Step,
   rowsToCome: number,
 ): Promise<PlainIndex[]> {
   if (!table.privileges.owner || !table.plain) return [];
@@ -93,10 +93,31 @@ export async function dropPlainIndexes(
      order by c.relname`,
     [table.oid],
   );
-  if (indexes.length > 0) {
-    await session.query(`drop index ${indexes.map(({ name }) => quote(table.schema, name)).join(', ')}`);
+  try {
+    await tryDrop(session, table, indexes);
+    return indexes;
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
+    await session.query('rollback to savepoint indexes');
+    context.onNotice(`${table.name} is loaded with its indexes: ${error.message}`);
+    return [];
   }
-  return indexes;
+}
+
+/** Drops indexes; where event triggers might forbid to make them again, one of them is made first and undone. */
+async function tryDrop(session: Session, table: TableInfo, indexes: readonly PlainIndex[]): Promise<void> {
+  const [first] = indexes;
+  if (first === undefined) return;
+  const drop = `drop index ${indexes.map(({ name }) => quote(table.schema, name)).join(', ')}`;
+  const { rows: triggers } = await session.query(`select from pg_event_trigger where evtenabled <> 'D'`);
+  const trial = [drop, first.definition, 'rollback to savepoint indexes'];
+  await session.query('savepoint indexes');
+  for (const statement of triggers.length > 0 ? [...trial, drop] : [drop]) await session.query(statement);
+}
+
+/** Refused by the server, which is there, and can go on with the transaction. */
+function isForbidden(error: unknown): error is ScaleSeedError {
+  return error instanceof ScaleSeedError && /^(?!08|40|53|57)/.test(error.sqlState ?? '57');
 }
 
 /** Makes the dropped indexes again, in the database's own tablespace, where all of them were. */

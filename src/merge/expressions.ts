@@ -1,4 +1,5 @@
 import { quote } from '../postgres/quote.js';
+import { castTo, type TableInfo } from '../table/inspect-table.js';
 import { encoderFor, stagingType } from '../fixtures/column-types.js';
 import { columnsOf, identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 
@@ -24,16 +25,23 @@ export function columnValue(column: FixtureColumn, values: unknown[]): ColumnVal
   return { column: column.name, sql: valueSql(column, values), anchored };
 }
 
-/** How every column follows from a staging row when the anchor is known; it is appended to `values` where it is needed. */
+/**
+ * What every column of the table is given out of a staging row when the anchor is known; it is appended to `values` where
+ * it is needed.
+ */
 export function valuesOnAnchor(
   fixture: Fixture,
+  table: TableInfo,
   anchor: string,
   values: unknown[],
 ): { column: string; sql: string }[] {
   const columns = columnValues(fixture, values);
   if (columns.some(({ anchored }) => anchored)) values.push(anchor);
   const parameter = `$${values.length}::timestamptz`;
-  return columns.map((value) => ({ column: value.column, sql: valueOn(parameter, value) }));
+  return columns.map((value) => ({
+    column: value.column,
+    sql: castTo(table, value.column, valueOn(parameter, value)),
+  }));
 }
 
 /** A column's value once the anchor is known, itself as SQL. */

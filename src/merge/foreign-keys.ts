@@ -1,5 +1,5 @@
 import type { Staging } from '../copy/staging.js';
-import { inspectTables, refuseMissingTable, typeOf, type TableInfo } from '../table/inspect-table.js';
+import { castTo, inspectTables, refuseMissingTable, type TableInfo } from '../table/inspect-table.js';
 import { literal, quote, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { ScaleSeedError } from '../errors.js';
@@ -128,7 +128,7 @@ function missingParentsSql(
   const constant = !columns.some((column) => varies(fixture, column));
   // What the row will hold, which a numeric's scale may round, is what must have a parent.
   const wanted = columns.map(
-    (column, i) => `(${sourceSql(fixture, table, column, values)})::${typeOf(table, column)} as k${i}`,
+    (column, i) => `${castTo(table, column, sourceSql(fixture, table, column, values))} as k${i}`,
   );
   // Rows of tables that inherit from the parent do not count as its own.
   const parents = `${parentIsPartitioned ? '' : 'only '}${quoteTable(parent)}`;

@@ -1,9 +1,9 @@
 import type { Staging } from '../copy/staging.js';
-import { typeOf, type TableInfo } from '../table/inspect-table.js';
+import { castTo, columnOf, type TableInfo } from '../table/inspect-table.js';
 import { quote, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { columnsOf, identityOf, type Fixture } from '../fixtures/fixture.js';
-import { columnValue, sameIdentity, withoutLength } from './expressions.js';
+import { columnValue, sameIdentity } from './expressions.js';
 
 /** Types whose values can be made unique by what is put after them. */
 const TEXT = /^(text|character varying(\(\d+\))?)$/;
@@ -26,14 +26,11 @@ export async function freeKeys(
       ({ name, type }) =>
         keys.includes(name) && !identityOf(fixture).includes(name) && type !== 'timestamptz after anchor',
     )
-    .map((column) => {
-      const type = typeOf(table, column.name);
-      return {
-        column: quote(column.name),
-        type,
-        own: `(${columnValue(column, values).sql})::${withoutLength(type)}`,
-      };
-    });
+    .map((column) => ({
+      column: quote(column.name),
+      type: columnOf(table, column.name).type,
+      own: castTo(table, column.name, columnValue(column, values).sql),
+    }));
   const free = held.filter(({ type }) => TEXT.test(type));
   if (free.length === 0) return 0;
   const { rowCount } = await session.query(

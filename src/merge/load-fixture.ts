@@ -188,7 +188,7 @@ function exclusiveOnWorkers({ fixture, table: { schema, name } }: Step): ScaleSe
 /** Locks the table for exclusive mode, and drops the indexes that are quicker to build again afterwards. */
 async function claim(step: Step, rowsToCome: number, { lockTimeoutMs }: LoadPlan): Promise<PlainIndex[]> {
   await lockTable(step, lockTimeoutMs);
-  return dropPlainIndexes(step.session, step.table, rowsToCome);
+  return dropPlainIndexes(step, rowsToCome);
 }
 
 /** One answer for several transactions: by set only where that holds for every one of them. */

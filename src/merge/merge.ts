@@ -1,8 +1,9 @@
 import type { Staging } from '../copy/staging.js';
-import { quoteList, quoteTable, type TableName } from '../postgres/quote.js';
+import { quoteList, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { MergeStrategy } from '../report/result.js';
+import type { TableInfo } from '../table/inspect-table.js';
 import { valuesOnAnchor } from './expressions.js';
 import { isKeyTaken } from './refusals.js';
 
@@ -21,13 +22,13 @@ export interface Merged {
 export async function mergeStaged(
   session: Session,
   fixture: Fixture,
-  table: TableName,
+  table: TableInfo,
   { table: staging }: Staging,
   anchor: string,
   noneStands: boolean,
 ): Promise<Merged> {
   const values: unknown[] = [];
-  const columns = valuesOnAnchor(fixture, anchor, values);
+  const columns = valuesOnAnchor(fixture, table, anchor, values);
   const insert = `insert into ${quoteTable(table)} (${quoteList(columns.map(({ column }) => column))})
      select ${columns.map(({ sql }) => sql).join(', ')} from ${staging} as s`;
   const inserted = noneStands ? await tryInsert(session, insert, values) : undefined;

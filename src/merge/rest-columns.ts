@@ -10,8 +10,11 @@ export interface RestColumns {
 }
 
 /** What a column default looks like that has the same value in every row: a literal, with or without casts. */
-const LITERAL =
-  /^\(?('(?:[^']|'')*'|-?[\d.]+|true|false|NULL|ARRAY\[\])\)?(::[a-z_][\w ."]*(\([\d, ]+\))?(\[\])*)*$/i;
+const TYPE = /(?:"(?:[^"]|"")*"|[a-z_][\w ]*)(?:\.(?:"(?:[^"]|"")*"|[a-z_]\w*))?/.source;
+const LITERAL = new RegExp(
+  String.raw`^\(?('(?:[^']|'')*'|-?[\d.]+|true|false|NULL|ARRAY\[\])\)?(::${TYPE}(\([\d, ]+\))?(\[\])*)*$`,
+  'i',
+);
 
 /** Sorts the columns that a fixture does not fill by whether their value is known beforehand. */
 export function restColumns(fixture: Fixture, table: TableInfo): RestColumns {

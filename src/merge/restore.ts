@@ -22,7 +22,7 @@ export async function restoreRows(
   const values: unknown[] = [];
   const identity = identityOf(fixture);
   const assignments = [
-    ...valuesOnAnchor(fixture, anchor, values)
+    ...valuesOnAnchor(fixture, table, anchor, values)
       .filter(({ column }) => !identity.includes(column))
       .map(({ column, sql }) => `${quote(column)} = ${sql}`),
     ...restColumns(fixture, table).fixed.map(({ column }) => `${quote(column)} = default`),

@@ -13,25 +13,35 @@ const GRACE_MS = 1500;
  * What holds for each transaction, set anew in every one, since a pooler may give the next to another backend, and a
  * role, a database or a URL may have set it otherwise:
  *
- * - triggers and foreign keys do their work, and a name means what the catalogue has under it before anything else;
- * - values are written and read in one way, and an error ends a statement, not the session;
+ * - a name means what the catalogue has under it before anything else. This comes first and calls no operator, as one of
+ *   somebody else's might be found;
+ * - triggers and foreign keys do their work, an index gives all that it has, and an error ends a statement, not the
+ *   session;
+ * - values are written and read in one way, and messages are in English where the role may have that;
  * - no JIT, which never pays in a merge and can cost hundreds of milliseconds;
  * - a watch on the client, without which a backend that waits for COPY data never learns that the loader's machine is
  *   gone. Servers on Windows cannot watch it, and PostgreSQL 14 can on Linux alone.
+ *
+ * Left as they are: limits (of time, memory, temporary files), what only makes a plan better or worse, read-only
+ * transactions, which are refused, and synchronous_commit and event_triggers, which somebody has chosen for a reason.
  */
 const SETTINGS = `
-select pg_catalog.set_config(name, wanted, true) from (values
-  ('session_replication_role', 'origin'), ('search_path', 'pg_catalog, ' || pg_catalog.current_setting('search_path')),
-  ('datestyle', 'ISO, MDY'), ('intervalstyle', 'postgres'), ('timezone', 'UTC'), ('bytea_output', 'hex'),
-  ('extra_float_digits', '1'), ('standard_conforming_strings', 'on'), ('quote_all_identifiers', 'off'),
-  ('transform_null_equals', 'off'), ('array_nulls', 'on'), ('xmloption', 'content'), ('row_security', 'on'),
-  ('default_table_access_method', 'heap'), ('exit_on_error', 'off'), ('jit', 'off'),
+select pg_catalog.set_config('search_path',
+  pg_catalog.regexp_replace(pg_catalog.current_setting('search_path'), '^(?=.)', 'pg_catalog, '), true);
+select set_config(name, wanted, true) from (values
+  ('session_replication_role', 'origin'), ('row_security', 'on'), ('gin_fuzzy_search_limit', '0'),
+  ('exit_on_error', 'off'),
+  ('datestyle', 'ISO, MDY'), ('intervalstyle', 'postgres'), ('timezone', 'UTC'), ('timezone_abbreviations', 'Default'),
+  ('bytea_output', 'hex'), ('extra_float_digits', '1'), ('lc_monetary', 'C'), ('array_nulls', 'on'),
+  ('xmloption', 'content'), ('quote_all_identifiers', 'off'),
+  ('lc_messages', case when current_setting('is_superuser')::bool then 'C' else current_setting('lc_messages') end),
+  ('jit', 'off'),
   ('client_connection_check_interval',
-    case when pg_catalog.version() ~* 'mingw|windows|visual c' or
-      pg_catalog.version() ~ '^PostgreSQL 14' and pg_catalog.version() !~* 'linux' then '0' else '5000' end),
+    case when version() ~* 'mingw|windows|visual c' or
+      version() ~ '^PostgreSQL 14' and version() !~* 'linux' then '0' else '5000' end),
   ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3')
 ) as setting (name, wanted)
-where wanted is distinct from pg_catalog.current_setting(name)`;
+where wanted is distinct from current_setting(name)`;
 
 /**
  * One connection that can be interrupted at any moment: an abort cancels the running statement on the server, and
@@ -102,8 +112,8 @@ export class Session {
    * Runs `work` between begin and commit; rolls back whatever it throws. A role's default of another isolation level
    * would not see what the loader that it waited for has committed.
    *
-   * @throws ScaleSeedError with a `state` when the connection is lost during the commit, so that nobody knows how it
-   *   ended; otherwise what `work` threw.
+   * @throws ScaleSeedError `privilege` where triggers are switched off and may not be switched on; with a `state` when
+   *   the connection is lost during the commit, so that nobody knows how it ended; otherwise what `work` threw.
    */
   async transaction<T>(
     work: () => Promise<T>,
@@ -111,9 +121,8 @@ export class Session {
   ): Promise<T> {
     let committing = false;
     try {
-      const begun: unknown = await this.query(
-        `begin isolation level ${isolation}; ${SETTINGS}; select pg_catalog.pg_backend_pid() as pid`,
-      );
+      const begin = `begin isolation level ${isolation}; ${SETTINGS}; select pg_catalog.pg_backend_pid() as pid`;
+      const begun: unknown = await this.query(begin).catch(explainReplica);
       this.backend = (begun as pg.QueryResult<{ pid: number }>[]).at(-1)?.rows[0]?.pid;
       const result = await work();
       committing = !this.signal.aborted;
@@ -170,6 +179,15 @@ export class Session {
     this.#broken = true;
     cut(this.#client);
   }
+}
+
+/** Of the settings, only that of the role in replication may be forbidden to a role. */
+function explainReplica(error: unknown): never {
+  if (!(error instanceof ScaleSeedError) || error.sqlState !== '42501') throw error;
+  throw error.with({
+    message: `triggers and foreign keys would do nothing: ${error.message}, which is not origin`,
+    hint: 'take it back with `alter role ... reset session_replication_role`, or `alter database ...`; or connect as a role that may set it',
+  });
 }
 
 function lostInCommit(error: unknown, { signal, phase }: Session): ScaleSeedError {

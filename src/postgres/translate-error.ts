@@ -54,6 +54,10 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     code: 'schema',
     hint: 'the column is of another type than the fixture gives: migrate the database, or change the fixture',
   },
+  '42846': {
+    code: 'schema',
+    hint: 'the column is of another type than the fixture gives: migrate the database, or change the fixture',
+  },
   '42703': { code: 'schema', hint: 'migrate the database to a version of certctl that has this column' },
   '53': { code: 'server', hint: 'the server is out of a resource: see its log' },
   '53300': { code: 'connect', hint: 'the server has no connection left: lower --jobs, or close others' },

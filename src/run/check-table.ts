@@ -14,7 +14,6 @@ export function checkTable(fixture: Fixture, table: TableInfo, needs: readonly P
     missing(filled, table) ??
     generated(filled, table) ??
     unfilled(filled, table) ??
-    mistyped(fixture, table) ??
     unprivileged(table, needs);
   if (problem === undefined) return;
   throw new ScaleSeedError(`fixture ${fixture.name}: ${problem.text}`, {
@@ -67,24 +66,6 @@ function unfilled(filled: readonly string[], { name, columns }: TableInfo): Prob
     text: `table ${name} wants a value in column ${wanting.map((column) => column.name).join(', ')}`,
     code: 'schema',
     hint: 'this certctl is newer than the fixture: give the column a default, or update scale-seed',
-  };
-}
-
-/** Types that take no text, as the catalogue names them; what else there is may be a domain over text. */
-const NO_TEXT =
-  /^(uuid|smallint|integer|bigint|numeric|real|double precision|boolean|jsonb?|date|time|interval|bytea|inet|cidr)|\[\]$/;
-const TEXT = /^(text|varchar|character varying)(\(\d+\))?$/i;
-
-function mistyped(fixture: Fixture, { name, columns }: TableInfo): Problem | undefined {
-  const texts = columnsOf(fixture).filter(({ type }) => TEXT.test(type));
-  const other = columns.find(
-    (column) => NO_TEXT.test(column.type) && texts.some((text) => text.name === column.name),
-  );
-  if (other === undefined) return undefined;
-  return {
-    text: `column ${other.name} of table ${name} is of type ${other.type}, and the fixture gives a text`,
-    code: 'schema',
-    hint: 'migrate the database to a version of certctl that the fixture fits, or change the fixture',
   };
 }
 

@@ -73,7 +73,10 @@ export async function runOnFixtures<Result>(
     await prepareFleets(crew, fleets, patience, fixtures, plan);
     failFast();
     // Whatever was waited for, times hang on the start of the work.
-    if (patience.waitedMs > 0) crew.server = await askServer(await sessions.at(0));
+    if (patience.waitedMs > 0) {
+      const session = await sessions.at(0);
+      crew.server = await session.transaction(() => askServer(session));
+    }
     const connectMs = total() - patience.waitedMs;
 
     enter('work');

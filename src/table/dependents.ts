@@ -7,6 +7,7 @@ type Table = TableName & { oid: number };
 /** A foreign key that points at a table, and what a deletion there does to the row that holds it. */
 interface Reference {
   child: Table;
+  /** Its columns, of a row `t`, as SQL. */
   columns: string[];
   parentColumns: string[];
   action: 'cascade' | 'set null' | 'set default' | 'block';
@@ -27,8 +28,12 @@ const MAX_DEPTH = 10;
 const REFERENCES = `
 select json_build_object('oid', c.oid::int8, 'schema', n.nspname, 'name', c.relname) as child,
   case k.confdeltype when 'c' then 'cascade' when 'n' then 'set null' when 'd' then 'set default' else 'block' end as action,
-  (select json_agg(a.attname order by u.n) from unnest(k.conkey) with ordinality u (attnum, n)
-    join pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.attnum) as columns,
+  -- Compared in the parent's collation, as the key itself has it.
+  (select json_agg(format('t.%I', a.attname) || coalesce(' collate ' || nullif(nullif(p.attcollation, 0), 100)::regcollation, '')
+      order by u.n)
+    from unnest(k.conkey, k.confkey) with ordinality u (attnum, parent, n)
+      join pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.attnum
+      join pg_attribute p on p.attrelid = k.confrelid and p.attnum = u.parent) as columns,
   (select json_agg(a.attname order by u.n) from unnest(k.confkey) with ordinality u (attnum, n)
     join pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.attnum) as "parentColumns"
 from pg_constraint k join pg_class c on c.oid = k.conrelid join pg_namespace n on n.oid = c.relnamespace
@@ -77,7 +82,7 @@ async function followCascades(
     const { child, columns, parentColumns, action } = reference;
     const parents = parentColumns.map((column) => `t.${quote(column)}`).join(', ');
     const from = `from ${quoteTable(child)} as t
-      where (${columns.map((column) => `t.${quote(column)}`).join(', ')}) in (select ${parents} ${doomed})`;
+      where (${columns.join(', ')}) in (select ${parents} ${doomed})`;
     if (action !== 'cascade') rest.push({ ...reference, from });
     else if ((await addRows(session, deleted, child, from)) > 0 && depth < MAX_DEPTH)
       rest.push(...(await followCascades(session, child, from, deleted, depth + 1)));

@@ -2,9 +2,16 @@ import { ScaleSeedError } from '../errors.js';
 import { quote, type TableName } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 
-interface TableColumn {
+export interface TableColumn {
   name: string;
   type: string;
+  /**
+   * The type as a cast may name it: without the length of a text or of bits, and for those without the domain too. A cast
+   * to a length cuts what is too long; the assignment to the column refuses it.
+   */
+  uncut: string;
+  /** Collation as SQL, where it is not that of the type. */
+  collation: string | null;
   notNull: boolean;
   /** Text of the default, its own or its domain's, as pg_get_expr writes it. */
   default: string | null;
@@ -64,6 +71,18 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
   (select coalesce(json_agg(json_build_object(
       'name', a.attname,
       'type', format_type(a.atttypid, a.atttypmod),
+      'uncut', case
+        -- What is below all domains and arrays.
+        when y.typtype = 'd' or y.typcategory = 'A' then coalesce((
+          with recursive below as (
+            select y.typcategory as category, y.typbasetype as domain_of, y.typelem as element, y.oid, '' as brackets
+            union all select d.typcategory, d.typbasetype, d.typelem, d.oid,
+              case when domain_of = 0 then '[]' else brackets end
+            from below join pg_type d on d.oid = case when domain_of <> 0 then domain_of when category = 'A' then element end)
+          select format_type(oid, -1) || brackets from below where domain_of = 0 and category in ('S', 'V')
+        ), format_type(a.atttypid, a.atttypmod))
+        else format_type(y.oid, case when y.typcategory in ('S', 'V') then -1 else a.atttypmod end) end,
+      'collation', case when a.attcollation <> y.typcollation then a.attcollation::regcollation end,
       'notNull', a.attnotnull,
       'default', case when a.attgenerated = '' then
         coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(y.typdefaultbin, 0)) end,
@@ -122,9 +141,14 @@ export async function inspectTables(
   );
 }
 
-/** A column's type with its length, as SQL. */
-export function typeOf({ columns }: TableInfo, column: string): string {
-  return columns.find(({ name }) => name === column)?.type ?? 'text';
+/** One of the table's columns. */
+export function columnOf({ columns }: TableInfo, column: string): TableColumn {
+  return columns.find(({ name }) => name === column)!;
+}
+
+/** A value as its column takes it, through the type's own input where it is given as text. */
+export function castTo(table: TableInfo, column: string, sql: string): string {
+  return `(${sql})::${columnOf(table, column).uncut}`;
 }
 
 /** @throws ScaleSeedError `schema` for a table that was looked for and not found. */

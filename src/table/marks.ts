@@ -9,14 +9,16 @@ export function escapeLike(text: string): string {
 
 /** A condition that holds for the rows of a mark; its values are appended to `values`. */
 export function markCondition({ column, prefix, digits }: Mark, values: unknown[]): string {
-  // Not starts_with(): at 100,000 rows that takes 16 ms where LIKE takes 8.
+  // Byte by byte, since a collation of the column's own may take other characters for these, or know no patterns. Not
+  // starts_with(): at 100,000 rows that takes 16 ms where LIKE takes 8.
+  const text = `${quote(column)}::text collate "C"`;
   values.push(`${escapeLike(prefix)}%`);
-  const startsWith = `${quote(column)} like $${values.length}`;
+  const startsWith = `${text} like $${values.length}`;
   if (digits === undefined) return startsWith;
   values.push(`^[0-9]{${digits}}$`);
   // PostgreSQL counts code points.
   const length = Array.from(prefix).length;
-  return `(${startsWith} and substr(${quote(column)}, ${length + 1}) ~ $${values.length})`;
+  return `(${startsWith} and substr(${text}, ${length + 1}) ~ $${values.length})`;
 }
 
 /** How many rows of a fixture's mark stand in the table. */

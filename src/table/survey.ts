@@ -72,7 +72,7 @@ function standingSql(fixture: Fixture, i: number, table: TableName, values: unkn
   const counting = countingKey(fixture);
   if (counting === undefined) return [present];
   const { column, key } = counting;
-  const name = quote(column);
+  const name = `${quote(column)}::text`;
   const bytes = `textsend(${name})`;
   const bare =
     key.suffix === ''
@@ -86,7 +86,7 @@ function standingSql(fixture: Fixture, i: number, table: TableName, values: unkn
     range,
     `octet_length(${name}) = octet_length(${first})`,
     `rtrim(${bare}, '0123456789') = ${prefix}`,
-    ...(key.suffix === '' ? [] : [`${name} like ${literal(`%${escapeLike(key.suffix)}`)}`]),
+    ...(key.suffix === '' ? [] : [`${name} collate "C" like ${literal(`%${escapeLike(key.suffix)}`)}`]),
   ];
   return [
     present,

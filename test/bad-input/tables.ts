@@ -47,14 +47,13 @@ const OTHER_TABLES: readonly OtherTable[] = [
     what: 'a column of another type',
     change: 'alter table t.agents alter last_heartbeat_at type int using 0',
     exit: 1,
-    printed:
-      /column "last_heartbeat_at" is of type integer but expression is of type timestamp with time zone/,
+    printed: /cannot cast type timestamp with time zone to integer/,
   },
   {
     what: 'a key of another type',
     change: 'alter table t.agents alter id type uuid using gen_random_uuid()',
     exit: 1,
-    printed: /column id of table agents is of type uuid, and the fixture gives a text/,
+    printed: /invalid input syntax for type uuid: "ag-loadtest-00001"/,
   },
   {
     what: 'a check that refuses a value',

@@ -52,4 +52,40 @@ describe('exclusive mode', () => {
     expect(again.fixtures[0]).toMatchObject({ inserted: 500, rebuiltIndexes: { length: 7 } });
     await database.query(`alter table agents owner to current_user`);
   });
+
+  it.each([
+    ['sql_drop', 'DROP INDEX'],
+    ['ddl_command_start', 'DROP INDEX'],
+    ['ddl_command_start', 'CREATE INDEX'],
+    ['ddl_command_end', 'CREATE INDEX'],
+  ])('keeps the indexes where an event trigger on %s forbids %s, and says so', async (event, tag) => {
+    await database.query(
+      `delete from agents;
+       create or replace function forbid() returns event_trigger language plpgsql as
+         $$begin raise exception 'no % here', tg_tag; end$$;
+       create event trigger forbidding on ${event} when tag in ('${tag}') execute function forbid()`,
+    );
+    const before = await database.query(
+      `select indexdef from pg_indexes where tablename = 'agents' order by 1`,
+    );
+    const notices: string[] = [];
+    const report = await load({
+      databaseUrl: database.url,
+      mode: 'exclusive',
+      fixtures: [sizedAgents(500)],
+      verify: true,
+      onEvent: (happened) => {
+        if (happened.type === 'notice') notices.push(happened.message);
+      },
+    });
+    await database.query('drop event trigger forbidding');
+    expect(report.fixtures[0]).toMatchObject({ inserted: 500, rebuiltIndexes: [] });
+    expect(report.verified?.intact).toBe(true);
+    expect(notices).toContain(
+      `agents is loaded with its indexes: no ${tag} here; PL/pgSQL function forbid() line 1 at RAISE`,
+    );
+    expect(
+      await database.query(`select indexdef from pg_indexes where tablename = 'agents' order by 1`),
+    ).toEqual(before);
+  });
 });

@@ -78,7 +78,7 @@ function slash16(second: number): string {
   return `'10.${second}.' || (g / 256) % 256 || '.' || g % 256`;
 }
 
-/** Rows that stand on one side only, of a table whose columns are all named in the fixture's oracle. */
+/** Rows that stand on one side only, of a table whose columns, of whatever types, are all named in the fixture's oracle. */
 export function differenceSql(fixture: string): string {
   const { table, sql } = ORACLE[fixture] as { table: string; sql: string };
   const columns = [...sql.matchAll(/ as (\w+)(?=,|\n {2}from \(select g)/g)]
@@ -86,7 +86,8 @@ export function differenceSql(fixture: string): string {
     .join(', ');
   return `with oracle as (${sql}),
     standing as (select ${columns} from ${table} where id in (select id from oracle)),
-    expected as (select ${columns} from oracle)
+    typed as (select row.* from oracle, jsonb_populate_record(null::${table}, to_jsonb(oracle)) as row),
+    expected as (select ${columns} from typed)
     (select 'missing' as side, id from (select * from expected except select * from standing) as m)
     union all
     (select 'unexpected' as side, id from (select * from standing except select * from expected) as u)`;
