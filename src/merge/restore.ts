@@ -1,6 +1,6 @@
 import type { Staging } from '../copy/staging.js';
-import type { TableInfo } from '../table/inspect-table.js';
-import { quote, quoteTable } from '../postgres/quote.js';
+import { rowsOf, type TableInfo } from '../table/inspect-table.js';
+import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { sameIdentity, valuesOnAnchor } from './expressions.js';
@@ -32,7 +32,7 @@ export async function restoreRows(
     assignments.push(...identity.map((column) => `${quote(column)} = t.${quote(column)}`));
   const restore = async (): Promise<number> => {
     const { rowCount } = await session.query(
-      `update ${quoteTable(table)} as t set ${assignments.join(', ')}
+      `update ${rowsOf(table)} as t set ${assignments.join(', ')}
        from ${staged.table} as s where ${sameIdentity(fixture)}`,
       values,
     );

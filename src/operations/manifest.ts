@@ -1,6 +1,6 @@
 import { stage } from '../copy/staging.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
-import { numberedValue, type Fixture, type NumberedKey } from '../fixtures/fixture.js';
+import { ANCHORED, numberedValue, type Fixture, type NumberedKey } from '../fixtures/fixture.js';
 import { SETS } from '../fixtures/registry.js';
 import { findAnchors } from '../merge/anchors.js';
 import {
@@ -57,9 +57,7 @@ async function describe(fixture: Fixture): Promise<ManifestFixture> {
   const { name, table, purpose, count, numberedKeys, mark } = fixture;
   const keys = Object.entries(numberedKeys).map(([column, key]) => [column, describeKey(key, count)]);
   // Times of the anchor's differ from load to load.
-  const constants = Object.entries(fixture.constants).filter(
-    ([, { type }]) => type !== 'timestamptz after anchor',
-  );
+  const constants = Object.entries(fixture.constants).filter(([, { type }]) => type !== ANCHORED);
   return {
     name,
     table,
@@ -83,10 +81,10 @@ async function findStanding(step: Step): Promise<ManifestStanding> {
   const { session, fixture, table, enter, transaction } = step;
   return transaction(async () => {
     const present = await countPresent(session, fixture, table);
-    if (present === 0) return { schema: table.schema, present, anchors: [], ageMs: null };
+    if (present === 0) return { schema: table.schema, present, anchors: [], anchorCount: 0, ageMs: null };
     const staged = await stage(step);
     enter('verify');
-    const { anchors, ageMs } = await findAnchors(session, fixture, table, staged);
-    return { schema: table.schema, present, anchors, ageMs };
+    const { anchors, anchorCount, ageMs } = await findAnchors(session, fixture, table, staged);
+    return { schema: table.schema, present, anchors, anchorCount, ageMs };
   });
 }

@@ -1,5 +1,4 @@
 import { stage } from '../copy/staging.js';
-import { findAnchors } from '../merge/anchors.js';
 import { findAbsent } from '../merge/blocked.js';
 import { compareRows } from '../merge/compare.js';
 import type { VerifiedFixture, VerifyReport } from '../report/result.js';
@@ -14,8 +13,8 @@ import { countPresent } from '../table/marks.js';
 
 export interface VerifyOptions extends FixtureOptions {
   /**
-   * A fixture whose oldest anchor is older than so many milliseconds has drifted; by default, one whose certificates were
-   * to expire after the anchor and have all done so.
+   * A fixture whose oldest anchor is older than so many milliseconds has drifted; by default, one whose rows were to
+   * expire after the load and have all done so.
    */
   maxAgeMs?: number | undefined;
 }
@@ -50,10 +49,10 @@ async function verifyFixture(step: Step, maxAgeMs: number | undefined): Promise<
   const work = async (): Promise<VerifiedFixture> => {
     const staged = await stage(step);
     enter('verify');
-    const { missing, ...compared } = await compareRows(session, fixture, table, staged);
+    const { missing, ages, ...compared } = await compareRows(session, fixture, table, staged);
     const absent = missing.rows > 0 ? await findAbsent(session, fixture, table, staged) : undefined;
     const blocked = absent?.by === undefined ? null : { key: absent.key, by: absent.by };
-    const { anchors, ageMs, expired, allExpired } = await findAnchors(session, fixture, table, staged);
+    const { anchors, anchorCount, ageMs, expired, allExpired } = ages;
     const parents = await missingParents(session, [fixture], table.schema);
     const tooOld = allExpired || (ageMs !== null && maxAgeMs !== undefined && ageMs > maxAgeMs);
     const { unexpected, driftedRows } = compared;
@@ -69,6 +68,7 @@ async function verifyFixture(step: Step, maxAgeMs: number | undefined): Promise<
       ...compared,
       missingParents: parents.map(parentLabel),
       anchors,
+      anchorCount,
       ageMs,
       tooOld,
       expired,

@@ -18,8 +18,14 @@ export interface ManifestStanding {
   schema: string;
   /** Rows of the fixture's mark. */
   present: number;
-  /** When they were loaded or reset, the oldest first, with the number of rows of each. */
+  /** When they were loaded or reset, with the number of rows of each: the ten oldest, the oldest first. */
   anchors: { at: string; rows: number }[];
+  /**
+   * How many such times there are.
+   *
+   * @asType integer
+   */
+  anchorCount: number;
   /** Age of the oldest anchor by the server's clock, in milliseconds. */
   ageMs: number | null;
 }
@@ -85,11 +91,11 @@ function factsOf({ rows, fingerprint, keys, standing = [] }: ManifestFixture): [
       facts.push([`${column}_${name}`, key[name] ?? '']);
     }
   }
-  for (const { schema, present, anchors } of standing) {
+  for (const { schema, present, anchors, anchorCount } of standing) {
     // Among several schemas, each has facts of its own.
     const own = standing.length > 1 ? `${schema}_` : '';
     const anchor = anchors[0]?.at ?? '';
-    facts.push([`${own}present`, present], [`${own}anchors`, anchors.length], [`${own}anchor`, anchor]);
+    facts.push([`${own}present`, present], [`${own}anchors`, anchorCount], [`${own}anchor`, anchor]);
   }
   return facts;
 }

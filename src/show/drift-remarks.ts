@@ -33,7 +33,7 @@ export function blockedRemark({ key, by }: Blocked): string {
   return `${key} cannot be added: in its way is ${by}`;
 }
 
-function ageRemarks({ tooOld, expired, rows, anchors }: VerifiedFixture): string[] {
+function ageRemarks({ tooOld, expired, rows, anchors, anchorCount }: VerifiedFixture): string[] {
   const renew = '`scale-seed reset` renews them';
   const remarks: string[] = [];
   if (tooOld)
@@ -42,8 +42,11 @@ function ageRemarks({ tooOld, expired, rows, anchors }: VerifiedFixture): string
     );
   else if (expired !== null && expired > rows * NOTEWORTHY)
     remarks.push(`${formatCount(expired)} rows have expired since the load: ${renew}`);
-  if (anchors.length > 1)
-    remarks.push(`rows of ${anchors.length} loads: ${anchors.map(({ at }) => at).join(', ')}`);
+  if (anchorCount > 1) {
+    const named = anchors.map(({ at }) => at).join(', ');
+    const more = anchorCount > anchors.length ? ' and later' : '';
+    remarks.push(`rows of ${formatCount(anchorCount)} loads: ${named}${more}`);
+  }
   return remarks;
 }
 

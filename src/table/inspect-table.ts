@@ -1,10 +1,12 @@
 import { ScaleSeedError } from '../errors.js';
-import { quote, type TableName } from '../postgres/quote.js';
+import { quote, quoteTable, type TableName } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 
 interface TableColumn {
   name: string;
   type: string;
+  /** PostgreSQL's category of the type: `S` for strings. */
+  category: string;
   notNull: boolean;
   /** Text of the default, its own or its domain's, as pg_get_expr writes it. */
   default: string | null;
@@ -36,7 +38,7 @@ export interface TableInfo extends TableName {
   rowSecurity: boolean;
   /** Row security may keep rows from the role's sight. */
   rowsHidden: boolean;
-  /** Columns of the unique indexes that hold for every row: none that is partial, or over an expression. */
+  /** Columns of the unique indexes that hold for every row at once: none that is partial, deferrable or over an expression. */
   uniqueKeys: string[][];
   /** Unique constraints that are checked by triggers, at the end of a statement or transaction. */
   deferrableKeys: string[];
@@ -64,6 +66,7 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
   (select coalesce(json_agg(json_build_object(
       'name', a.attname,
       'type', format_type(a.atttypid, a.atttypmod),
+      'category', y.typcategory,
       'notNull', a.attnotnull,
       'default', case when a.attgenerated = '' then
         coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(y.typdefaultbin, 0)) end,
@@ -95,7 +98,7 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
       from unnest(i.indkey::int2[]) with ordinality u (attnum, n)
         join pg_attribute a on a.attrelid = c.oid and a.attnum = u.attnum where u.n <= i.indnkeyatts)
       order by i.indisprimary desc, i.indexrelid), '[]')
-    from pg_index i where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null
+    from pg_index i where i.indrelid = c.oid and i.indisunique and i.indimmediate and i.indisvalid and i.indpred is null
       and i.indexprs is null) as "uniqueKeys",
   (select coalesce(json_agg(k.conname order by k.conname), '[]')
     from pg_constraint k where k.conrelid = c.oid and k.contype in ('p', 'u', 'x') and k.condeferrable)
@@ -120,6 +123,14 @@ export async function inspectTables(
   return new Map(
     meant.map((found) => [found.name, { ...found, oid: Number(found.oid), distributed: false }]),
   );
+}
+
+/**
+ * A table as SQL where its rows are read or changed: its own, not those of tables that inherit from it, in which no row is
+ * inserted, and for which its unique keys do not hold. Citus has no such tables.
+ */
+export function rowsOf(table: Pick<TableInfo, 'schema' | 'name' | 'plain' | 'distributed'>): string {
+  return `${table.plain && !table.distributed ? 'only ' : ''}${quoteTable(table)}`;
 }
 
 /** A column's type with its length, as SQL. */
