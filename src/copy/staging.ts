@@ -1,8 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import pg from 'pg';
 import { quote, quoteList } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
-import { encodeVarying, type Chunk } from '../encode/encode-rows.js';
-import { Fingerprint } from '../encode/fingerprint.js';
+import { encodeVarying, rowAtLine, type Chunk } from '../encode/encode-rows.js';
+import { Fingerprint, unrepeatable } from '../encode/fingerprint.js';
+import { ScaleSeedError } from '../errors.js';
 import { stagingType } from '../fixtures/column-types.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { orAborted } from '../run/or-aborted.js';
@@ -32,22 +34,25 @@ export class Staging {
   bytes = 0;
   /** Time spent copying. */
   copyMs = 0;
+  /** Number of the first row of the last copy. */
+  copiedFrom = 0;
   /** Every row has been copied. */
   ended = false;
 
   readonly #session: Session;
   readonly #fixture: Fixture;
-  readonly #expected: number;
+  readonly #range: Range;
   readonly #onCopied: (rows: number) => void;
   readonly #fingerprint: Fingerprint;
   readonly #source: AsyncGenerator<Chunk, void>;
   readonly #ahead: Chunk[] = [];
+  #firstBytes: Buffer | undefined;
   #closed = false;
 
   private constructor(session: Session, fixture: Fixture, onCopied: (rows: number) => void, range: Range) {
     this.#session = session;
     this.#fixture = fixture;
-    this.#expected = range.last - range.first + 1;
+    this.#range = range;
     this.#onCopied = onCopied;
     this.#fingerprint = new Fingerprint(fixture);
     this.#source = encodeVarying(fixture, range);
@@ -70,10 +75,11 @@ export class Staging {
   async copy(wanted = Infinity): Promise<number> {
     const copying = stopwatch();
     const names = Object.keys(this.#fixture.columns);
-    const { rows } = await this.#session.copyFrom(
-      `copy ${this.table} (${quoteList(names)}) from stdin (format csv)`,
-      this.#take(wanted),
-    );
+    this.copiedFrom = this.#range.first + this.rows;
+    const sql = `copy ${this.table} (${quoteList(names)}) from stdin (format csv)`;
+    const { rows } = await this.#session.copyFrom(sql, this.#take(wanted)).catch(async (error: unknown) => {
+      throw await this.#placed(error);
+    });
     this.copyMs += copying();
     return rows;
   }
@@ -104,21 +110,48 @@ export class Staging {
     return this.#fingerprint.digest();
   }
 
+  /**
+   * Makes the first few rows once more. A published fixture is taken at its word.
+   *
+   * @throws ScaleSeedError `fixture` where they differ from those that were sent.
+   */
+  async refuseUnrepeatable(): Promise<void> {
+    if (this.#fixture.frozenFingerprint !== undefined || this.#firstBytes === undefined) return;
+    const again = encodeVarying(this.#fixture, this.#range);
+    const { value } = await orAborted(again.next(), this.#session.signal);
+    await again.return();
+    if (value?.bytes.equals(this.#firstBytes) !== true) throw unrepeatable(this.#fixture);
+  }
+
   /** Lets the fixture's generator end early. */
   close(): void {
     this.#closed = true;
     this.#source.return().catch(() => undefined);
   }
 
+  /** An error with the row and the column that the server tells by the line of the copy, in whatever language it does. */
+  async #placed(error: unknown): Promise<unknown> {
+    if (!(error instanceof ScaleSeedError && error.cause instanceof pg.DatabaseError)) return error;
+    const place = new RegExp(`^COPY ${NAME}, [^\\d,]*(\\d+)(?:, \\S+ ([^:]+?) ?:)?`).exec(
+      error.cause.where ?? '',
+    );
+    if (place === null) return error;
+    const finding = rowAtLine(this.#fixture, this.copiedFrom, Number(place[1]));
+    const row = await orAborted(finding, this.#session.signal);
+    return ofRow(error, this.#fixture, row, place[2]);
+  }
+
   async *#take(wanted: number): AsyncGenerator<Buffer, void> {
     let taken = 0;
+    const expected = this.#range.last - this.#range.first + 1;
     // Once all expected rows have come, only the generator can tell that no more do.
-    while (taken < wanted || this.rows === this.#expected) {
+    while (taken < wanted || this.rows === expected) {
       const chunk = this.#ahead.shift() ?? (await this.#encodeNext());
       if (chunk === undefined) {
         this.ended = true;
         return;
       }
+      this.#firstBytes ??= chunk.bytes;
       taken += chunk.rows;
       this.rows += chunk.rows;
       this.bytes += chunk.bytes.length;
@@ -134,6 +167,18 @@ export class Staging {
     const next = await orAborted(this.#source.next(), this.#session.signal);
     return next.done === true ? undefined : next.value;
   }
+}
+
+/** What the server said of a value, with the row and the column that hold it. */
+export function ofRow(
+  error: ScaleSeedError,
+  { name: fixture }: Fixture,
+  row: number | undefined,
+  column: string | undefined,
+): ScaleSeedError {
+  const place = [row && `row ${row}`, column && `column ${column}`].filter(Boolean).join(', ');
+  const said = error.cause instanceof Error ? error.cause.message : error.message;
+  return error.with({ fixture, message: `fixture ${fixture}: ${place}: ${said}` });
 }
 
 /** Opens a staging table, copies a step's whole fixture into it, and makes it ready to be joined. */

@@ -5,6 +5,7 @@ import type { Session } from '../postgres/session.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { sameIdentity, valuesOnAnchor } from './expressions.js';
 import { freeKeys } from './free-keys.js';
+import { nameMisfit } from './misfit.js';
 import { isRefusal, isKeyTaken } from './refusals.js';
 import { restColumns } from './rest-columns.js';
 
@@ -21,8 +22,9 @@ export async function restoreRows(
 ): Promise<number> {
   const values: unknown[] = [];
   const identity = identityOf(fixture);
+  const columns = valuesOnAnchor(fixture, anchor, values);
   const assignments = [
-    ...valuesOnAnchor(fixture, anchor, values)
+    ...columns
       .filter(({ column }) => !identity.includes(column))
       .map(({ column, sql }) => `${quote(column)} = ${sql}`),
     ...restColumns(fixture, table).fixed.map(({ column }) => `${quote(column)} = default`),
@@ -42,7 +44,11 @@ export async function restoreRows(
   try {
     return await restore();
   } catch (error) {
-    if (!isKeyTaken(error)) throw error;
+    if (!isKeyTaken(error))
+      throw await nameMisfit(
+        { session, fixture, table, staging: staged, columns, values, savepoint: 'restore' },
+        error,
+      );
     await session.query('rollback to savepoint restore');
     const freed = await freeKeys(session, fixture, table, staged).catch((refusal: unknown) => {
       throw isRefusal(refusal) ? error : refusal;

@@ -1,11 +1,13 @@
 import { stage } from '../copy/staging.js';
 import { findAbsent } from '../merge/blocked.js';
 import { compareRows } from '../merge/compare.js';
+import { computeFingerprint, unrepeatable } from '../encode/fingerprint.js';
 import type { VerifiedFixture, VerifyReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
 import { withDatabase, type RunContext } from '../run/context.js';
 import type { FixtureOptions } from '../run/options.js';
 import { missingParents, parentLabel } from '../run/parents.js';
+import { orAborted } from '../run/or-aborted.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
@@ -56,13 +58,18 @@ async function verifyFixture(step: Step, maxAgeMs: number | undefined): Promise<
     const parents = await missingParents(session, [fixture], table.schema);
     const tooOld = allExpired || (ageMs !== null && maxAgeMs !== undefined && ageMs > maxAgeMs);
     const { unexpected, driftedRows } = compared;
+    const fingerprint = staged.fingerprint();
+    // Only where it matters: it takes a second generation.
+    const doubtful = missing.rows + driftedRows > 0 && fixture.frozenFingerprint === undefined;
+    if (doubtful && (await orAborted(computeFingerprint(fixture), session.signal)) !== fingerprint)
+      throw unrepeatable(fixture);
     return {
       name: fixture.name,
       schema: table.schema,
       table: table.name,
       rows: staged.rows,
       present: await countPresent(session, fixture, table),
-      fingerprint: staged.fingerprint(),
+      fingerprint,
       intact: missing.rows + unexpected.rows + driftedRows + parents.length === 0 && !tooOld,
       missing: { ...missing, blocked },
       ...compared,

@@ -109,6 +109,7 @@ describe('a fleet that a scenario changed', () => {
     expect(agents?.missing).toEqual({
       rows: 10,
       examples: ['ag-loadtest-00010', 'ag-loadtest-00011', 'ag-loadtest-00012'],
+      blocked: null,
     });
     expect(agents?.unexpected).toEqual({ rows: 1, examples: ['ag-loadtest-99999'] });
     expect(agents?.drift.map(({ column, rows }) => [column, rows])).toEqual([['last_heartbeat_at', 1]]);
