@@ -132,7 +132,7 @@ export class Staging {
   /** An error with the row and the column that the server tells by the line of the copy, in whatever language it does. */
   async #placed(error: unknown): Promise<unknown> {
     if (!(error instanceof ScaleSeedError && error.cause instanceof pg.DatabaseError)) return error;
-    const place = new RegExp(`^COPY ${NAME}, [^\\d,]*(\\d+)(?:, \\S+ ([^:]+?) ?:)?`).exec(
+    const place = new RegExp(`^COPY ${NAME}, [^\\d,]*(\\d+)(?:, \\S+ ([^:]+?) ?:)?`, 'm').exec(
       error.cause.where ?? '',
     );
     if (place === null) return error;

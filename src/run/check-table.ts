@@ -47,7 +47,7 @@ interface Problem {
 
 function missing(wanted: readonly string[], { name, columns }: TableInfo): Problem | undefined {
   const names = columns.map((column) => column.name);
-  const absent = wanted.filter((column) => !names.includes(column));
+  const absent = [...new Set(wanted)].filter((column) => !names.includes(column));
   if (absent.length === 0) return undefined;
   const meant = absent.length === 1 ? nearest(absent[0]!, names) : undefined;
   return {
@@ -110,11 +110,18 @@ function unmarkable({ mark }: Fixture, { name, columns }: TableInfo): Problem | 
   };
 }
 
-/** The merge leaves out whatever clashes: what no unique index forbids would be loaded twice. */
-function notUnique({ conflictKeys }: Fixture, { name, uniqueKeys }: TableInfo): Problem | undefined {
+/**
+ * The merge leaves out whatever clashes: what no unique index forbids would be loaded twice. A partitioned or distributed
+ * table cannot have one over every column, so that only the key that identifies a row is asked for there.
+ */
+function notUnique(
+  { conflictKeys }: Fixture,
+  { name, uniqueKeys, plain, distributed }: TableInfo,
+): Problem | undefined {
   const sorted = (key: readonly string[]): string => JSON.stringify([...key].sort());
   const unique = uniqueKeys.map(sorted);
-  const stray = conflictKeys.find((key) => !unique.includes(sorted(key)));
+  const asked = plain && !distributed ? conflictKeys : conflictKeys.slice(0, 1);
+  const stray = asked.find((key) => !unique.includes(sorted(key)));
   if (stray === undefined) return undefined;
   const listed = uniqueKeys.map((key) => `(${key.join(', ')})`).join(', ');
   return {

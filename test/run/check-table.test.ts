@@ -95,7 +95,7 @@ describe('a conflict key', () => {
   it.each([
     ['in another order', 'id text, name text, unique (name, id)', [['id', 'name']]],
     ['with columns that the index only includes', 'id text, name text, unique (id) include (name)', [['id']]],
-    ['of a partitioned table', 'id text primary key, name text) partition by hash (id', [['id']]],
+    ['of a partitioned table', 'id text primary key, name text) partition by hash (id', [['id'], ['name']]],
   ])('%s is taken', async (_, table, conflictKeys) => {
     await database.query(`create table own (${table})`);
     if (table.includes('partition'))
