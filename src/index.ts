@@ -9,12 +9,13 @@ export {
 } from './embedded/index.js';
 export { fingerprintOf } from './encode/fingerprint.js';
 export { ScaleSeedError, type ErrorCode, type Phase } from './errors.js';
-export { defineFixture, type FixtureDefinition } from './fixtures/define-fixture.js';
+export { defineFixture } from './fixtures/define-fixture.js';
 export type {
   ColumnType,
   Constant,
   Derived,
   Fixture,
+  FixtureDefinition,
   Mark,
   NumberedKey,
   ParentRow,

@@ -1,9 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import pg from 'pg';
 import { quote, quoteList } from '../postgres/quote.js';
-import { encodeVarying, type Chunk, type EncodeOptions } from '../encode/encode-rows.js';
-import { Fingerprint } from '../encode/fingerprint.js';
+import { encodeVarying, rowAtLine, type Chunk, type EncodeOptions } from '../encode/encode-rows.js';
+import { Fingerprint, unrepeatable } from '../encode/fingerprint.js';
+import { ScaleSeedError } from '../errors.js';
 import { stagingType } from '../fixtures/column-types.js';
-import { identityOf } from '../fixtures/fixture.js';
+import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
@@ -32,19 +34,22 @@ export class Staging {
   bytes = 0;
   /** Time spent copying. */
   copyMs = 0;
+  /** Number of the first row of the last copy. */
+  copiedFrom = 0;
   /** Every row has been copied. */
   ended = false;
 
   readonly #step: Step;
-  readonly #expected: number;
+  readonly #range: Range;
   readonly #fingerprint: Fingerprint;
   readonly #source: AsyncGenerator<Chunk, void>;
   readonly #ahead: Chunk[] = [];
+  #firstBytes: Buffer | undefined;
   #closed = false;
 
   private constructor(step: Step, range: Range) {
     this.#step = step;
-    this.#expected = range.last - range.first + 1;
+    this.#range = range;
     this.#fingerprint = new Fingerprint(step.fixture);
     this.#source = encodeVarying(step.fixture, range);
   }
@@ -66,11 +71,12 @@ export class Staging {
   /** Copies whole chunks until at least `wanted` rows have come, or the last; returns how many have. */
   async copy(wanted = Infinity): Promise<number> {
     const copying = stopwatch();
-    const names = Object.keys(this.#step.fixture.columns);
-    const { rows } = await this.#step.session.copyFrom(
-      `copy ${this.table} (${quoteList(names)}) from stdin (format csv)`,
-      this.#take(wanted),
-    );
+    const { session, fixture } = this.#step;
+    this.copiedFrom = this.#range.first + this.rows;
+    const sql = `copy ${this.table} (${quoteList(Object.keys(fixture.columns))}) from stdin (format csv)`;
+    const { rows } = await session.copyFrom(sql, this.#take(wanted)).catch(async (error: unknown) => {
+      throw await this.#placed(error);
+    });
     this.copyMs += copying();
     return rows;
   }
@@ -102,21 +108,48 @@ export class Staging {
     return this.#fingerprint.digest();
   }
 
+  /**
+   * Makes the first few rows once more. A published fixture is taken at its word.
+   *
+   * @throws ScaleSeedError `fixture` where they differ from those that were sent.
+   */
+  async refuseUnrepeatable(): Promise<void> {
+    if (this.#step.fixture.frozenFingerprint !== undefined || this.#firstBytes === undefined) return;
+    const again = encodeVarying(this.#step.fixture, this.#range);
+    const { value } = await orAborted(again.next(), this.#step.session.signal);
+    await again.return();
+    if (value?.bytes.equals(this.#firstBytes) !== true) throw unrepeatable(this.#step.fixture);
+  }
+
   /** Lets the fixture's generator end early. */
   close(): void {
     this.#closed = true;
     this.#source.return().catch(() => undefined);
   }
 
+  /** An error with the row and the column that the server tells by the line of the copy, in whatever language it does. */
+  async #placed(error: unknown): Promise<unknown> {
+    if (!(error instanceof ScaleSeedError && error.cause instanceof pg.DatabaseError)) return error;
+    const place = new RegExp(`^COPY ${NAME}, [^\\d,]*(\\d+)(?:, \\S+ ([^:]+?) ?:)?`, 'm').exec(
+      error.cause.where ?? '',
+    );
+    if (place === null) return error;
+    const finding = rowAtLine(this.#step.fixture, this.copiedFrom, Number(place[1]));
+    const row = await orAborted(finding, this.#step.session.signal);
+    return ofRow(error, this.#step.fixture, row, place[2]);
+  }
+
   async *#take(wanted: number): AsyncGenerator<Buffer, void> {
     let taken = 0;
+    const expected = this.#range.last - this.#range.first + 1;
     // Once all expected rows have come, only the generator can tell that no more do.
-    while (taken < wanted || this.rows === this.#expected) {
+    while (taken < wanted || this.rows === expected) {
       const chunk = this.#ahead.shift() ?? (await this.#encodeNext());
       if (chunk === undefined) {
         this.ended = true;
         return;
       }
+      this.#firstBytes ??= chunk.bytes;
       taken += chunk.rows;
       this.rows += chunk.rows;
       this.bytes += chunk.bytes.length;
@@ -136,6 +169,18 @@ export class Staging {
 
 function typeWithCollation({ uncut, collation }: TableColumn): string {
   return collation === null ? uncut : `${uncut} collate ${collation}`;
+}
+
+/** What the server said of a value, with the row and the column that hold it. */
+export function ofRow(
+  error: ScaleSeedError,
+  { name: fixture }: Fixture,
+  row: number | undefined,
+  column: string | undefined,
+): ScaleSeedError {
+  const place = [row && `row ${row}`, column && `column ${column}`].filter(Boolean).join(', ');
+  const said = error.cause instanceof Error ? error.cause.message : error.message;
+  return error.with({ fixture, message: `fixture ${fixture}: ${place}: ${said}` });
 }
 
 /** Opens a staging table, copies a step's whole fixture into it, and makes it ready to be joined. */

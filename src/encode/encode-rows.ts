@@ -26,12 +26,15 @@ const MAX_CHUNK_ROWS = 1000;
 
 /** The columns that vary, as CSV for a staging table. */
 export function encodeVarying(fixture: Fixture, options: EncodeOptions = {}): AsyncGenerator<Chunk, void> {
-  const columns = Object.entries(fixture.columns).map(([name, type], index) => ({
+  return encode(fixture, varyingColumns(fixture), options);
+}
+
+function varyingColumns(fixture: Fixture): EncodedColumn[] {
+  return Object.entries(fixture.columns).map(([name, type], index) => ({
     name,
     encode: encoderFor(type),
-    value: (row: Row) => row[index],
+    value: (row) => row[index],
   }));
-  return encode(fixture, columns, options);
 }
 
 /** Every column, in canonical order, as CSV for the table itself; times hang on `anchorUs`, microseconds since 1970. */
@@ -42,6 +45,20 @@ export function encodeWhole(fixture: Fixture, anchorUs: bigint): AsyncGenerator<
 /** The same rows as text, column by column, in batches. */
 export async function* wholeRecords(fixture: Fixture, anchorUs: bigint): AsyncGenerator<CsvRecord[], void> {
   for await (const { records } of readRecords(fixture, allColumns(fixture, anchorUs), {})) yield records;
+}
+
+/** The row of a fixture in whose CSV a line is, counted from 1 at row `first`: a text may hold several lines. */
+export async function rowAtLine(fixture: Fixture, first: number, line: number): Promise<number> {
+  let row = first;
+  let lines = 0;
+  for await (const { records } of readRecords(fixture, varyingColumns(fixture), { first })) {
+    for (const record of records) {
+      lines += toCsv([record]).split('\n').length - 1;
+      if (lines >= line) return row;
+      row += 1;
+    }
+  }
+  return row;
 }
 
 function allColumns(fixture: Fixture, anchorUs: bigint): EncodedColumn[] {

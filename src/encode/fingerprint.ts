@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
+import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import { encodeVarying } from './encode-rows.js';
 
@@ -40,4 +41,18 @@ export async function computeFingerprint(fixture: Fixture): Promise<string> {
   const fingerprint = new Fingerprint(fixture);
   for await (const { bytes } of encodeVarying(fixture)) fingerprint.add(bytes);
   return fingerprint.digest();
+}
+
+/** The error of a fixture whose rows differ from one generation to the next: they can be neither verified nor put back. */
+export function unrepeatable({ name: fixture, table }: Fixture): ScaleSeedError {
+  return new ScaleSeedError(
+    `fixture ${fixture}: its rows differ from one generation to the next, so that none can be known again`,
+    {
+      code: 'fixture',
+      phase: 'copy',
+      fixture,
+      table,
+      hint: "make every value out of the row's number: no Math.random, no clock, nothing that was counted before",
+    },
+  );
 }

@@ -1,6 +1,6 @@
 import { literal, quoteList } from '../postgres/quote.js';
 import { encoderFor, stagingType } from '../fixtures/column-types.js';
-import { columnsOf, identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
+import { ANCHORED, columnsOf, identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 import { withoutLength } from '../merge/expressions.js';
 
 /**
@@ -21,7 +21,7 @@ on conflict (${quoteList(identityOf(fixture))}) do nothing`;
 /** Times hang on now(), as they do in the published way. */
 function valueSql(column: FixtureColumn, formulas: Readonly<Record<string, string>>): string {
   const sql = plainSql(column, formulas);
-  return column.type === 'timestamptz after anchor' ? `now() + ${sql}` : sql;
+  return column.type === ANCHORED ? `now() + ${sql}` : sql;
 }
 
 function plainSql(column: FixtureColumn, formulas: Readonly<Record<string, string>>): string {

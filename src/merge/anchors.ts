@@ -1,19 +1,57 @@
 import type { Staging } from '../copy/staging.js';
-import type { TableInfo } from '../table/inspect-table.js';
-import { quote, quoteTable } from '../postgres/quote.js';
+import { rowsOf, type TableInfo } from '../table/inspect-table.js';
+import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
-import { columnsOf, type Fixture } from '../fixtures/fixture.js';
+import { anchoredColumns, type Fixture } from '../fixtures/fixture.js';
 import type { VerifiedFixture } from '../report/result.js';
 import { columnValue, sameIdentity } from './expressions.js';
 
+/** On which anchors the standing rows are. */
+export interface Anchors extends Pick<VerifiedFixture, 'anchors' | 'anchorCount' | 'ageMs' | 'expired'> {
+  /** The anchor that most rows tell; null where none tells any. */
+  usual: string | null;
+  /** All rows that were to expire after the load have done so. */
+  allExpired: boolean;
+}
+
+const NONE: Anchors = {
+  anchors: [],
+  anchorCount: 0,
+  ageMs: null,
+  expired: null,
+  usual: null,
+  allExpired: false,
+};
+
+/** How many anchors are named, the oldest first. */
+const SHOWN = 10;
+
+const ISO = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
+
 /**
- * SQL for the anchor of a standing row `t`: what its anchor column says, less that column's offset. A fixture that
- * names no anchor column takes the first that hangs on the anchor; without any there is no anchor.
+ * SQL for the anchor on which a standing row `t` is held: its own, as its anchor column tells it, where another of its
+ * times bears that out; else `usual`, the one that most rows tell. A time that were held against an anchor made of it alone
+ * would always be right.
  */
-export function rowAnchor(fixture: Fixture, values: unknown[]): string | undefined {
-  const anchored = columnsOf(fixture).filter(({ type }) => type === 'timestamptz after anchor');
-  const chosen = anchored.find(({ name }) => name === fixture.anchorColumn) ?? anchored[0];
-  return chosen && `(t.${quote(chosen.name)} - ${columnValue(chosen, values).sql})`;
+export function rowAnchor(fixture: Fixture, usual: string | null, values: unknown[]): string {
+  const anchored = anchoredColumns(fixture);
+  if (anchored.length === 0) return '';
+  values.push(usual);
+  const anchor = `$${values.length}::timestamptz`;
+  if (fixture.anchorColumn === undefined) return anchor;
+  const others = anchored.filter(({ name }) => name !== fixture.anchorColumn);
+  const times = others.map((column) => columnValue(column, values).sql);
+  return `case when num_nonnulls(${times.join(', ')}) > 0 then ${toldAnchor(fixture, values)} else ${anchor} end`;
+}
+
+/** SQL for the anchor that a row tells: by its anchor column, else by a constant time, which is most seldom changed. */
+function toldAnchor(fixture: Fixture, values: unknown[]): string {
+  const anchored = anchoredColumns(fixture);
+  const teller =
+    anchored.find(({ name }) => name === fixture.anchorColumn) ??
+    anchored.find(({ kind }) => kind === 'constant') ??
+    anchored[0]!;
+  return `(t.${quote(teller.name)} - ${columnValue(teller, values).sql})`;
 }
 
 /** When the standing rows were loaded or reset, and how stale they are by the server's clock. */
@@ -22,35 +60,42 @@ export async function findAnchors(
   fixture: Fixture,
   table: TableInfo,
   staged: Staging,
-): Promise<Pick<VerifiedFixture, 'anchors' | 'ageMs' | 'expired'> & { allExpired: boolean }> {
+): Promise<Anchors> {
+  const anchored = anchoredColumns(fixture);
+  if (anchored.length === 0) return NONE;
   const values: unknown[] = [];
-  const anchor = rowAnchor(fixture, values);
-  if (anchor === undefined) return { anchors: [], ageMs: null, expired: null, allExpired: false };
-  const expires = Object.hasOwn(fixture.columns, 'expires_at');
-  const { rows } = await session.query<{
-    at: string;
-    rows: string;
-    age_ms: string;
-    expired: string;
-    expiring: string;
-  }>(
-    `select to_char(anchor at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at, count(*) as rows,
-       extract(epoch from now() - anchor) * 1000 as age_ms,
-       count(*) filter (where expires_at > anchor) as expiring,
-       count(*) filter (where expires_at > anchor and expires_at <= now()) as expired
+  const expiry = anchored.find(({ name }) => name === fixture.expiryColumn);
+  const expiring = expiry && `${columnValue(expiry, values).sql} > interval '0'`;
+  // Without an anchor column there is but one, that of most rows.
+  const several = fixture.anchorColumn !== undefined;
+  const { rows } = await session.query<
+    Record<'at' | 'rows' | 'age_ms' | 'count' | 'usual' | 'expiring' | 'expired', string>
+  >(
+    `select to_char(anchor at time zone 'utc', ${ISO}) as at, rows, extract(epoch from now() - anchor) * 1000 as age_ms,
+       count(*) over () as count, first_value(anchor) over (order by rows desc, anchor)::text as usual,
+       sum(expiring) over () as expiring, sum(expired) over () as expired
      from (
-       select ${anchor} as anchor, ${expires ? 't.expires_at' : 'null::timestamptz as expires_at'}
-       from ${staged.table} as s join ${quoteTable(table)} as t on ${sameIdentity(fixture)}
-     ) as standing
-     where anchor is not null group by anchor order by anchor`,
+       select anchor, count(*) as rows, count(*) filter (where expiring) as expiring,
+         count(*) filter (where expiring and expires_at <= now()) as expired
+       from (
+         select ${toldAnchor(fixture, values)} as anchor, ${expiring ?? 'false'} as expiring,
+           ${expiry === undefined ? 'null::timestamptz' : `t.${quote(expiry.name)}`} as expires_at
+         from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture)}
+       ) as standing
+       where anchor is not null group by anchor
+     ) as loads
+     order by ${several ? 'anchor' : 'loads.rows desc, anchor'} limit ${several ? SHOWN : 1}`,
     values,
   );
-  const sum = (count: 'expired' | 'expiring'): number =>
-    rows.reduce((all, row) => all + Number(row[count]), 0);
+  const [first] = rows;
+  if (first === undefined) return { ...NONE, expired: expiry === undefined ? null : 0 };
+  const expired = Number(first.expired);
   return {
-    anchors: rows.slice(0, 10).map(({ at, rows: count }) => ({ at, rows: Number(count) })),
-    ageMs: rows[0] === undefined ? null : Math.round(Number(rows[0].age_ms)),
-    expired: expires ? sum('expired') : null,
-    allExpired: sum('expired') > 0 && sum('expired') === sum('expiring'),
+    anchors: rows.map(({ at, rows: count }) => ({ at, rows: Number(count) })),
+    anchorCount: several ? Number(first.count) : 1,
+    ageMs: Math.round(Number(first.age_ms)),
+    expired: expiry === undefined ? null : expired,
+    usual: first.usual,
+    allExpired: expired > 0 && expired === Number(first.expiring),
   };
 }

@@ -1,9 +1,9 @@
 import type { Staging } from '../copy/staging.js';
-import { columnsOf, identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
-import { quote, quoteTable } from '../postgres/quote.js';
+import { ANCHORED, columnsOf, identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
+import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { Blocked, Counts } from '../report/result.js';
-import { castTo, type TableInfo } from '../table/inspect-table.js';
+import { castTo, rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { columnValue, sameIdentity } from './expressions.js';
 
 /** What is looked at to find out what stands in a row's way. */
@@ -39,7 +39,7 @@ export class Tally {
     const key = identityOf(fixture).map((column) => `s.${quote(column)}`);
     const { rows: counts } = await session.query<{ standing: string }>(
       `select count(distinct (${key.join(', ')})) as standing
-       from ${staging.table} as s join ${quoteTable(table)} as t on ${sameIdentity(fixture)}`,
+       from ${staging.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture)}`,
     );
     const standing = Number(counts[0]?.standing);
     this.#standing += standing;
@@ -83,7 +83,7 @@ export async function findAbsent(
 ): Promise<{ key: string; by: string | undefined } | undefined> {
   const identity = identityOf(fixture);
   const values: unknown[] = [];
-  const comparable = columnsOf(fixture).filter(({ type }) => type !== 'timestamptz after anchor');
+  const comparable = columnsOf(fixture).filter(({ type }) => type !== ANCHORED);
   const find = (name: string): FixtureColumn | undefined => comparable.find((column) => column.name === name);
   const keys = table.uniqueKeys.filter((key) => key.every((column) => find(column) !== undefined));
   const holders = keys.map((key) => {
@@ -92,12 +92,12 @@ export async function findAbsent(
       return `h.${quote(name)} = ${own}`;
     });
     return `(select concat_ws('/', ${identity.map((column) => `h.${quote(column)}::text`).join(', ')})
-      from ${quoteTable(table)} as h where ${same.join(' and ')} limit 1)`;
+      from ${rowsOf(table)} as h where ${same.join(' and ')} limit 1)`;
   });
   const { rows } = await session.query<{ key: string; holders: (string | null)[] }>(
     `select concat_ws('/', ${identity.map((column) => `s.${quote(column)}::text`).join(', ')}) as key,
        array[${holders.join(', ')}]::text[] as holders
-     from ${staging.table} as s left join ${quoteTable(table)} as t on ${sameIdentity(fixture)}
+     from ${staging.table} as s left join ${rowsOf(table)} as t on ${sameIdentity(fixture)}
      where t.${quote(identity[0]!)} is null order by 1 limit 1`,
     values,
   );

@@ -1,16 +1,17 @@
 import type { Staging } from '../copy/staging.js';
-import { castTo, columnOf, type TableInfo } from '../table/inspect-table.js';
+import { castTo, columnOf, rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { markCondition } from '../table/marks.js';
-import { quote, quoteTable } from '../postgres/quote.js';
+import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import type { ColumnDrift, VerifiedFixture } from '../report/result.js';
-import { rowAnchor } from './anchors.js';
+import { findAnchors, rowAnchor, type Anchors } from './anchors.js';
 import { columnValues, sameIdentity, valueOn } from './expressions.js';
 import { restColumns } from './rest-columns.js';
 
 interface Comparison extends Pick<VerifiedFixture, 'unexpected' | 'driftedRows' | 'drift' | 'notCompared'> {
   missing: Omit<VerifiedFixture['missing'], 'blocked'>;
+  ages: Anchors;
 }
 
 /** How many rows are shown for every kind of difference. */
@@ -28,8 +29,9 @@ export async function compareRows(
 ): Promise<Comparison> {
   // However few rows seem to differ, a loop over the staging table for each row of the table takes minutes.
   await session.query('set local enable_nestloop = off');
+  const ages = await findAnchors(session, fixture, table, staged);
   const values: unknown[] = [];
-  const checks = checksOf(fixture, table, values);
+  const checks = checksOf(fixture, table, ages.usual, values);
   const compared = comparedSql(fixture, table, staged, checks);
   const differs = checks.map((_, i) => `f${i} is distinct from e${i}`);
   const drifted = ['false', ...differs].join(' or ');
@@ -68,6 +70,7 @@ export async function compareRows(
     driftedRows: count('drifted'),
     drift,
     notCompared: restColumns(fixture, table).computed,
+    ages,
   };
 }
 
@@ -77,11 +80,11 @@ interface Check {
   found: string;
 }
 
-/** Every column but those of the key, with its value as it should be and as it is. */
-function checksOf(fixture: Fixture, table: TableInfo, values: unknown[]): Check[] {
+/** Every column but those of the key, with its value as it should be on the row's anchor and as it is. */
+function checksOf(fixture: Fixture, table: TableInfo, usual: string | null, values: unknown[]): Check[] {
   const identity = identityOf(fixture);
   const columns = columnValues(fixture, values);
-  const anchor = rowAnchor(fixture, values) ?? '';
+  const anchor = rowAnchor(fixture, usual, values);
   const own = columns.map((value) => ({ column: value.column, sql: valueOn(anchor, value) }));
   return [...own, ...restColumns(fixture, table).fixed]
     .filter(({ column }) => !identity.includes(column))
@@ -119,7 +122,7 @@ function comparedSql(fixture: Fixture, table: TableInfo, staged: Staging, checks
   ];
   return `with compared as (
     select ${columns.join(', ')}
-    from ${staged.table} as s left join ${quoteTable(table)} as t on ${sameIdentity(fixture)})`;
+    from ${staged.table} as s left join ${rowsOf(table)} as t on ${sameIdentity(fixture)})`;
 }
 
 /** Rows of the fixture's mark that are not in it; for a fleet that may grow they are nothing to wonder at. */
@@ -132,7 +135,7 @@ async function unexpectedRows(
   if (fixture.growable) return { rows: 0, examples: [] };
   const values: unknown[] = [];
   // Not by NOT EXISTS: Citus joins its tables with a temporary one, but not in a correlated subquery.
-  const strangers = `from (select * from ${quoteTable(table)} where ${markCondition(fixture.mark, values)}) as t
+  const strangers = `from (select * from ${rowsOf(table)} where ${markCondition(fixture.mark, values)}) as t
     left join ${staged.table} as s on ${sameIdentity(fixture)}
     where s.${quote(identityOf(fixture)[0] ?? '')} is null`;
   const counted = await session.query<{ count: string }>(`select count(*) ${strangers}`, values);

@@ -1,7 +1,6 @@
 import type { Staging } from '../copy/staging.js';
 import { findImpact } from '../table/dependents.js';
-import type { TableInfo } from '../table/inspect-table.js';
-import { quoteTable } from '../postgres/quote.js';
+import { rowsOf, type TableInfo } from '../table/inspect-table.js';
 import type { Session } from '../postgres/session.js';
 import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
@@ -54,7 +53,7 @@ export async function deleteRows(
   { dependents }: Deletion,
 ): Promise<Deletion> {
   const { rowCount } = await session.query(
-    `delete from ${quoteTable(table)} as t using ${staged.table} as s where ${sameIdentity(fixture)}`,
+    `delete from ${rowsOf(table)} as t using ${staged.table} as s where ${sameIdentity(fixture)}`,
   );
   return { rows: rowCount ?? 0, dependents };
 }
@@ -67,7 +66,7 @@ export function exceeds(more: Deletion, less: Deletion): boolean {
 }
 
 function fromSql({ fixture, table, staged }: Doomed): string {
-  return `from ${quoteTable(table)} as t join ${staged.table} as s on ${sameIdentity(fixture)}`;
+  return `from ${rowsOf(table)} as t join ${staged.table} as s on ${sameIdentity(fixture)}`;
 }
 
 function refuse(fixture: Fixture, blockers: readonly { table: string; rows: number }[]): never {

@@ -1,4 +1,4 @@
-import type { TableInfo } from '../table/inspect-table.js';
+import { rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { quote, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { ScaleSeedError } from '../errors.js';
@@ -75,7 +75,7 @@ export async function dropPlainIndexes(
 ): Promise<PlainIndex[]> {
   if (!table.privileges.owner || !table.plain) return [];
   const { rows: counts } = await session.query<{ rows: string }>(
-    `select count(*) as rows from ${quoteTable(table)}`,
+    `select count(*) as rows from ${rowsOf(table)}`,
   );
   if (rowsToCome < Number(counts[0]?.rows)) return [];
   const { rows: indexes } = await session.query<PlainIndex>(

@@ -1,7 +1,7 @@
 import { quote } from '../postgres/quote.js';
 import { castTo, type TableInfo } from '../table/inspect-table.js';
 import { encoderFor, stagingType } from '../fixtures/column-types.js';
-import { columnsOf, identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
+import { ANCHORED, columnsOf, identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 
 /** A column of the target with the SQL that makes its value out of a staging row `s`. */
 export interface ColumnValue {
@@ -21,7 +21,7 @@ export function columnValues(fixture: Fixture, values: unknown[]): ColumnValue[]
 
 /** The same for one column. */
 export function columnValue(column: FixtureColumn, values: unknown[]): ColumnValue {
-  const anchored = column.type === 'timestamptz after anchor';
+  const anchored = column.type === ANCHORED;
   return { column: column.name, sql: valueSql(column, values), anchored };
 }
 

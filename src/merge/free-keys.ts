@@ -1,8 +1,8 @@
 import type { Staging } from '../copy/staging.js';
-import { castTo, columnOf, type TableInfo } from '../table/inspect-table.js';
-import { quote, quoteTable } from '../postgres/quote.js';
+import { castTo, columnOf, rowsOf, type TableInfo } from '../table/inspect-table.js';
+import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
-import { columnsOf, identityOf, type Fixture } from '../fixtures/fixture.js';
+import { ANCHORED, columnsOf, identityOf, type Fixture } from '../fixtures/fixture.js';
 import { columnValue, sameIdentity } from './expressions.js';
 
 /** Types whose values can be made unique by what is put after them. */
@@ -23,8 +23,7 @@ export async function freeKeys(
   const keys = fixture.conflictKeys.slice(1).flat();
   const held = columnsOf(fixture)
     .filter(
-      ({ name, type }) =>
-        keys.includes(name) && !identityOf(fixture).includes(name) && type !== 'timestamptz after anchor',
+      ({ name, type }) => keys.includes(name) && !identityOf(fixture).includes(name) && type !== ANCHORED,
     )
     .map((column) => ({
       column: quote(column.name),
@@ -34,7 +33,7 @@ export async function freeKeys(
   const free = held.filter(({ type }) => TEXT.test(type));
   if (free.length === 0) return 0;
   const { rowCount } = await session.query(
-    `update ${quoteTable(table)} as t
+    `update ${rowsOf(table)} as t
      set ${free.map(({ column, own }) => `${column} = ${own} || '-' || gen_random_uuid()`).join(', ')}
      from ${staging} as s where ${sameIdentity(fixture)}
        and (${held.map(({ column, own }) => `t.${column} is distinct from ${own}`).join(' or ')})`,

@@ -94,6 +94,7 @@ async function loadInTransaction(step: Step, plan: LoadPlan): Promise<Loaded> {
     const rowsToCome = missing.last - missing.first + 1;
     const dropped = plan.mode === 'exclusive' ? await claim(step, rowsToCome, plan) : [];
     const merged = await mergeBatches(step, staging, noneAfter, tally);
+    await staging.refuseUnrepeatable();
     if (dropped.length > 0) {
       enter('index');
       if (server.mayReplicate) await heedTriggers(session);

@@ -5,6 +5,7 @@ import type { Fixture } from '../fixtures/fixture.js';
 import type { MergeStrategy } from '../report/result.js';
 import type { TableInfo } from '../table/inspect-table.js';
 import { valuesOnAnchor } from './expressions.js';
+import { nameMisfit } from './misfit.js';
 import { isKeyTaken } from './refusals.js';
 
 export interface Merged {
@@ -23,26 +24,30 @@ export async function mergeStaged(
   session: Session,
   fixture: Fixture,
   table: TableInfo,
-  { table: staging }: Staging,
+  staging: Staging,
   anchor: string,
   noneStands: boolean,
 ): Promise<Merged> {
   const values: unknown[] = [];
   const columns = valuesOnAnchor(fixture, table, anchor, values);
   const insert = `insert into ${quoteTable(table)} (${quoteList(columns.map(({ column }) => column))})
-     select ${columns.map(({ sql }) => sql).join(', ')} from ${staging} as s`;
-  const inserted = noneStands ? await tryInsert(session, insert, values) : undefined;
-  return inserted ?? insertOnConflict(session, insert, values);
+     select ${columns.map(({ sql }) => sql).join(', ')} from ${staging.table} as s`;
+  await session.query('savepoint merge');
+  try {
+    const inserted = noneStands ? await tryInsert(session, insert, values) : undefined;
+    return inserted ?? (await insertOnConflict(session, insert, values));
+  } catch (error) {
+    throw await nameMisfit({ session, fixture, table, staging, columns, values, savepoint: 'merge' }, error);
+  }
 }
 
 async function tryInsert(session: Session, insert: string, values: unknown[]): Promise<Merged | undefined> {
-  await session.query('savepoint plain_insert');
   try {
     const { rowCount } = await session.query(insert, values);
     return { inserted: rowCount ?? 0, strategy: 'insert' };
   } catch (error) {
     if (!isKeyTaken(error)) throw error;
-    await session.query('rollback to savepoint plain_insert');
+    await session.query('rollback to savepoint merge');
     return undefined;
   }
 }

@@ -1,10 +1,11 @@
 import type { Staging } from '../copy/staging.js';
-import type { TableInfo } from '../table/inspect-table.js';
-import { quote, quoteTable } from '../postgres/quote.js';
+import { rowsOf, type TableInfo } from '../table/inspect-table.js';
+import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { sameIdentity, valuesOnAnchor } from './expressions.js';
 import { freeKeys } from './free-keys.js';
+import { nameMisfit } from './misfit.js';
 import { isRefusal, isKeyTaken } from './refusals.js';
 import { restColumns } from './rest-columns.js';
 
@@ -21,8 +22,9 @@ export async function restoreRows(
 ): Promise<number> {
   const values: unknown[] = [];
   const identity = identityOf(fixture);
+  const columns = valuesOnAnchor(fixture, table, anchor, values);
   const assignments = [
-    ...valuesOnAnchor(fixture, table, anchor, values)
+    ...columns
       .filter(({ column }) => !identity.includes(column))
       .map(({ column, sql }) => `${quote(column)} = ${sql}`),
     ...restColumns(fixture, table).fixed.map(({ column }) => `${quote(column)} = default`),
@@ -32,7 +34,7 @@ export async function restoreRows(
     assignments.push(...identity.map((column) => `${quote(column)} = t.${quote(column)}`));
   const restore = async (): Promise<number> => {
     const { rowCount } = await session.query(
-      `update ${quoteTable(table)} as t set ${assignments.join(', ')}
+      `update ${rowsOf(table)} as t set ${assignments.join(', ')}
        from ${staged.table} as s where ${sameIdentity(fixture)}`,
       values,
     );
@@ -42,7 +44,11 @@ export async function restoreRows(
   try {
     return await restore();
   } catch (error) {
-    if (!isKeyTaken(error)) throw error;
+    if (!isKeyTaken(error))
+      throw await nameMisfit(
+        { session, fixture, table, staging: staged, columns, values, savepoint: 'restore' },
+        error,
+      );
     await session.query('rollback to savepoint restore');
     const freed = await freeKeys(session, fixture, table, staged).catch((refusal: unknown) => {
       throw isRefusal(refusal) ? error : refusal;

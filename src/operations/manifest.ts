@@ -1,6 +1,6 @@
 import { stage } from '../copy/staging.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
-import { numberedValue, type Fixture, type NumberedKey } from '../fixtures/fixture.js';
+import { ANCHORED, numberedValue, type Fixture, type NumberedKey } from '../fixtures/fixture.js';
 import { SETS } from '../fixtures/registry.js';
 import { findAnchors } from '../merge/anchors.js';
 import { MANIFEST_VERSION } from '../report/manifest.js';
@@ -49,7 +49,7 @@ async function describe(fixture: Fixture): Promise<ManifestFixture> {
   });
   // Times of the anchor's differ from load to load.
   const constants = Object.entries(fixture.constants)
-    .filter(([, { type }]) => type !== 'timestamptz after anchor')
+    .filter(([, { type }]) => type !== ANCHORED)
     .map(([column, { value }]) => [column, typeof value === 'bigint' ? String(value) : value]);
   return {
     name,
@@ -68,10 +68,11 @@ async function findStanding(step: Step): Promise<{ fixture: Fixture; standing: M
   const { schema } = table;
   return transaction(async () => {
     const present = await countPresent(session, fixture, table);
-    if (present === 0) return { fixture, standing: { schema, present, anchors: [], ageMs: null } };
+    if (present === 0)
+      return { fixture, standing: { schema, present, anchors: [], anchorCount: 0, ageMs: null } };
     const staged = await stage(step);
     enter('verify');
-    const { anchors, ageMs } = await findAnchors(session, fixture, table, staged);
-    return { fixture, standing: { schema, present, anchors, ageMs } };
+    const { anchors, anchorCount, ageMs } = await findAnchors(session, fixture, table, staged);
+    return { fixture, standing: { schema, present, anchors, anchorCount, ageMs } };
   });
 }

@@ -1,12 +1,13 @@
 import { stage } from '../copy/staging.js';
-import { findAnchors } from '../merge/anchors.js';
 import { findAbsent } from '../merge/blocked.js';
 import { compareRows } from '../merge/compare.js';
+import { computeFingerprint, unrepeatable } from '../encode/fingerprint.js';
 import type { VerifiedFixture, VerifyReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
 import { withDatabase, type RunContext } from '../run/context.js';
 import type { FixtureOptions } from '../run/options.js';
 import { missingParents, parentLabel } from '../run/parents.js';
+import { orAborted } from '../run/or-aborted.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
@@ -14,8 +15,8 @@ import { countPresent } from '../table/marks.js';
 
 export interface VerifyOptions extends FixtureOptions {
   /**
-   * A fixture whose oldest anchor is older than so many milliseconds has drifted; by default, one whose certificates were
-   * to expire after the anchor and have all done so.
+   * A fixture whose oldest anchor is older than so many milliseconds has drifted; by default, one whose rows were to
+   * expire after the load and have all done so.
    */
   maxAgeMs?: number | undefined;
 }
@@ -44,25 +45,31 @@ async function verifyFixture(step: Step, maxAgeMs: number | undefined): Promise<
   return transaction(async () => {
     const staged = await stage(step);
     enter('verify');
-    const { missing, ...compared } = await compareRows(session, fixture, table, staged);
+    const { missing, ages, ...compared } = await compareRows(session, fixture, table, staged);
     const absent = missing.rows > 0 ? await findAbsent(session, fixture, table, staged) : undefined;
     const blocked = absent?.by === undefined ? null : { key: absent.key, by: absent.by };
-    const { anchors, ageMs, expired, allExpired } = await findAnchors(session, fixture, table, staged);
+    const { anchors, anchorCount, ageMs, expired, allExpired } = ages;
     const parents = await missingParents(session, [fixture], table.schema);
     const tooOld = allExpired || (ageMs !== null && maxAgeMs !== undefined && ageMs > maxAgeMs);
     const { unexpected, driftedRows } = compared;
+    const fingerprint = staged.fingerprint();
+    // Only where it matters: it takes a second generation.
+    const doubtful = missing.rows + driftedRows > 0 && fixture.frozenFingerprint === undefined;
+    if (doubtful && (await orAborted(computeFingerprint(fixture), session.signal)) !== fingerprint)
+      throw unrepeatable(fixture);
     return {
       name: fixture.name,
       schema: table.schema,
       table: table.name,
       rows: staged.rows,
       present: await countPresent(session, fixture, table),
-      fingerprint: staged.fingerprint(),
+      fingerprint,
       intact: missing.rows + unexpected.rows + driftedRows + parents.length === 0 && !tooOld,
       missing: { ...missing, blocked },
       ...compared,
       missingParents: parents.map(parentLabel),
       anchors,
+      anchorCount,
       ageMs,
       tooOld,
       expired,

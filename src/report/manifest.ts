@@ -15,7 +15,10 @@ export interface ManifestKey {
 }
 
 /** What stands in the database of a fixture. */
-export interface ManifestStanding extends Pick<VerifiedFixture, 'schema' | 'anchors' | 'ageMs'> {
+export interface ManifestStanding extends Pick<
+  VerifiedFixture,
+  'schema' | 'anchors' | 'anchorCount' | 'ageMs'
+> {
   /** Rows of the fixture's mark. */
   present: Count;
 }

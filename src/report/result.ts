@@ -132,13 +132,15 @@ export interface VerifiedFixture extends FixtureResult {
   /** Columns outside the fixture whose default is computed and so cannot be compared. */
   notCompared: string[];
   missingParents: string[];
-  /** When the standing rows were loaded or reset, the oldest first, with the number of rows of each. */
+  /** When the standing rows were loaded or reset, with the number of rows of each: the ten oldest, the oldest first. */
   anchors: { at: Timestamp; rows: Count }[];
+  /** How many such times there are. */
+  anchorCount: Count;
   /** Age of the oldest anchor by the server's clock, in milliseconds. */
   ageMs: number | null;
   /** That age is over the limit that was given. */
   tooOld: boolean;
-  /** Certificates whose time is over, so that no renewal window holds them any more. */
+  /** Rows that were to expire after the load and have done so; null for a fixture whose rows don't. */
   expired: Count | null;
   timings: { totalMs: Milliseconds };
 }

@@ -1,20 +1,32 @@
 import { ScaleSeedError } from '../errors.js';
-import { columnsOf, type Fixture } from '../fixtures/fixture.js';
+import { BUILT_IN, mayHoldText } from '../fixtures/column-types.js';
+import { ANCHORED, columnsOf, type Fixture } from '../fixtures/fixture.js';
+import { nearest } from '../fixtures/nearest.js';
+import type { Session } from '../postgres/session.js';
 import type { Privilege, TableInfo } from '../table/inspect-table.js';
 
 /**
  * Holds a fixture against the table before its first row is sent.
  *
- * @throws ScaleSeedError `schema` for a column that is missing, generated, or wants a value and gets none;
- *   `privilege` where the role lacks one of those that it `needs`.
+ * @throws ScaleSeedError `schema` for a column that is missing, generated, or wants a value and gets none; `fixture` for
+ *   conflict keys, a mark or types that the table or the server does not have; `privilege` where the role lacks one of
+ *   those that it `needs`.
  */
-export function checkTable(fixture: Fixture, table: TableInfo, needs: readonly Privilege[]): void {
+export async function checkTable(
+  session: Session,
+  fixture: Fixture,
+  table: TableInfo,
+  needs: readonly Privilege[],
+): Promise<void> {
   const filled = columnsOf(fixture).map(({ name }) => name);
   const problem =
-    missing(filled, table) ??
+    missing([...filled, ...fixture.live], table) ??
     generated(filled, table) ??
     unfilled(filled, table) ??
-    unprivileged(table, needs);
+    unmarkable(fixture, table) ??
+    notUnique(fixture, table) ??
+    unprivileged(table, needs) ??
+    (await unknownType(session, fixture));
   if (problem === undefined) return;
   throw new ScaleSeedError(`fixture ${fixture.name}: ${problem.text}`, {
     code: problem.code,
@@ -28,17 +40,19 @@ export function checkTable(fixture: Fixture, table: TableInfo, needs: readonly P
 
 interface Problem {
   text: string;
-  code: 'schema' | 'privilege';
+  code: 'schema' | 'fixture' | 'privilege';
   hint: string;
 }
 
-function missing(filled: readonly string[], { name, columns }: TableInfo): Problem | undefined {
-  const absent = filled.filter((column) => !columns.some((existing) => existing.name === column));
+function missing(wanted: readonly string[], { name, columns }: TableInfo): Problem | undefined {
+  const names = columns.map((column) => column.name);
+  const absent = [...new Set(wanted)].filter((column) => !names.includes(column));
   if (absent.length === 0) return undefined;
+  const meant = absent.length === 1 ? nearest(absent[0]!, names) : undefined;
   return {
     text: `table ${name} has no column ${absent.join(', ')}`,
     code: 'schema',
-    hint: 'migrate the database to a version of certctl that has it',
+    hint: `${meant === undefined ? '' : `did you mean ${meant}? else `}migrate the database to a version of certctl that has it`,
   };
 }
 
@@ -67,6 +81,67 @@ function unfilled(filled: readonly string[], { name, columns }: TableInfo): Prob
     code: 'schema',
     hint: 'this certctl is newer than the fixture: give the column a default, or update scale-seed',
   };
+}
+
+/** The mark's column is searched by LIKE, which takes PostgreSQL's category of strings. */
+function unmarkable({ mark }: Fixture, { name, columns }: TableInfo): Problem | undefined {
+  const column = columns.find((existing) => existing.name === mark.column);
+  if (column === undefined || column.category === 'S') return undefined;
+  return {
+    text: `its mark is on column ${column.name} of table ${name}, which is of type ${column.type} and has no prefix`,
+    code: 'fixture',
+    hint: 'mark the rows by a column that holds text',
+  };
+}
+
+/**
+ * The merge leaves out whatever clashes: what no unique index forbids would be loaded twice. A partitioned or distributed
+ * table cannot have one over every column, so that only the key that identifies a row is asked for there.
+ */
+function notUnique(
+  { conflictKeys }: Fixture,
+  { name, uniqueKeys, plain, distributed }: TableInfo,
+): Problem | undefined {
+  const sorted = (key: readonly string[]): string => JSON.stringify([...key].sort());
+  const unique = uniqueKeys.map(sorted);
+  const asked = plain && !distributed ? conflictKeys : conflictKeys.slice(0, 1);
+  const stray = asked.find((key) => !unique.includes(sorted(key)));
+  if (stray === undefined) return undefined;
+  const listed = uniqueKeys.map((key) => `(${key.join(', ')})`).join(', ');
+  return {
+    text: `conflict key (${stray.join(', ')}) is no unique key of table ${name}, which has ${listed || 'none'}`,
+    code: 'fixture',
+    hint: 'name columns that a unique index has, all of them and no others; one that is partial, deferrable or over an expression does not count',
+  };
+}
+
+/** Types that not every server has are looked up: an unknown one would be a syntax error while rows are on their way. */
+async function unknownType(session: Session, fixture: Fixture): Promise<Problem | undefined> {
+  for (const { name, type } of columnsOf(fixture)) {
+    const bare = type.replace(/\(.*\)|\[\]/g, '').toLowerCase();
+    if (type === ANCHORED || bare.includes(' ') || BUILT_IN.includes(bare)) continue;
+    if (await isType(session, type)) continue;
+    const meant = nearest(bare, BUILT_IN);
+    return {
+      text: `column ${name}: the server knows no type ${type}`,
+      code: 'fixture',
+      hint: meant === undefined ? 'create it, or give the column another' : `did you mean ${meant}?`,
+    };
+  }
+  return undefined;
+}
+
+async function isType(session: Session, type: string): Promise<boolean> {
+  try {
+    const { rows } = await session.query<{ known: boolean }>('select to_regtype($1) is not null as known', [
+      type,
+    ]);
+    return rows[0]?.known === true;
+  } catch (error) {
+    // A word that is SQL's own.
+    if (error instanceof ScaleSeedError && error.sqlState === '42601') return false;
+    throw error;
+  }
 }
 
 function unprivileged({ name, privileges }: TableInfo, needs: readonly Privilege[]): Problem | undefined {

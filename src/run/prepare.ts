@@ -51,7 +51,7 @@ export async function prepareSchema(
   if (server.hasCitus) await markDistributed(session, tables.values());
   if (needs.citus === true) for (const table of tables.values()) table.distributed = true;
   const tableOf = ({ table }: Fixture): TableInfo => tables.get(table) ?? refuseMissingTable(table, schema);
-  for (const fixture of fixtures) checkTable(fixture, tableOf(fixture), needs.privileges);
+  for (const fixture of fixtures) await checkTable(session, fixture, tableOf(fixture), needs.privileges);
   const standing = await surveyFleet(session, tables, fixtures, needs);
   const prepared = fixtures.map((fixture) => ({
     fixture,

@@ -65,14 +65,18 @@ export function describeBlocked({ key, by }: Blocked): string {
   return `${key} cannot be added: in its way is ${by}`;
 }
 
-function describeAge({ tooOld, expired, rows, anchors }: VerifiedFixture): string[] {
+function describeAge({ tooOld, expired, rows, anchors, anchorCount }: VerifiedFixture): string[] {
   const renew = '`scale-seed reset` renews them';
   const gone = expired === null ? '' : `${formatCount(expired)} rows have expired`;
   const remarks: string[] = [];
   if (tooOld) remarks.push(`its times are too old${gone === '' ? '' : ` (${gone})`}: ${renew}`);
   else if (expired !== null && expired > rows * NOTEWORTHY) remarks.push(`${gone} since the load: ${renew}`);
-  if (anchors.length > 1)
-    remarks.push(`rows of ${anchors.length} loads: ${anchors.map(({ at }) => at).join(', ')}`);
+  if (anchorCount > 1) {
+    const more = anchorCount > anchors.length ? ' and later' : '';
+    remarks.push(
+      `rows of ${formatCount(anchorCount)} loads: ${anchors.map(({ at }) => at).join(', ')}${more}`,
+    );
+  }
   return remarks;
 }
 

@@ -1,5 +1,5 @@
 import { ScaleSeedError } from '../errors.js';
-import { quote, type TableName } from '../postgres/quote.js';
+import { quote, quoteTable, type TableName } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 
 export interface TableColumn {
@@ -12,6 +12,8 @@ export interface TableColumn {
   uncut: string;
   /** Collation as SQL, where it is not that of the type. */
   collation: string | null;
+  /** PostgreSQL's category of the type: `S` for strings. */
+  category: string;
   notNull: boolean;
   /** Text of the default, its own or its domain's, as pg_get_expr writes it. */
   default: string | null;
@@ -43,7 +45,7 @@ export interface TableInfo extends TableName {
   rowSecurity: boolean;
   /** Row security may keep rows from the role's sight. */
   rowsHidden: boolean;
-  /** Columns of the unique indexes that hold for every row: none that is partial, or over an expression. */
+  /** Columns of the unique indexes that hold for every row at once: none that is partial, deferrable or over an expression. */
   uniqueKeys: string[][];
   /** Unique constraints that are checked by triggers, at the end of a statement or transaction. */
   deferrableKeys: string[];
@@ -83,6 +85,7 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
         ), format_type(a.atttypid, a.atttypmod))
         else format_type(y.oid, case when y.typcategory in ('S', 'V') then -1 else a.atttypmod end) end,
       'collation', case when a.attcollation <> y.typcollation then a.attcollation::regcollation end,
+      'category', y.typcategory,
       'notNull', a.attnotnull,
       'default', case when a.attgenerated = '' then
         coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(y.typdefaultbin, 0)) end,
@@ -114,7 +117,7 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
       from unnest(i.indkey::int2[]) with ordinality u (attnum, n)
         join pg_attribute a on a.attrelid = c.oid and a.attnum = u.attnum where u.n <= i.indnkeyatts)
       order by i.indisprimary desc, i.indexrelid), '[]')
-    from pg_index i where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null
+    from pg_index i where i.indrelid = c.oid and i.indisunique and i.indimmediate and i.indisvalid and i.indpred is null
       and i.indexprs is null) as "uniqueKeys",
   (select coalesce(json_agg(k.conname order by k.conname), '[]')
     from pg_constraint k where k.conrelid = c.oid and k.contype in ('p', 'u', 'x') and k.condeferrable)
@@ -149,6 +152,14 @@ export function columnOf({ columns }: TableInfo, column: string): TableColumn {
 /** A value as its column takes it, through the type's own input where it is given as text. */
 export function castTo(table: TableInfo, column: string, sql: string): string {
   return `(${sql})::${columnOf(table, column).uncut}`;
+}
+
+/**
+ * A table as SQL where its rows are read or changed: its own, not those of tables that inherit from it, in which no row is
+ * inserted, and for which its unique keys do not hold. Citus has no such tables.
+ */
+export function rowsOf(table: Pick<TableInfo, 'schema' | 'name' | 'plain' | 'distributed'>): string {
+  return `${table.plain && !table.distributed ? 'only ' : ''}${quoteTable(table)}`;
 }
 
 /** @throws ScaleSeedError `schema` for a table that was looked for and not found. */

@@ -1,6 +1,7 @@
 import type { Fixture, Mark } from '../fixtures/fixture.js';
-import { quote, quoteTable, type TableName } from '../postgres/quote.js';
+import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
+import { rowsOf, type TableInfo } from './inspect-table.js';
 
 /** A text as LIKE matches it and nothing else. */
 export function escapeLike(text: string): string {
@@ -22,11 +23,11 @@ export function markCondition({ column, prefix, digits }: Mark, values: unknown[
 }
 
 /** How many rows of a fixture's mark stand in the table. */
-export async function countPresent(session: Session, fixture: Fixture, table: TableName): Promise<number> {
+export async function countPresent(session: Session, fixture: Fixture, table: TableInfo): Promise<number> {
   const values: unknown[] = [];
   const condition = markCondition(fixture.mark, values);
   const { rows } = await session.query<{ present: string }>(
-    `select count(*) as present from ${quoteTable(table)} where ${condition}`,
+    `select count(*) as present from ${rowsOf(table)} where ${condition}`,
     values,
   );
   return Number(rows[0]?.present);

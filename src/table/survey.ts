@@ -1,6 +1,6 @@
 import { escapeLike, markCondition } from './marks.js';
-import { literal, quote, quoteTable, type TableName } from '../postgres/quote.js';
-import type { TableInfo } from './inspect-table.js';
+import { literal, quote } from '../postgres/quote.js';
+import { rowsOf, type TableInfo } from './inspect-table.js';
 import type { Session } from '../postgres/session.js';
 import { identityOf, numberedValue, type Fixture, type NumberedKey } from '../fixtures/fixture.js';
 
@@ -31,7 +31,7 @@ export interface Survey {
  */
 export async function surveyTable(
   session: Session,
-  table: TableName,
+  table: TableInfo,
   fixtures: readonly Fixture[],
   known: readonly Fixture[] = [],
 ): Promise<Survey> {
@@ -45,7 +45,7 @@ export async function surveyTable(
     ...fixtures.flatMap((fixture, i) => standingSql(fixture, i, table, values)),
   ];
   const { rows } = await session.query<Record<string, string | null>>(
-    `select ${columns.join(', ')} from ${quoteTable(table)}`,
+    `select ${columns.join(', ')} from ${rowsOf(table)}`,
     values,
   );
   const answer = rows[0] ?? {};
@@ -67,7 +67,7 @@ export async function hasChanged(
 }
 
 /** Columns for one fixture: rows of its mark; where its key counts, rows of that key and the highest of them. */
-function standingSql(fixture: Fixture, i: number, table: TableName, values: unknown[]): string[] {
+function standingSql(fixture: Fixture, i: number, table: TableInfo, values: unknown[]): string[] {
   const present = `count(*) filter (where ${markCondition(fixture.mark, values)}) as present${i}`;
   const counting = countingKey(fixture);
   if (counting === undefined) return [present];
@@ -91,7 +91,7 @@ function standingSql(fixture: Fixture, i: number, table: TableName, values: unkn
   return [
     present,
     `count(*) filter (where ${conditions.join(' and ')}) as counted${i}`,
-    `(select max(${name}) from ${quoteTable(table)} where ${range}) as highest${i}`,
+    `(select max(${name}) from ${rowsOf(table)} where ${range}) as highest${i}`,
   ];
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { defineFixture, type FixtureDefinition } from '../../src/fixtures/define-fixture.js';
+import { defineFixture } from '../../src/fixtures/define-fixture.js';
+import type { FixtureDefinition } from '../../src/fixtures/fixture.js';
 import { SHIPPED } from '../../src/fixtures/registry.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import { insertSeries } from '../../src/judge/insert-sql.js';

@@ -107,9 +107,9 @@ describe('a fleet that a scenario changed', () => {
       found: 'RenewalInProgress',
     });
     expect(agents?.missing).toEqual({
-      blocked: null,
       rows: 10,
       examples: ['ag-loadtest-00010', 'ag-loadtest-00011', 'ag-loadtest-00012'],
+      blocked: null,
     });
     expect(agents?.unexpected).toEqual({ rows: 1, examples: ['ag-loadtest-99999'] });
     expect(agents?.drift.map(({ column, rows }) => [column, rows])).toEqual([['last_heartbeat_at', 1]]);

@@ -21,7 +21,9 @@ const fixture: ManifestFixture = {
   keys: { id: key },
   mark: { column: 'id', prefix: 'ag-' },
   constants: { status: 'Online' },
-  standing: [{ schema: 'public', present: 9, anchors: [{ at: report.anchor, rows: 9 }], ageMs: 1 }],
+  standing: [
+    { schema: 'public', present: 9, anchors: [{ at: report.anchor, rows: 9 }], anchorCount: 1, ageMs: 1 },
+  ],
 };
 const manifest: Manifest = {
   version: 1,

@@ -52,6 +52,7 @@ export function verifiedFixture(changes: Partial<VerifiedFixture> = {}): Verifie
     notCompared: [],
     missingParents: [],
     anchors: [],
+    anchorCount: 0,
     ageMs: 0,
     tooOld: false,
     expired: 0,

@@ -1,0 +1,71 @@
+import { ofRow, type Staging } from '../copy/staging.js';
+import { ScaleSeedError } from '../errors.js';
+import type { Fixture } from '../fixtures/fixture.js';
+import { quote, quoteList } from '../postgres/quote.js';
+import type { Session } from '../postgres/session.js';
+import { rowsOf, type TableInfo } from '../table/inspect-table.js';
+
+/** The values that were to get into a table: staged rows `s`, and the SQL of every column, with its parameters. */
+export interface Values {
+  session: Session;
+  fixture: Fixture;
+  table: TableInfo;
+  staging: Staging;
+  columns: readonly { column: string; sql: string }[];
+  values: unknown[];
+  /** Set before the statement that may fail. */
+  savepoint: string;
+}
+
+const PROBE = 'scale_seed_probe';
+
+/**
+ * An error with the column and the row whose value the table has refused, which PostgreSQL says of a COPY alone: puts the
+ * staged values into an empty copy of the table's columns, one column after the other, then the first so many rows. The
+ * transaction is to be rolled back afterwards.
+ */
+export async function nameMisfit(on: Values, error: unknown): Promise<unknown> {
+  if (!(error instanceof ScaleSeedError) || !/^22|^23514/.test(error.sqlState ?? '')) return error;
+  const { session, fixture, table, staging, columns } = on;
+  await session.query(`rollback to savepoint ${quote(on.savepoint)}`);
+  const names = quoteList(columns.map(({ column }) => column));
+  await session.query(
+    `create temp table ${quote(PROBE)} on commit drop as select ${names} from ${rowsOf(table)} with no data`,
+  );
+  const rows = staging.rows + 1 - staging.copiedFrom;
+  for (const { column } of columns) {
+    if (await fits(on, column, rows, error.sqlState)) continue;
+    let [good, bad] = [0, rows];
+    while (bad - good > 1) {
+      const middle = Math.floor((good + bad) / 2);
+      if (await fits(on, column, middle, error.sqlState)) good = middle;
+      else bad = middle;
+    }
+    const constant = Object.hasOwn(fixture.constants, column);
+    return ofRow(error, fixture, constant ? undefined : staging.copiedFrom + good, column);
+  }
+  return error;
+}
+
+/** Whether the first `rows` staged rows get by in a column. */
+async function fits(
+  { session, staging, columns, values }: Values,
+  column: string,
+  rows: number,
+  refusal: string | undefined,
+): Promise<boolean> {
+  const all = columns.map((one) => `${one.sql} as ${quote(one.column)}`).join(', ');
+  await session.query('savepoint probe');
+  try {
+    await session.query(
+      `insert into ${quote('pg_temp', PROBE)} (${quote(column)})
+       select v.${quote(column)} from (select ${all} from (select * from ${staging.table} limit ${rows}) as s) as v`,
+      values,
+    );
+    return true;
+  } catch (error) {
+    if (!(error instanceof ScaleSeedError) || error.sqlState === undefined) throw error;
+    await session.query('rollback to savepoint probe');
+    return error.sqlState !== refusal;
+  }
+}

@@ -1,0 +1,190 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { defineFixture } from '../../src/fixtures/define-fixture.js';
+import type { Fixture, FixtureDefinition } from '../../src/fixtures/fixture.js';
+import { after } from '../../src/fixtures/offset.js';
+import { load } from '../../src/operations/load.js';
+import { manifest } from '../../src/operations/manifest.js';
+import { reset } from '../../src/operations/reset.js';
+import { verify } from '../../src/operations/verify.js';
+import type { VerifiedFixture } from '../../src/report/result.js';
+import { useDatabase } from '../support/database.js';
+
+const database = useDatabase();
+
+beforeEach(async () => {
+  await database.query(`drop table if exists own;
+    create table own (id text primary key, expires_at timestamptz, made_at timestamptz, seen_at timestamptz)`);
+});
+
+const ANCHORED = 'timestamptz after anchor';
+const MADE = { constants: { made_at: { type: ANCHORED, value: 0 } } };
+
+/** Fifty rows that expire on as many days, some before the load and some after it. */
+function fixtureOf(parts: Partial<FixtureDefinition> = {}): Fixture {
+  return defineFixture({
+    name: 'own',
+    table: 'own',
+    count: 50,
+    columns: { id: 'text', expires_at: ANCHORED },
+    conflictKeys: [['id']],
+    mark: { column: 'id', prefix: 'a-' },
+    *rows(first: number, last: number) {
+      for (let g = first; g <= last; g++) yield [`a-${g}`, after({ days: g - 25 })];
+    },
+    ...parts,
+  });
+}
+
+const run = (fixture: Fixture) => ({ databaseUrl: database.url, fixtures: [fixture], settle: false });
+
+async function verified(fixture: Fixture): Promise<VerifiedFixture> {
+  return (await verify(run(fixture))).fixtures[0]!;
+}
+
+const driftOf = ({ drift }: VerifiedFixture): [string, number][] =>
+  drift.map(({ column, rows }) => [column, rows]);
+
+describe('a change of a time', () => {
+  const SEEN = { columns: { id: 'text', expires_at: ANCHORED, seen_at: ANCHORED } };
+  const sometimesSeen: FixtureDefinition['rows'] = function* (first, last) {
+    for (let g = first; g <= last; g++)
+      yield [`a-${g}`, after({ days: g }), g % 2 === 0 ? after({ hours: g }) : null];
+  };
+  it.each<[string, Partial<FixtureDefinition>, string, [string, number][]]>([
+    ['in the only one', {}, `expires_at = expires_at + interval '1 s' where id = 'a-7'`, [['expires_at', 1]]],
+    ['to one value in many rows', {}, `expires_at = now() where right(id, 1)::int < 4`, [['expires_at', 20]]],
+    ['to none in the only one', {}, `expires_at = null where id = 'a-7'`, [['expires_at', 1]]],
+    [
+      'in the only one, a constant',
+      { columns: { id: 'text' }, ...MADE, rows: () => Array.from({ length: 50 }, (_, i) => [`a-${i + 1}`]) },
+      `made_at = now() where id = 'a-7'`,
+      [['made_at', 1]],
+    ],
+    [
+      'in one of two without an anchor column',
+      MADE,
+      `expires_at = now() where id = 'a-7'`,
+      [['expires_at', 1]],
+    ],
+    [
+      'in one of two with one',
+      { ...MADE, anchorColumn: 'made_at' },
+      `expires_at = now() where id = 'a-7'`,
+      [['expires_at', 1]],
+    ],
+    [
+      'in the anchor column, which the other then contradicts',
+      { ...MADE, anchorColumn: 'made_at' },
+      `made_at = now() where id = 'a-7'`,
+      [['expires_at', 1]],
+    ],
+    [
+      'in the anchor column, where the other is empty',
+      { ...SEEN, ...MADE, anchorColumn: 'expires_at', constants: {}, rows: sometimesSeen },
+      `expires_at = now() where id in ('a-7', 'a-8')`,
+      [
+        ['expires_at', 1],
+        ['seen_at', 1],
+      ],
+    ],
+  ])('%s is found', async (_, parts, change, expected) => {
+    const fixture = fixtureOf(parts);
+    await load(run(fixture));
+    expect(await verified(fixture)).toMatchObject({ intact: true, anchorCount: 1 });
+    await database.query(`update own set ${change}`);
+    expect(driftOf(await verified(fixture))).toEqual(expected);
+    await reset(run(fixture));
+    expect(await verified(fixture)).toMatchObject({ intact: true, anchorCount: 1 });
+  });
+});
+
+describe('rows of several loads', () => {
+  async function loadTwice(fixture: Fixture): Promise<void> {
+    await load(run(fixture));
+    await database.query(`delete from own where right(id, 1) = '3'`);
+    await load(run(fixture));
+  }
+
+  it('are intact where each tells its own anchor', async () => {
+    const fixture = fixtureOf({ ...MADE, anchorColumn: 'made_at' });
+    await loadTwice(fixture);
+    expect(await verified(fixture)).toMatchObject({
+      intact: true,
+      anchorCount: 2,
+      anchors: [{ rows: 45 }, { rows: 5 }],
+    });
+  });
+
+  it.each([
+    ['one time', {}, [['expires_at', 5]]],
+    [
+      'two times',
+      MADE,
+      [
+        ['expires_at', 5],
+        ['made_at', 5],
+      ],
+    ],
+  ])('have drifted from most others where none does, with %s', async (_, parts, expected) => {
+    const fixture = fixtureOf(parts);
+    await loadTwice(fixture);
+    const found = await verified(fixture);
+    expect(driftOf(found)).toEqual(expected);
+    expect(found).toMatchObject({ anchorCount: 1, anchors: [{ rows: 45 }] });
+  });
+
+  it('are counted, and no more than ten of them named', async () => {
+    const fixture = fixtureOf({ ...MADE, anchorColumn: 'made_at' });
+    await load(run(fixture));
+    await database.query(`update own set made_at = made_at - make_interval(days => right(id, -2)::int),
+      expires_at = expires_at - make_interval(days => right(id, -2)::int)`);
+    const found = await verified(fixture);
+    expect(found).toMatchObject({ intact: true, anchorCount: 50 });
+    expect(found.anchors).toHaveLength(10);
+    expect(found.anchors.map(({ at }) => at)).toEqual(found.anchors.map(({ at }) => at).sort());
+    expect(found.ageMs).toBeGreaterThan(50 * 86_400_000);
+    const { fixtures } = await manifest(run(fixture));
+    expect(fixtures[0]?.standing).toMatchObject([{ anchorCount: 50, anchors: found.anchors }]);
+  });
+});
+
+describe('rows that expire', () => {
+  it('make a fixture too old once all that were to expire after the load have', async () => {
+    const fixture = fixtureOf({ ...MADE, anchorColumn: 'made_at', expiryColumn: 'expires_at' });
+    await load(run(fixture));
+    expect(await verified(fixture)).toMatchObject({ intact: true, expired: 0 });
+    await database.query(
+      `update own set made_at = made_at - interval '10 d', expires_at = expires_at - interval '10 d'`,
+    );
+    expect(await verified(fixture)).toMatchObject({ intact: true, tooOld: false, expired: 10 });
+    await database.query(
+      `update own set made_at = made_at - interval '20 d', expires_at = expires_at - interval '20 d'`,
+    );
+    expect(await verified(fixture)).toMatchObject({ intact: false, tooOld: true, expired: 25 });
+  });
+
+  it('are none where no column says so, whatever it is called', async () => {
+    const fixture = fixtureOf();
+    await load(run(fixture));
+    await database.query(`update own set expires_at = expires_at - interval '100 d'`);
+    expect(await verified(fixture)).toMatchObject({ intact: true, tooOld: false, expired: null });
+  });
+});
+
+describe('a table that inherits from the target', () => {
+  it('holds no row of the fixture', async () => {
+    const fixture = fixtureOf(MADE);
+    await load(run(fixture));
+    await database.query(`create table heir () inherits (own);
+      insert into heir select * from own; insert into heir values ('a-strange'); delete from only own where id < 'a-3'`);
+    const gone = 50 - Number(await database.value('select count(*) from only own'));
+    const found = await verified(fixture);
+    expect(found).toMatchObject({ present: 50 - gone, missing: { rows: gone }, unexpected: { rows: 0 } });
+    expect((await load(run(fixture))).fixtures[0]).toMatchObject({ inserted: gone, skipped: 50 - gone });
+    const before = await database.query('select * from heir order by id');
+    expect((await reset(run(fixture))).fixtures[0]).toMatchObject({ restored: 50, present: 50 });
+    expect(await verified(fixture)).toMatchObject({ intact: true, present: 50 });
+    expect(await database.query('select * from heir order by id')).toEqual(before);
+    await database.query('drop table heir');
+  });
+});
