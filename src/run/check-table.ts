@@ -1,5 +1,5 @@
 import { ScaleSeedError } from '../errors.js';
-import { BUILT_IN, mayHoldText } from '../fixtures/column-types.js';
+import { BUILT_IN } from '../fixtures/column-types.js';
 import { ANCHORED, columnsOf, type Fixture } from '../fixtures/fixture.js';
 import { nearest } from '../fixtures/nearest.js';
 import type { Session } from '../postgres/session.js';
