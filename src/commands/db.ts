@@ -4,7 +4,7 @@ import { seedParents } from '../run/context.js';
 import { ScaleSeedError } from '../errors.js';
 import { confirmOnTerminal } from './confirm.js';
 import { EXIT } from './exit-codes.js';
-import { withHelp } from './help.js';
+import { withHelp, type Examples } from './help.js';
 import { onInterrupt } from './interrupt.js';
 import { choiceOption, parsePort } from './parse.js';
 
@@ -25,13 +25,17 @@ const WHERE = "the server's directory (default: SCALE_SEED_DATA_DIR, or the plat
 export function registerDb(program: Command): void {
   const db = program.command('db');
   db.description('the embedded server, for use with psql or the other commands');
-  const add = (name: string, description: string, action: Action): Command =>
-    db
-      .command(name)
-      .description(description)
+  const add = (name: string, description: string, action: Action, ...more: Examples): Command => {
+    const command = db.command(name).description(description);
+    withHelp(command, [[`scale-seed db ${name}`, description], ...more]);
+    return command
       .option('--data-directory <dir>', WHERE)
       .action((flags: Omit<DbFlags, 'signal'>) => perform(action, flags));
-  add('start', 'start it; it runs until `db stop`', start)
+  };
+  add('start', 'start it; it runs until `db stop`', start, [
+    'scale-seed db start --port 5433',
+    'on that port',
+  ])
     .option('--port <port>', 'on 127.0.0.1 (default: that of last time)', parsePort)
     .option('--migrations <dir>', "migrate with a certctl checkout's own files");
   add('stop', 'stop it', async ({ stopEmbedded }, flags) => {
@@ -42,8 +46,11 @@ export function registerDb(program: Command): void {
     const found = await embeddedStatus(flags);
     print(flags.format === 'json' ? JSON.stringify(found, null, 2) : describe(found));
   }).addOption(format);
-  add('url', 'its URL; the password is in a file that the URL names', url);
-  add('destroy', 'stop it and remove its data', destroy).option('--yes', 'do not ask');
+  add('url', 'its URL, which names the file of its password', url, ['psql "$(scale-seed db url)"', 'a look']);
+  add('destroy', 'stop it and remove its data', destroy, [
+    'scale-seed db destroy --yes',
+    'in a script',
+  ]).option('--yes', 'do not ask');
   withHelp(db, [
     ['scale-seed db start', 'prints the URL'],
     ['psql "$(scale-seed db url)"', 'a look at it'],

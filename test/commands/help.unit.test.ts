@@ -46,7 +46,7 @@ describe('help', async () => {
     );
   });
 
-  it.each([[], ...top].map((path) => [path.join(' '), path] as const))(
+  it.each([[], ...top, ...nested].map((path) => [path.join(' '), path] as const))(
     'of `%s` has examples that it understands, and exit codes, in 80 columns',
     async (_, path) => {
       const help = await helpOf(path);
