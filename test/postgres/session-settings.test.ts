@@ -35,7 +35,8 @@ async function set(way: Way, settings: Readonly<Record<string, string>>, user = 
     const text = setting === 'search_path' ? value : `'${value}'`;
     await database.query(`alter ${owner!} set ${setting} = ${text}`);
   }
-  return url.href;
+  // To libpq a plus is a plus.
+  return url.href.replaceAll('+', '%20');
 }
 
 const TIMES = {
