@@ -75,6 +75,7 @@ describe('the GitHub workflow', () => {
         .context.errors.getErrors()
         .map(({ message }) => message);
     expect(problems(content)).toEqual([]);
+    expect(problems(await exampleText('../.github/workflows/ci.yml'))).toEqual([]);
     expect(problems(content.replace('steps:', 'step:'))).not.toEqual([]);
     expect(problems(content.replace('matrix.postgres }}', 'matrix.postgres'))).not.toEqual([]);
   });
