@@ -3,8 +3,11 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { SETS } from '../src/index.js';
 
-/** Writes the default fleet as fixtures of a user's own, whose generators sleep so long for every row; returns the files. */
-export async function writeSlowFixtures(folder: string, msPerRow: number): Promise<string[]> {
+/** How long the generators sleep for every row, in milliseconds; none where it is not set. */
+export const MS_PER_ROW = 'BENCH_MS_PER_ROW';
+
+/** Writes the default fleet as fixtures of a user's own, whose generators sleep as the environment says; returns the files. */
+export async function writeSlowFixtures(folder: string): Promise<string[]> {
   const library = pathToFileURL(resolve('dist/index.js')).href;
   const files: string[] = [];
   for (const [index, { name }] of SETS.fleet.entries()) {
@@ -22,7 +25,7 @@ export default defineFixture({
   *rows(first, last) {
     let owedMs = 0;
     for (const row of fixture.rows(first, last)) {
-      owedMs += ${msPerRow};
+      owedMs += Number(process.env.${MS_PER_ROW} ?? 0);
       if (owedMs >= 5) owedMs -= sleep(5);
       yield row;
     }

@@ -1,8 +1,10 @@
 /**
- * Tries the verdict of `ci --budget-ratio` on a machine whose cores are all kept busy: the default fleet must pass every
- * time, and the same fleet out of a generator that sleeps, three times as slow, must be caught every time.
+ * Tries the verdict of `ci` on a machine whose cores are all kept busy: the default fleet must pass every time, and the
+ * same fleet out of a generator that sleeps must be caught every time: one three times as slow by `--budget-ratio`, one
+ * that takes half as long again by `--baseline`, a report of the same fleet with ratios, or without any.
  *
- *   npm run bench:verdict -- [--trials 30] [--busy CORES] [--budget-ratio 0.9] [--only usual|slow]
+ *   npm run bench:verdict -- [--trials 30] [--busy CORES] [--only usual|slow] [--budget-ratio 0.9]
+ *   npm run bench:verdict -- --against ratios|times [--slower 1.5]
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -14,7 +16,7 @@ import type { CiReport } from '../src/index.js';
 import { estimateMedian } from '../src/judge/median-interval.js';
 import { CLI } from './command-line.js';
 import { startEmptyServer } from './empty-server.js';
-import { writeSlowFixtures } from './slow-fixtures.js';
+import { MS_PER_ROW, writeSlowFixtures } from './slow-fixtures.js';
 
 interface Trial {
   exitCode: number;
@@ -32,6 +34,8 @@ const { values } = parseArgs({
     busy: { type: 'string', default: String(availableParallelism()) },
     'budget-ratio': { type: 'string', default: '0.9' },
     only: { type: 'string', default: '' },
+    against: { type: 'string', default: '' },
+    slower: { type: 'string', default: '1.5' },
   },
 });
 
@@ -55,25 +59,42 @@ try {
 async function runTrials(): Promise<void> {
   const usual = estimateMedian(await loadTimes(5)).median;
   print(`usual load ${Math.round(usual)} ms with ${values.busy} busy processes`);
-  const ratio = ['--budget-ratio', values['budget-ratio']];
+  const own = (await writeSlowFixtures(folder)).flatMap((file) => ['--fixture', file]);
+  const slower = values.against === '' ? 3 : Number(values.slower);
+  const limit = await limitOf(own);
   if (values.only !== 'slow') {
-    const right = await tryMany('default fleet', 0, () => runCi(...ratio));
+    const right = await tryMany('default fleet', 0, () =>
+      runCi(values.against === '' ? limit : [...own, ...limit]),
+    );
     print(`passed: ${right} of ${values.trials}`);
   }
   if (values.only !== 'usual') {
-    const slow = (await writeSlowFixtures(folder, (2 * usual) / 15_000)).flatMap((file) => [
-      '--fixture',
-      file,
-    ]);
-    const caught = await tryMany('three times slower', 3, () => runCi(...ratio, ...slow));
+    const slow = { [MS_PER_ROW]: String(((slower - 1) * usual) / 15_000) };
+    const caught = await tryMany(`${slower} times slower`, 3, () => runCi([...own, ...limit], slow));
     print(`caught: ${caught} of ${values.trials}`);
   }
+}
+
+/** What the runs are judged by; a baseline is the report of a run that had one itself, so that its interval is narrow. */
+async function limitOf(own: readonly string[]): Promise<string[]> {
+  if (values.against === '') return ['--budget-ratio', values['budget-ratio']];
+  const [first, second] = ['first.json', 'second.json'].map((name) => join(folder, name));
+  await runCi([
+    ...own,
+    ...(values.against === 'times' ? [] : ['--budget-ratio', '1000']),
+    '--output',
+    first!,
+  ]);
+  if (values.against === 'times') return ['--baseline', first!];
+  const { report } = await runCi([...own, '--baseline', first!, '--output', second!]);
+  print(`baseline ${describe(report!).slice(2).join(', ')} rounds`);
+  return ['--baseline', second!];
 }
 
 async function loadTimes(count: number): Promise<number[]> {
   const times: number[] = [];
   while (times.length < count) {
-    const { report, message } = await runCi();
+    const { report, message } = await runCi([]);
     if (report === undefined) throw new Error(message);
     times.push(report.timings.workMs);
   }
@@ -98,7 +119,7 @@ async function tryMany(title: string, expected: number, trial: () => Promise<Tri
 function describe({ reference, verdict, timings: { workMs } }: CiReport): string[] {
   const { median, interval, rounds } = reference!;
   return [
-    verdict.checks.find(({ name }) => name === 'budget-ratio')!.outcome,
+    verdict.checks.at(-1)!.outcome,
     `${Math.round(workMs)} ms`,
     median.toFixed(2),
     interval.map((end) => end.toFixed(2)).join(' to '),
@@ -107,12 +128,13 @@ function describe({ reference, verdict, timings: { workMs } }: CiReport): string
 }
 
 /** Runs the built `ci` on empty tables. */
-async function runCi(...args: string[]): Promise<Trial> {
+async function runCi(args: readonly string[], more: Readonly<Record<string, string>> = {}): Promise<Trial> {
   await client.query('truncate managed_certificates, agents');
   const startMs = performance.now();
   return new Promise((done) => {
     const command = [CLI, 'ci', '--quiet', '--format', 'json', '--database-url', server.url, ...args];
-    execFile(process.execPath, command, { env: { PATH: process.env.PATH } }, (error, stdout, stderr) => {
+    const env = { PATH: process.env.PATH, ...more };
+    execFile(process.execPath, command, { env }, (error, stdout, stderr) => {
       const exitCode = error === null ? 0 : Number(error.code);
       const seconds = (performance.now() - startMs) / 1000;
       const report = stdout === '' ? undefined : (JSON.parse(stdout) as CiReport);
