@@ -8,7 +8,7 @@ import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
-import { columnOf, type TableColumn, type TableInfo } from '../table/inspect-table.js';
+import { columnOf, type TableInfo } from '../table/inspect-table.js';
 
 /** Rows of a fixture, both ends included. */
 export interface Range {
@@ -70,8 +70,9 @@ export class Staging {
   ): Promise<Staging> {
     const columns = Object.entries(fixture.columns);
     const definitions = columns.map(([name, type]) => {
+      const { uncut, collate } = columnOf(table, name);
       const isKey = identityOf(fixture).includes(name) && TEXT.test(type);
-      return `${quote(name)} ${isKey ? typeWithCollation(columnOf(table, name)) : stagingType(type)}`;
+      return `${quote(name)} ${isKey ? uncut + collate : stagingType(type)}`;
     });
     await session.query(`create temp table ${quote(NAME)} (${definitions.join(', ')}) on commit drop`);
     return new Staging(session, fixture, onCopied, range);
@@ -145,10 +146,6 @@ export class Staging {
     const next = await orAborted(this.#source.next(), this.#session.signal);
     return next.done === true ? undefined : next.value;
   }
-}
-
-function typeWithCollation({ uncut, collation }: TableColumn): string {
-  return collation === null ? uncut : `${uncut} collate ${collation}`;
 }
 
 /** Opens a staging table, copies a step's whole fixture into it, and makes it ready to be joined. */
