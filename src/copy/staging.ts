@@ -9,7 +9,7 @@ import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
-import { columnOf, type TableColumn } from '../table/inspect-table.js';
+import { columnOf } from '../table/inspect-table.js';
 
 /** Rows of a fixture, both ends included. */
 export type Range = Required<EncodeOptions>;
@@ -61,8 +61,9 @@ export class Staging {
   static async open(step: Step, range: Range = { first: 1, last: step.fixture.count }): Promise<Staging> {
     const { session, fixture, table } = step;
     const definitions = Object.entries(fixture.columns).map(([name, type]) => {
+      const { uncut, collate } = columnOf(table, name);
       const isKey = identityOf(fixture).includes(name) && TEXT.test(type);
-      return `${quote(name)} ${isKey ? typeWithCollation(columnOf(table, name)) : stagingType(type)}`;
+      return `${quote(name)} ${isKey ? uncut + collate : stagingType(type)}`;
     });
     await session.query(`create temp table ${quote(NAME)} (${definitions.join(', ')}) on commit drop`);
     return new Staging(step, range);
@@ -165,10 +166,6 @@ export class Staging {
     const next = await orAborted(this.#source.next(), this.#step.session.signal);
     return next.done === true ? undefined : next.value;
   }
-}
-
-function typeWithCollation({ uncut, collation }: TableColumn): string {
-  return collation === null ? uncut : `${uncut} collate ${collation}`;
 }
 
 /** What the server said of a value, with the row and the column that hold it. */

@@ -97,7 +97,8 @@ export async function dropPlainIndexes(
     await tryDrop(session, table, indexes);
     return indexes;
   } catch (error) {
-    if (!isForbidden(error)) throw error;
+    // Whatever ends neither the session nor the transaction.
+    if (!(error instanceof ScaleSeedError) || /^(08|40|53|57)/.test(error.sqlState ?? '57')) throw error;
     await session.query('rollback to savepoint indexes');
     context.onNotice(`${table.name} is loaded with its indexes: ${error.message}`);
     return [];
@@ -113,11 +114,6 @@ async function tryDrop(session: Session, table: TableInfo, indexes: readonly Pla
   const trial = [drop, first.definition, 'rollback to savepoint indexes'];
   await session.query('savepoint indexes');
   for (const statement of triggers.length > 0 ? [...trial, drop] : [drop]) await session.query(statement);
-}
-
-/** Refused by the server, which is there, and can go on with the transaction. */
-function isForbidden(error: unknown): error is ScaleSeedError {
-  return error instanceof ScaleSeedError && /^(?!08|40|53|57)/.test(error.sqlState ?? '57');
 }
 
 /** Makes the dropped indexes again, in the database's own tablespace, where all of them were. */

@@ -25,10 +25,7 @@ export function columnValue(column: FixtureColumn, values: unknown[]): ColumnVal
   return { column: column.name, sql: valueSql(column, values), anchored };
 }
 
-/**
- * What every column of the table is given out of a staging row when the anchor is known; it is appended to `values` where
- * it is needed.
- */
+/** What every column is given out of a staging row when the anchor is known, which goes to `values` if it is needed. */
 export function valuesOnAnchor(
   fixture: Fixture,
   table: TableInfo,
@@ -40,7 +37,7 @@ export function valuesOnAnchor(
   const parameter = `$${values.length}::timestamptz`;
   return columns.map((value) => ({
     column: value.column,
-    sql: castTo(table, value.column, valueOn(parameter, value)),
+    sql: value.anchored ? valueOn(parameter, value) : castTo(table, value.column, value.sql),
   }));
 }
 

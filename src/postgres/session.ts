@@ -30,12 +30,11 @@ select pg_catalog.set_config('search_path',
   pg_catalog.regexp_replace(pg_catalog.current_setting('search_path'), '^(?=.)', 'pg_catalog, '), true);
 select set_config(name, wanted, true) from (values
   ('session_replication_role', 'origin'), ('row_security', 'on'), ('gin_fuzzy_search_limit', '0'),
-  ('exit_on_error', 'off'),
+  ('exit_on_error', 'off'), ('jit', 'off'),
   ('datestyle', 'ISO, MDY'), ('intervalstyle', 'postgres'), ('timezone', 'UTC'), ('timezone_abbreviations', 'Default'),
   ('bytea_output', 'hex'), ('extra_float_digits', '1'), ('lc_monetary', 'C'), ('array_nulls', 'on'),
   ('xmloption', 'content'), ('quote_all_identifiers', 'off'),
   ('lc_messages', case when current_setting('is_superuser')::bool then 'C' else current_setting('lc_messages') end),
-  ('jit', 'off'),
   ('client_connection_check_interval',
     case when version() ~* 'mingw|windows|visual c' or
       version() ~ '^PostgreSQL 14' and version() !~* 'linux' then '0' else '5000' end),

@@ -12,6 +12,10 @@ interface Meaning {
   hint?: string;
 }
 
+const OTHER_TYPE: Meaning = {
+  code: 'schema',
+  hint: 'the column is of another type than the fixture gives: migrate the database, or change the fixture',
+};
 const REFERRING_HINT = 'delete the rows that refer to it first';
 
 /** What an SQLSTATE means to the user; a class (its first two digits) stands for those not listed. */
@@ -50,14 +54,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     hint: 'the server knows no such type: check the types of the fixture, or migrate the database',
   },
   '42P01': { code: 'schema', hint: 'migrate the database, or name its schema with --schema' },
-  '42804': {
-    code: 'schema',
-    hint: 'the column is of another type than the fixture gives: migrate the database, or change the fixture',
-  },
-  '42846': {
-    code: 'schema',
-    hint: 'the column is of another type than the fixture gives: migrate the database, or change the fixture',
-  },
+  '42804': OTHER_TYPE,
+  '42846': OTHER_TYPE,
   '42703': { code: 'schema', hint: 'migrate the database to a version of certctl that has this column' },
   '53': { code: 'server', hint: 'the server is out of a resource: see its log' },
   '53300': { code: 'connect', hint: 'the server has no connection left: lower --jobs, or close others' },

@@ -1,9 +1,13 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, ScaleSeedError } from '../errors.js';
 import { quoteTable, type TableName } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { RunContext } from './context.js';
 import type { Server } from './server.js';
 import type { Sessions } from './sessions.js';
+
+const MOST_TRIES = 5;
+const RETRY_MS = 100;
 
 const NOT_SETTLED = 'everything is done and committed, but the tables are not vacuumed and analyzed';
 
@@ -42,13 +46,32 @@ export async function settleTables(
       session.onWait = tell;
       const { obstacle, ...table } = await session.transaction(() => prepareVacuum(session, name));
       onEvent({ type: 'settle', table: table.name });
-      if (obstacle === null) await session.query(`vacuum (analyze) ${quoteTable(table)}`);
+      if (obstacle === null) await vacuum(session, quoteTable(table), tell);
       else tell(`is not vacuumed, as the role may not: ${obstacle}`);
     } catch (error) {
       if (signal.aborted && error instanceof ScaleSeedError) throw error.with({ state: NOT_SETTLED });
       tell(`was not vacuumed: ${messageOf(error)}; the rows stand all the same`);
     }
   }
+}
+
+/**
+ * Dead rows that an open transaction may still see stay, and bring autovacuum: a short one, such as an ANALYZE of its own, is
+ * waited for.
+ */
+async function vacuum(session: Session, table: string, tell: (message: string) => void): Promise<void> {
+  await session.query(`vacuum (analyze) ${table}`);
+  for (let tries = 1; ; tries++) {
+    const { rows } = await session.query<{ dead: string }>(
+      'select pg_stat_get_dead_tuples($1::regclass) as dead',
+      [table],
+    );
+    if (Number(rows[0]?.dead) === 0) return;
+    if (tries > MOST_TRIES) break;
+    await delay(RETRY_MS, undefined, { signal: session.signal });
+    await session.query(`vacuum ${table}`);
+  }
+  tell('keeps dead rows that an open transaction may still see: autovacuum will come for them');
 }
 
 /**

@@ -2,16 +2,13 @@ import { ScaleSeedError } from '../errors.js';
 import { quote, quoteTable, type TableName } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 
-export interface TableColumn {
+interface TableColumn {
   name: string;
   type: string;
-  /**
-   * The type as a cast may name it: without the length of a text or of bits, and for those without the domain too. A cast
-   * to a length cuts what is too long; the assignment to the column refuses it.
-   */
+  /** The type without the length of texts and bits, and their domain: a cast to it would cut what is to be refused. */
   uncut: string;
-  /** Collation as SQL, where it is not that of the type. */
-  collation: string | null;
+  /** `collate ...` where its collation is not that of its type. */
+  collate: string;
   /** PostgreSQL's category of the type: `S` for strings. */
   category: string;
   notNull: boolean;
@@ -73,18 +70,16 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
   (select coalesce(json_agg(json_build_object(
       'name', a.attname,
       'type', format_type(a.atttypid, a.atttypmod),
-      'uncut', case
-        -- What is below all domains and arrays.
-        when y.typtype = 'd' or y.typcategory = 'A' then coalesce((
+      'uncut', coalesce(case when y.typtype = 'd' or y.typcategory = 'A' then (
+          -- What is below all domains and arrays.
           with recursive below as (
             select y.typcategory as category, y.typbasetype as domain_of, y.typelem as element, y.oid, '' as brackets
             union all select d.typcategory, d.typbasetype, d.typelem, d.oid,
               case when domain_of = 0 then '[]' else brackets end
             from below join pg_type d on d.oid = case when domain_of <> 0 then domain_of when category = 'A' then element end)
           select format_type(oid, -1) || brackets from below where domain_of = 0 and category in ('S', 'V')
-        ), format_type(a.atttypid, a.atttypmod))
-        else format_type(y.oid, case when y.typcategory in ('S', 'V') then -1 else a.atttypmod end) end,
-      'collation', case when a.attcollation <> y.typcollation then a.attcollation::regcollation end,
+        ) end, format_type(y.oid, case when y.typcategory in ('S', 'V') then -1 else a.atttypmod end)),
+      'collate', case when a.attcollation <> y.typcollation then ' collate ' || a.attcollation::regcollation else '' end,
       'category', y.typcategory,
       'notNull', a.attnotnull,
       'default', case when a.attgenerated = '' then

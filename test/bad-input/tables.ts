@@ -47,7 +47,8 @@ const OTHER_TABLES: readonly OtherTable[] = [
     what: 'a column of another type',
     change: 'alter table t.agents alter last_heartbeat_at type int using 0',
     exit: 1,
-    printed: /cannot cast type timestamp with time zone to integer/,
+    printed:
+      /column "last_heartbeat_at" is of type integer but expression is of type timestamp with time zone/,
   },
   {
     what: 'a key of another type',
