@@ -2,7 +2,7 @@ import type { Phase } from '../errors.js';
 
 /**
  * What a run tells its caller while it is under way. A fixture enters copy and merge by turns, batch after batch. Its rows
- * are counted over all of its batches and parts: in phase copy those that were sent, in phase merge those that stand,
+ * are counted over all of its batches: in phase copy those that were sent, in phase merge those that stand,
  * the ones that need not be sent included. One that is tried again enters phase prepare first, and counts anew. One schema
  * of many comes to its end whether it was done or failed.
  */
