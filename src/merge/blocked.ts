@@ -1,5 +1,6 @@
 import type { Staging } from '../copy/staging.js';
 import { ANCHORED, columnsOf, identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
+import { readRows } from '../fixtures/read-rows.js';
 import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { Blocked, Counts } from '../report/result.js';
@@ -51,17 +52,19 @@ export class Tally {
     const absent = await findAbsent(session, fixture, table, staging);
     if (absent !== undefined) return { key: absent.key, by: absent.by ?? suspects(table) };
     const key = await findRepeated(session, fixture, staging);
-    return key === undefined ? null : { key, by: 'another row of the fixture with the same key' };
+    return key === undefined ? null : { key, by: REPEATED };
   }
 
   /** The counts of a fixture; `marked` rows of its mark stand in the end. */
   counts(rows: number, inserted: number, marked: number): Counts {
     const present = Math.min(this.#standing, marked);
     const blocked = rows - present;
+    // A row that was inserted and is gone again was not added.
+    const added = Math.min(inserted, present);
     return {
       rows,
-      inserted,
-      skipped: Math.max(0, present - inserted),
+      inserted: added,
+      skipped: present - added,
       blocked,
       firstBlocked: blocked === 0 ? null : (this.#first ?? UNKNOWN),
       present,
@@ -69,10 +72,32 @@ export class Tally {
   }
 }
 
-const UNKNOWN: Blocked = {
-  key: 'unknown',
-  by: 'a row that repeats the key of another row of the fixture, or a trigger that deletes what was inserted',
-};
+const REPEATED = 'another row of the fixture with the same key';
+const UNKNOWN: Blocked = { key: 'unknown', by: 'a trigger that deletes or changes what was inserted' };
+
+/** Keys that are held in memory to find one that is repeated. */
+const MAX_KEYS = 1_000_000;
+
+/** The same counts, where nothing in the table told what blocks a row, with the first key that the fixture itself repeats. */
+export async function nameRepeated(fixture: Fixture, counts: Counts): Promise<Counts> {
+  if (counts.firstBlocked !== UNKNOWN) return counts;
+  const columns = Object.keys(fixture.columns);
+  const places = identityOf(fixture).map((column) => columns.indexOf(column));
+  const seen = new Set<string>();
+  const reader = readRows(fixture);
+  try {
+    for (let rows = await reader.read(1000); rows.length > 0; rows = await reader.read(1000)) {
+      for (const row of rows) {
+        const key = places.map((place) => String(row[place])).join('/');
+        if (seen.has(key)) return { ...counts, firstBlocked: { key, by: REPEATED } };
+        if (seen.size < MAX_KEYS) seen.add(key);
+      }
+    }
+    return counts;
+  } finally {
+    await reader.close();
+  }
+}
 
 /** The first staged row whose key does not stand, and the row that holds another of its unique keys, if any does. */
 export async function findAbsent(

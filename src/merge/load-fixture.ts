@@ -9,7 +9,7 @@ import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
 import { countPresent } from '../table/marks.js';
 import { hasChanged, surveyTable } from '../table/survey.js';
-import { Tally } from './blocked.js';
+import { nameRepeated, Tally } from './blocked.js';
 import { dropPlainIndexes, lockTable, nameHolders, rebuildIndexes, type PlainIndex } from './exclusive.js';
 import { chooseForeignKeyCheck, heedTriggers, lockParents, takeOverForeignKeys } from './foreign-keys.js';
 import { mergeStaged, type Merged } from './merge.js';
@@ -54,7 +54,7 @@ export async function loadFixture(step: Step, plan: LoadPlan): Promise<LoadedFix
   });
   const totalMs = total();
   const { inserted, tally, marked, copyMs, mergeMs, fingerprint, ...rest } = loaded;
-  const counts = tally.counts(fixture.count, inserted, marked);
+  const counts = await nameRepeated(fixture, tally.counts(fixture.count, inserted, marked));
   if (counts.firstBlocked !== null) context.onNotice(blockedNotice(fixture.name, counts));
   return {
     name: fixture.name,

@@ -1,0 +1,151 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { defineFixture } from '../../src/fixtures/define-fixture.js';
+import type { Fixture } from '../../src/fixtures/fixture.js';
+import { ci } from '../../src/operations/ci.js';
+import { load } from '../../src/operations/load.js';
+import { reset } from '../../src/operations/reset.js';
+import { verify } from '../../src/operations/verify.js';
+import { useDatabase } from '../support/database.js';
+
+const database = useDatabase();
+const ROWS = 3_000;
+
+/** Rows r-0001, r-0002 ... with names n-1, n-2 ...; `keyOf` says which key row g has. */
+function fixtureOf(keyOf: (g: number) => number = (g) => g): Fixture {
+  return defineFixture({
+    name: 'blocked',
+    table: 'things',
+    count: ROWS,
+    columns: { id: 'text', name: 'text', at: 'int4range' },
+    conflictKeys: [['id']],
+    mark: { column: 'id', prefix: 'r-' },
+    *rows(first: number, last: number) {
+      for (let g = first; g <= last; g++) {
+        const key = String(keyOf(g)).padStart(4, '0');
+        yield [`r-${key}`, `n-${g}`, `[${g},${g}]`];
+      }
+    },
+  });
+}
+
+const trigger = (when: string, body: string): string => `
+  create function act() returns trigger language plpgsql as 'begin ${body} end';
+  create trigger act ${when} on things for each row execute function act()`;
+
+/** What keeps a row out, the fixture, how many rows, the first of them, and what is said to be in its way. */
+const CASES: [what: string, sql: string, fixture: Fixture, blocked: number, key: string, by: RegExp][] = [
+  [
+    'a unique key that the fixture does not declare',
+    `alter table things add unique (name); insert into things values ('x', 'n-7')`,
+    fixtureOf(),
+    1,
+    'r-0007',
+    /^row x, which has the same name$/,
+  ],
+  [
+    'many rows under an undeclared key',
+    `alter table things add unique (name); insert into things select 'x-' || g, 'n-' || g from generate_series(2, ${ROWS}) g`,
+    fixtureOf(),
+    ROWS - 1,
+    'r-0002',
+    /^row x-2, which has the same name$/,
+  ],
+  [
+    'a repeated key near the first',
+    '',
+    fixtureOf((g) => (g === 6 ? 5 : g)),
+    1,
+    'r-0005',
+    /^another row of the fixture with the same key$/,
+  ],
+  [
+    'a repeated key far from the first',
+    '',
+    fixtureOf((g) => (g === 2_900 ? 5 : g)),
+    1,
+    'r-0005',
+    /^another row of the fixture with the same key$/,
+  ],
+  [
+    'a trigger that returns nothing',
+    trigger('before insert', `if new.id = ''r-0009'' then return null; end if; return new;`),
+    fixtureOf(),
+    1,
+    'r-0009',
+    /^the triggers act$/,
+  ],
+  [
+    'a trigger that deletes again',
+    trigger('after insert', `delete from things where id = new.id and id = ''r-0009''; return null;`),
+    fixtureOf(),
+    1,
+    'unknown',
+    /^a trigger that deletes or changes what was inserted$/,
+  ],
+  [
+    'a rule',
+    `create rule act as on insert to things where new.id = 'r-0009' do instead nothing`,
+    fixtureOf(),
+    1,
+    'r-0009',
+    /^the rules act$/,
+  ],
+  [
+    'a unique index over an expression',
+    `create unique index on things (lower(name)); insert into things values ('x', 'N-7')`,
+    fixtureOf(),
+    1,
+    'r-0007',
+    /unique index over an expression/,
+  ],
+  [
+    'an exclusion constraint',
+    `alter table things add exclude using gist (at with &&); insert into things values ('x', 'y', '[7,7]')`,
+    fixtureOf(),
+    1,
+    'r-0007',
+    /^an exclusion constraint/,
+  ],
+];
+
+beforeEach(async () => {
+  await database.query(
+    `drop table if exists things; drop function if exists act;
+     create table things (id text primary key, name text, at int4range)`,
+  );
+});
+
+describe.each(CASES)('rows kept out by %s', (_, sql, fixture, blocked, key, by) => {
+  const options = () => ({ databaseUrl: database.url, fixtures: [fixture], settle: false });
+  const counts = { rows: ROWS, blocked, present: ROWS - blocked };
+  const firstBlocked = { key, by: expect.stringMatching(by) as string };
+
+  it('are counted and named by load, then by reset, verify and ci', async () => {
+    if (sql !== '') await database.query(sql);
+    const loaded = await load(options());
+    expect(loaded.fixtures[0]).toMatchObject({
+      ...counts,
+      inserted: ROWS - blocked,
+      skipped: 0,
+      firstBlocked,
+    });
+    const again = await load(options());
+    expect(again.fixtures[0]).toMatchObject({ ...counts, inserted: 0, skipped: ROWS - blocked });
+    expect((await ci(options())).verdict.outcome).toBe('drift');
+    const verified = await verify(options());
+    expect(verified.intact).toBe(false);
+  });
+});
+
+describe('a blocked row', () => {
+  it('is named alike by reset and verify', async () => {
+    await database.query(`alter table things add unique (name); insert into things values ('x', 'n-7')`);
+    const options = { databaseUrl: database.url, fixtures: [fixtureOf()], settle: false };
+    await load(options);
+    const by = 'row x, which has the same name';
+    const { fixtures } = await reset(options);
+    expect(fixtures[0]).toMatchObject({ blocked: 1, firstBlocked: { key: 'r-0007', by } });
+    const verified = await verify(options);
+    expect(verified.fixtures[0]?.missing).toMatchObject({ rows: 1, blocked: { key: 'r-0007', by } });
+  });
+});
