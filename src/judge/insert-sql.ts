@@ -5,13 +5,18 @@ import { withoutLength } from '../merge/expressions.js';
 
 /**
  * The way of the harness that scale-seed replaces: one statement that never leaves the server, an INSERT of what
- * generate_series counts. `table` is the target as SQL. Undefined for a fixture without formulas.
+ * generate_series counts. `table` is the target as SQL, `cast` what a column of it needs where it is not of the fixture's
+ * type. Undefined for a fixture without formulas.
  */
-export function insertSeries(fixture: Fixture, table: string): string | undefined {
+export function insertSeries(
+  fixture: Fixture,
+  table: string,
+  cast = (column: string, sql: string): string => sql,
+): string | undefined {
   const { formulas, count } = fixture;
   if (formulas === undefined) return undefined;
   const columns = columnsOf(fixture);
-  const values = columns.map((column) => valueSql(column, formulas));
+  const values = columns.map((column) => valueSql(column, formulas, cast));
   return `insert into ${table} (${quoteList(columns.map(({ name }) => name))})
 select ${values.join(',\n  ')}
 from generate_series(1, ${count}) as g
@@ -19,9 +24,13 @@ on conflict (${quoteList(identityOf(fixture))}) do nothing`;
 }
 
 /** Times hang on now(), as they do in the published way. */
-function valueSql(column: FixtureColumn, formulas: Readonly<Record<string, string>>): string {
+function valueSql(
+  column: FixtureColumn,
+  formulas: Readonly<Record<string, string>>,
+  cast: (column: string, sql: string) => string,
+): string {
   const sql = plainSql(column, formulas);
-  return column.type === ANCHORED ? `now() + ${sql}` : sql;
+  return column.type === ANCHORED ? `now() + ${sql}` : cast(column.name, sql);
 }
 
 function plainSql(column: FixtureColumn, formulas: Readonly<Record<string, string>>): string {

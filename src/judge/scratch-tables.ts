@@ -1,4 +1,4 @@
-import { inspectTables } from '../table/inspect-table.js';
+import { castTo, inspectTables, type TableInfo } from '../table/inspect-table.js';
 import { quote, quoteList } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { encodeWhole } from '../encode/encode-rows.js';
@@ -32,15 +32,19 @@ export async function furnish(session: Session, load: RealLoad, schema: string):
   const { fixtures } = load.report;
   const names = [...new Set(fixtures.map(({ table }) => table))];
   const leftOut: string[] = [];
+  const tables = new Map<string, TableInfo>();
   for (const name of names) {
     // Of several schemas, the first stands for all.
     const real = fixtures.find(({ table }) => table === name)!.schema;
-    const inspected = await inspectTables(session, [name], real);
-    leftOut.push(...(await copyTable(session, inspected.get(name)!, schema)));
+    const table = (await inspectTables(session, [name], real)).get(name)!;
+    tables.set(name, table);
+    leftOut.push(...(await copyTable(session, table, schema)));
   }
   const references: Reference[] = [];
-  for (const [index, fixture] of load.fixtures.entries())
-    references.push(await referenceOf(session, fixture, schema, `scale_seed_ready_${index}`));
+  for (const [index, fixture] of load.fixtures.entries()) {
+    const real = tables.get(fixture.table)!;
+    references.push(await referenceOf(session, fixture, real, schema, `scale_seed_ready_${index}`));
+  }
   const copies = names.map((name) => quote(schema, name));
   const empty = () => session.query(`truncate ${copies.join(', ')}`);
   return { ...load, schema, leftOut, references, empty };
@@ -50,12 +54,13 @@ export async function furnish(session: Session, load: RealLoad, schema: string):
 async function referenceOf(
   session: Session,
   fixture: Fixture,
+  real: TableInfo,
   schema: string,
   readyName: string,
 ): Promise<Reference> {
   const { name } = fixture;
   const table = quote(schema, fixture.table);
-  const series = insertSeries(fixture, table);
+  const series = insertSeries(fixture, table, (column, sql) => castTo(real, column, sql));
   if (series !== undefined) return { fixture: name, source: 'generate_series', sql: series };
   const ready = quote(schema, readyName);
   const columns = quoteList(columnsOf(fixture).map((column) => column.name));

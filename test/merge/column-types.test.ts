@@ -3,6 +3,7 @@ import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import type { Fixture } from '../../src/fixtures/fixture.js';
 import { chooseFixtures } from '../../src/fixtures/registry.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
+import { ci } from '../../src/operations/ci.js';
 import { clean } from '../../src/operations/clean.js';
 import { load } from '../../src/operations/load.js';
 import { reset } from '../../src/operations/reset.js';
@@ -363,5 +364,7 @@ describe('the published fleet', () => {
       await clean(run(...fleet));
       expect(await database.value('select count(*) from agents, managed_certificates')).toBe('0');
     }
+    expect((await ci({ ...run(...fleet), budgetRatio: 1000 })).verdict.outcome).toBe('pass');
+    await clean(run(...fleet));
   });
 });
