@@ -72,8 +72,10 @@ export function showBars(stream: WriteStream, { terminal, keep }: { terminal: bo
     const phase = type === 'settle' ? event.table : type === 'measure' ? `round ${event.round}` : event.phase;
     const bar = known ?? begin({ name, schema, phase }, 'totalRows' in event ? event.totalRows : 0);
     // Copy and merge take turns, batch after batch: from the first merge on, what counts is the rows that stand.
-    if (bar === undefined || (phase === 'copy' && bars.get(bar)?.phase !== phase)) return;
+    if (bar === undefined || (phase === 'copy' && !['prepare', phase].includes(bars.get(bar)!.phase))) return;
     if (type === 'progress') bar.update(event.rows, { phase });
+    // A fixture that is tried again begins anew.
+    else if (phase === 'prepare') bar.update(0, { phase });
     else bar.update({ phase });
   }
 

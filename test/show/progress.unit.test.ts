@@ -129,6 +129,21 @@ describe('a bar', () => {
     stop();
   });
 
+  it('begins anew for a fixture that is tried again', async () => {
+    const { tell, frame, stop } = await shownOn(TERMINAL);
+    tell(
+      enter('x', 'copy', 10),
+      count('x', 'copy', 10, 10),
+      enter('x', 'merge', 10),
+      count('x', 'merge', 9, 10),
+    );
+    tell(enter('x', 'prepare', 10));
+    expect(frame()).toEqual([expect.stringMatching(/^x prepare/)]);
+    tell(enter('x', 'copy', 10), count('x', 'copy', 2, 10));
+    expect(frame()).toEqual([expect.stringMatching(/^x copy +20%/)]);
+    stop();
+  });
+
   it.each<Phase>(['index', 'verify', 'reset', 'clean'])(
     'says how long, and not how much, while %s counts no rows',
     async (phase) => {
