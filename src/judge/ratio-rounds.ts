@@ -5,6 +5,11 @@ import type { RatioRound } from '../report/result.js';
 const MIN_ROUNDS = 6;
 /** A difference that has not shown by then is smaller than the noise. */
 const MAX_ROUNDS = 15;
+/**
+ * The same where two runs are compared, both of which have to be known well: with both cores kept busy, rounds differ by
+ * a quarter, and the median of 15 is known to 30 %.
+ */
+const MAX_ROUNDS_TO_COMPARE = 45;
 
 /**
  * An earlier ratio with the regression that is allowed. Its median is taken at its word, since the allowance is there for
@@ -56,12 +61,13 @@ export function sideOf(rounds: readonly RatioRound[], limit: number): 'within' |
   return low > limit ? 'over' : 'unclear';
 }
 
-/** As soon as no limit is unclear and the interval is narrow, and at the latest when there are many. */
+/** As soon as a limit is exceeded or none is unclear and the interval is narrow, and at the latest when there are many. */
 function areEnough(rounds: readonly RatioRound[], { limits, widthPercent }: Wanted): boolean {
   if (rounds.length < MIN_ROUNDS) return false;
-  if (rounds.length >= MAX_ROUNDS) return true;
-  const settled = limits.every((limit) => sideOf(rounds, limit) !== 'unclear');
-  return settled && !isTooWide(estimateMedian(ratiosOf(rounds)), widthPercent);
+  if (rounds.length >= (widthPercent === Infinity ? MAX_ROUNDS : MAX_ROUNDS_TO_COMPARE)) return true;
+  const sides = limits.map((limit) => sideOf(rounds, limit));
+  if (sides.includes('unclear')) return false;
+  return sides.includes('over') || !isTooWide(estimateMedian(ratiosOf(rounds)), widthPercent);
 }
 
 /** Our time to the reference's, round by round. */

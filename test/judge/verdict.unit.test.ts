@@ -221,15 +221,17 @@ describe('a comparison with an earlier run', () => {
   });
 
   it('takes more rounds for a narrow interval, up to a limit', async () => {
-    const take = (ratios: readonly number[]) => {
+    const take = (ratios: readonly number[], limits: number[] = []) => {
       let round = 0;
-      return takeRounds({ limits: [], widthPercent: 20 }, () =>
+      return takeRounds({ limits, widthPercent: 20 }, () =>
         Promise.resolve({ oursMs: ratios[round++ % ratios.length]!, referenceMs: 1 }),
       );
     };
     expect(await take([0.5, 0.51, 0.52])).toHaveLength(6);
     expect((await take([0.4, 0.8, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5])).length).toBeLessThan(15);
-    expect(await take([0.4, 0.8])).toHaveLength(15);
+    expect(await take([0.4, 0.8])).toHaveLength(45);
+    // What is over a limit needs no narrow interval: six rounds, and six that confirm it.
+    expect(await take([0.4, 0.8], [0.3])).toHaveLength(12);
   });
 
   it.each([
