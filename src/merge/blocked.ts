@@ -5,7 +5,7 @@ import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { Blocked, Counts } from '../report/result.js';
 import { castTo, rowsOf, type TableInfo } from '../table/inspect-table.js';
-import { columnValue, sameIdentity } from './expressions.js';
+import { columnValue, keyText, sameIdentity } from './expressions.js';
 
 /** What is looked at to find out what stands in a row's way. */
 interface Staged {
@@ -116,11 +116,11 @@ export async function findAbsent(
       const own = castTo(table, name, columnValue(find(name)!, values).sql);
       return `h.${quote(name)} = ${own}`;
     });
-    return `(select concat_ws('/', ${identity.map((column) => `h.${quote(column)}::text`).join(', ')})
+    return `(select ${keyText(fixture, 'h')}
       from ${rowsOf(table)} as h where ${same.join(' and ')} limit 1)`;
   });
   const { rows } = await session.query<{ key: string; holders: (string | null)[] }>(
-    `select concat_ws('/', ${identity.map((column) => `s.${quote(column)}::text`).join(', ')}) as key,
+    `select ${keyText(fixture, 's')} as key,
        array[${holders.join(', ')}]::text[] as holders
      from ${staging.table} as s left join ${rowsOf(table)} as t on ${sameIdentity(fixture)}
      where t.${quote(identity[0]!)} is null order by 1 limit 1`,
@@ -153,7 +153,7 @@ async function findRepeated(
 ): Promise<string | undefined> {
   const key = identityOf(fixture).map((column) => `s.${quote(column)}`);
   const { rows } = await session.query<{ key: string }>(
-    `select concat_ws('/', ${key.map((column) => `${column}::text`).join(', ')}) as key
+    `select ${keyText(fixture, 's')} as key
      from ${staging.table} as s group by ${key.join(', ')} having count(*) > 1 order by 1 limit 1`,
   );
   return rows[0]?.key;

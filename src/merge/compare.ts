@@ -6,7 +6,7 @@ import type { Session } from '../postgres/session.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import type { ColumnDrift, VerifiedFixture } from '../report/result.js';
 import { findAnchors, rowAnchor, type Anchors } from './anchors.js';
-import { columnValues, sameIdentity, valueOn } from './expressions.js';
+import { columnValues, keyText, sameIdentity, valueOn } from './expressions.js';
 import { restColumns } from './rest-columns.js';
 
 interface Comparison extends Pick<VerifiedFixture, 'unexpected' | 'driftedRows' | 'drift' | 'notCompared'> {
@@ -116,7 +116,7 @@ function comparable(type: string, sql: string): string {
 /** A row for every row of the fixture: its key, whether it is absent, and e(xpected) and f(ound) for every check. */
 function comparedSql(fixture: Fixture, table: TableInfo, staged: Staging, checks: readonly Check[]): string {
   const columns = [
-    `${keySql(fixture, 's')} as key`,
+    `${keyText(fixture, 's')} as key`,
     `t.${quote(identityOf(fixture)[0] ?? '')} is null as absent`,
     ...checks.map(({ expected, found }, i) => `${expected} as e${i}, ${found} as f${i}`),
   ];
@@ -140,7 +140,7 @@ async function unexpectedRows(
     where s.${quote(identityOf(fixture)[0] ?? '')} is null`;
   const counted = await session.query<{ count: string }>(`select count(*) ${strangers}`, values);
   const rows = Number(counted.rows[0]?.count);
-  const keys = `select ${keySql(fixture, 't')} as key ${strangers}`;
+  const keys = `select ${keyText(fixture, 't')} as key ${strangers}`;
   return { rows, examples: await someKeys(session, rows, keys, values) };
 }
 
@@ -148,10 +148,4 @@ async function someKeys(session: Session, count: number, sql: string, values: un
   if (count === 0) return [];
   const { rows } = await session.query<{ key: string }>(`${sql} order by key limit ${EXAMPLES}`, values);
   return rows.map(({ key }) => key);
-}
-
-function keySql(fixture: Fixture, alias: string): string {
-  return identityOf(fixture)
-    .map((column) => `${alias}.${quote(column)}::text`)
-    .join(` || '/' || `);
 }

@@ -53,6 +53,13 @@ export function sameIdentity(fixture: Fixture): string {
     .join(' and ');
 }
 
+/** The key that identifies a row, as text that a message can show. */
+export function keyText(fixture: Fixture, alias: string): string {
+  return `concat_ws('/', ${identityOf(fixture)
+    .map((column) => `${alias}.${quote(column)}::text`)
+    .join(', ')})`;
+}
+
 function valueSql(column: FixtureColumn, values: unknown[]): string {
   if (column.kind === 'varying') return `s.${quote(column.name)}`;
   if (column.kind === 'derived') {

@@ -167,6 +167,6 @@ export async function requestCancel(
   return sent;
 }
 
-function internals(client: pg.Client): ClientInternals {
+export function internals(client: pg.Client): ClientInternals {
   return client as unknown as ClientInternals;
 }

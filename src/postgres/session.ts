@@ -2,7 +2,7 @@ import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { messageOf, ScaleSeedError, type Phase } from '../errors.js';
-import { connect, cut, requestCancel } from './connect.js';
+import { connect, cut, internals, requestCancel } from './connect.js';
 import type { Target } from './target.js';
 import { translateError } from './translate-error.js';
 
@@ -90,7 +90,7 @@ export class Session {
 
   /** In a transaction, whether a pooler stands before the server: what it tells of at the login is no server process. */
   get pooled(): boolean {
-    return this.backend !== (this.#client as unknown as { processID: number }).processID;
+    return this.backend !== internals(this.#client).processID;
   }
 
   /** Runs one statement. */

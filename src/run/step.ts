@@ -1,5 +1,4 @@
-import type { ScaleSeedError } from '../errors.js';
-import { type Phase } from '../errors.js';
+import type { Phase, ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { Session } from '../postgres/session.js';
 import { translateError } from '../postgres/translate-error.js';
