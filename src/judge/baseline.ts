@@ -1,4 +1,4 @@
-import { ScaleSeedError } from '../errors.js';
+import { refusal, type ScaleSeedError } from '../errors.js';
 import { REPORT_VERSION, type CiReport, type LoadReport } from '../report/result.js';
 
 type Parts = Readonly<Record<string, unknown>>;
@@ -20,7 +20,7 @@ export interface ThisRun {
  */
 export function asBaseline(value: unknown): Baseline {
   if (isReport(value)) return value;
-  throw refusal('it is not a report of load or ci', 'name what an earlier run wrote with --output');
+  throw unusable('it is not a report of load or ci', 'name what an earlier run wrote with --output');
 }
 
 /** Whether all that is compared is there; the rest is of no interest. */
@@ -58,7 +58,7 @@ function partsOf(value: unknown): Parts {
 export function refuseIncomparable(baseline: Baseline | undefined, run: ThisRun): void {
   const difference = baseline && differenceTo(baseline, run);
   if (difference === undefined) return;
-  throw refusal(
+  throw unusable(
     difference,
     'name a report of the same fixtures, mode and PostgreSQL, and make a new one otherwise',
   );
@@ -81,10 +81,6 @@ function differenceTo(baseline: Baseline, { mode, fixtures, serverVersion }: Thi
   return before === major ? undefined : `it is of PostgreSQL ${before}, this run of PostgreSQL ${major}`;
 }
 
-function refusal(problem: string, hint: string): ScaleSeedError {
-  return new ScaleSeedError(`the baseline cannot be compared with: ${problem}`, {
-    code: 'configuration',
-    phase: 'configure',
-    hint,
-  });
+function unusable(problem: string, hint: string): ScaleSeedError {
+  return refusal(`the baseline cannot be compared with: ${problem}`, hint, { code: 'configuration' });
 }

@@ -1,7 +1,7 @@
 import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
-import { ScaleSeedError } from '../errors.js';
+import { refusal, type ScaleSeedError } from '../errors.js';
 import { defaultHost, isSocket, listPlaces, type Place } from './hosts.js';
 import { parseRequireAuth, type Login } from './insist-on-scram.js';
 import { readParameters, type Environment, type Parameters } from './parameters.js';
@@ -59,11 +59,10 @@ export function resolveTarget(databaseUrl: string | undefined, env: Environment 
 function nothingNamed(databaseUrl: string | undefined, { DATABASE_URL }: Environment): ScaleSeedError {
   const empty = databaseUrl === '' ? '--database-url is empty' : 'DATABASE_URL is set, but empty';
   const why = databaseUrl === undefined && DATABASE_URL === undefined ? '' : `: ${empty}`;
-  return new ScaleSeedError(`no database is named${why}`, {
-    code: 'usage',
-    phase: 'configure',
-    hint: "give --database-url or DATABASE_URL, psql's PGHOST, PGDATABASE and so on, or --embedded for a server of scale-seed's own",
-  });
+  return refusal(
+    `no database is named${why}`,
+    "give --database-url or DATABASE_URL, psql's PGHOST, PGDATABASE and so on, or --embedded for a server of scale-seed's own",
+  );
 }
 
 function targetOf(parameters: Parameters, env: Environment): Target {

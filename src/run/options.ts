@@ -1,5 +1,5 @@
 import type { EmbeddedOptions } from '../embedded/index.js';
-import { ScaleSeedError } from '../errors.js';
+import { refusal } from '../errors.js';
 import { nearest } from '../fixtures/nearest.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { OnEvent } from '../report/events.js';
@@ -80,16 +80,12 @@ export function checkOptions(options: object): void {
   for (const [name, value] of Object.entries(options)) {
     const [what, is] = OPTIONS[name] ?? [];
     if (value === undefined && what !== undefined) continue;
-    if (what === undefined) throw refused(`there is no option ${name}`, hintFor(name));
-    if (is?.(value) !== true) throw refused(`${name} must be ${what}`, 'check the options');
+    if (what === undefined) throw refusal(`there is no option ${name}`, hintFor(name));
+    if (is?.(value) !== true) throw refusal(`${name} must be ${what}`, 'check the options');
   }
 }
 
 function hintFor(name: string): string {
   const meant = nearest(name, Object.keys(OPTIONS));
   return meant === undefined ? `known are ${Object.keys(OPTIONS).join(', ')}` : `did you mean ${meant}?`;
-}
-
-function refused(what: string, hint: string): ScaleSeedError {
-  return new ScaleSeedError(what, { code: 'usage', phase: 'configure', hint });
 }

@@ -1,4 +1,4 @@
-import { ScaleSeedError } from '../errors.js';
+import { refusal } from '../errors.js';
 import { SETS } from '../fixtures/registry.js';
 import type { RunEvent } from '../report/events.js';
 import { REPORT_VERSION, type Dependents, type ReportBase } from '../report/result.js';
@@ -123,20 +123,13 @@ async function reachServer(
   patience: Patience,
   patterns: readonly string[] | undefined,
 ): Promise<{ server: Server; schemas: (string | undefined)[] }> {
-  if (patterns?.length === 0) throw noSchema();
+  if (patterns?.length === 0)
+    throw refusal('no schema is named', 'name some, or leave them out to work on the search_path');
   return patience.until(async () => {
     const session = await sessions.at(0);
     return session.transaction(async () => ({
       server: await askServer(session),
       schemas: patterns === undefined ? [undefined] : await resolveSchemas(session, patterns),
     }));
-  });
-}
-
-function noSchema(): ScaleSeedError {
-  return new ScaleSeedError('no schema is named', {
-    code: 'usage',
-    phase: 'configure',
-    hint: 'name some, or leave them out to work on the search_path',
   });
 }

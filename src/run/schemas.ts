@@ -1,4 +1,4 @@
-import { ScaleSeedError } from '../errors.js';
+import { refusal, ScaleSeedError } from '../errors.js';
 import type { Session } from '../postgres/session.js';
 
 /**
@@ -54,11 +54,10 @@ function escape(character: string): string {
 }
 
 function badPattern(pattern: string, what: string): ScaleSeedError {
-  return new ScaleSeedError(`the schema ${pattern} cannot be used: ${what}`, {
-    code: 'usage',
-    phase: 'configure',
-    hint: 'write a name, or a pattern as pg_dump -n takes it: fleet_*; a name with capitals or signs in double quotes: \'"Fleet 1"\'',
-  });
+  return refusal(
+    `the schema ${pattern} cannot be used: ${what}`,
+    'write a name, or a pattern as pg_dump -n takes it: fleet_*; a name with capitals or signs in double quotes: \'"Fleet 1"\'',
+  );
 }
 
 function noSchema(unmatched: readonly string[]): ScaleSeedError {
