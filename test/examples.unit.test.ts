@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { BlockList } from 'node:net';
 import { dirname, join } from 'node:path';
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
@@ -36,6 +37,34 @@ describe('the compose file', () => {
     expect(scenarios.map(([name]) => name)).toEqual(['k6-scale-bulk', 'k6-scale-acme', 'k6-scale-agent']);
     for (const [, { depends_on: after }] of scenarios)
       expect(after['scale-seed']).toEqual({ condition: 'service_completed_successfully' });
+  });
+
+  it('gives the server what it needs beyond its own file, and changes nothing else of it', () => {
+    expect(services['certctl-server']).toEqual({
+      environment: {
+        CERTCTL_AGENT_BOOTSTRAP_TOKEN: 'load-test-agents',
+        CERTCTL_API_KEYS_NAMED: 'loadtest:load-test-token:admin',
+        CERTCTL_RATE_LIMIT_ENABLED: 'false',
+        CERTCTL_BLOCK_RFC1918_OUTBOUND: 'true',
+      },
+    });
+  });
+
+  it('names the targets that the server would scan, none of which is outside of what it blocks', async () => {
+    const text = await exampleText('compose.scale-seed.yaml');
+    const targets = [...text.matchAll(/^ +# +(nst-\S+) +(.*?) +ports? /gm)];
+    expect(targets.map(([, id, ranges]) => [id, ranges])).toEqual([
+      ['nst-dc1-web', '10.0.1.0/24'],
+      ['nst-dc2-apps', '10.0.2.0/24, 10.0.3.0/24'],
+      ['nst-dmz', '192.168.100.0/24'],
+      ['nst-edge', '10.0.5.0/24, 10.0.6.0/24'],
+    ]);
+    const blocked = new BlockList();
+    blocked.addSubnet('10.0.0.0', 8);
+    blocked.addSubnet('172.16.0.0', 12);
+    blocked.addSubnet('192.168.0.0', 16);
+    const ranges = targets.flatMap(([, , all = '']) => all.split(', '));
+    for (const range of ranges) expect(blocked.check(range.split('/')[0] ?? ''), range).toBe(true);
   });
 });
 
