@@ -3,7 +3,8 @@
 COMPOSE ?= docker compose -f docker-compose.yml -f compose.scale-seed.yaml --profile scale
 SCALE_SEED = $(COMPOSE) run --rm -T scale-seed
 
-.PHONY: loadtest-seed loadtest-verify loadtest-reset loadtest-clean loadtest-manifest loadtest-scale-bulk loadtest-scale-agent
+.PHONY: loadtest-seed loadtest-verify loadtest-reset loadtest-clean loadtest-manifest
+.PHONY: loadtest-scale-bulk loadtest-scale-agent loadtest-scale-heartbeats loadtest-scale-renewals
 
 loadtest-seed: ## Load the fleet; a second time changes nothing
 	$(COMPOSE) run --rm --build -T scale-seed
@@ -26,3 +27,9 @@ loadtest-scale-bulk: loadtest-reset ## bulk_renewal.js on a pristine fleet
 
 loadtest-scale-agent: loadtest-reset ## agent_storm.js on a pristine fleet
 	$(COMPOSE) run --rm k6-scale-agent
+
+loadtest-scale-heartbeats: loadtest-reset loadtest-manifest ## agent-heartbeats.js on a pristine fleet
+	$(COMPOSE) run --rm k6-fleet-heartbeats
+
+loadtest-scale-renewals: loadtest-reset loadtest-manifest ## bulk-renewal.js on a pristine fleet
+	$(COMPOSE) run --rm k6-fleet-renewals

@@ -48,7 +48,10 @@ describe('the compose file', async () => {
   function runSeed(env: Record<string, string> = {}, command = seed.command): Promise<Outcome> {
     const [program, script, ...more] = [...seed.entrypoint, ...command];
     expect([program, script]).toEqual(['node', '/app/dist/cli.js']);
-    const given = Object.entries(seed.environment).map(([name, text]) => [name, interpolate(text, env)]);
+    const given = Object.entries(seed.environment).map(([name, text]) => [
+      name,
+      interpolate(text ?? '', env),
+    ]);
     expect(Object.fromEntries(given)).toMatchObject({ PGHOST: 'postgres', PGPASSWORD: 'loadtestpass' });
     return start(more, { ...(Object.fromEntries(given) as Record<string, string>), ...location() }).outcome;
   }
@@ -99,7 +102,12 @@ describe('the compose file', async () => {
     it('run a scenario on a fleet that was put back', async () => {
       const { stdout } = await promisify(execFile)(
         'make',
-        ['--dry-run', '-f', 'loadtest.mk', 'loadtest-scale-bulk', 'loadtest-scale-agent'],
+        [
+          '--dry-run',
+          '-f',
+          'loadtest.mk',
+          ...targets.filter((target) => target.startsWith('loadtest-scale')),
+        ],
         { cwd: EXAMPLES },
       );
       const run = 'docker compose -f docker-compose.yml -f compose.scale-seed.yaml --profile scale run --rm';
@@ -107,8 +115,12 @@ describe('the compose file', async () => {
         `${run} -T scale-seed reset`,
         `${run} k6-scale-bulk`,
         `${run} k6-scale-agent`,
+        'mkdir -p results',
+        `${run} -T scale-seed manifest > results/fleet.json`,
+        `${run} k6-fleet-heartbeats`,
+        `${run} k6-fleet-renewals`,
       ]);
-      expect(targets).toHaveLength(7);
+      expect(targets).toHaveLength(9);
     });
   });
 });

@@ -34,7 +34,13 @@ describe('the compose file', () => {
       },
     });
     const scenarios = Object.entries(services).filter(([name]) => name.startsWith('k6-'));
-    expect(scenarios.map(([name]) => name)).toEqual(['k6-scale-bulk', 'k6-scale-acme', 'k6-scale-agent']);
+    expect(scenarios.map(([name]) => name)).toEqual([
+      'k6-scale-bulk',
+      'k6-scale-acme',
+      'k6-scale-agent',
+      'k6-fleet-heartbeats',
+      'k6-fleet-renewals',
+    ]);
     for (const [, { depends_on: after }] of scenarios)
       expect(after['scale-seed']).toEqual({ condition: 'service_completed_successfully' });
   });
@@ -65,6 +71,22 @@ describe('the compose file', () => {
     blocked.addSubnet('192.168.0.0', 16);
     const ranges = targets.flatMap(([, , all = '']) => all.split(', '));
     for (const range of ranges) expect(blocked.check(range.split('/')[0] ?? ''), range).toBe(true);
+  });
+
+  it.each([
+    ['k6-fleet-heartbeats', 'agent-heartbeats.js'],
+    ['k6-fleet-renewals', 'bulk-renewal.js'],
+  ])('runs a script that there is: %s', async (name, script) => {
+    const { profiles, volumes, command } = services[name]!;
+    expect(profiles).toEqual(['fleet']);
+    expect(volumes).toContainEqual({
+      type: 'bind',
+      source: '${SCALE_SEED_DIR:-../scale-seed}/examples/k6',
+      target: '/scripts',
+      read_only: true,
+    });
+    expect([command[0], command.at(-1)]).toEqual(['run', `/scripts/${script}`]);
+    expect(await exampleText(`k6/${script}`)).toContain("from './fleet.js'");
   });
 });
 

@@ -12,7 +12,9 @@ export interface Service {
   build?: { context: string; dockerfile: string };
   profiles?: string[];
   depends_on: Record<string, { condition: string }>;
-  environment: Record<string, string>;
+  /** Null is passed on from where compose is called. */
+  environment: Record<string, string | null>;
+  volumes?: Record<string, string | boolean>[];
   entrypoint: string[];
   command: string[];
 }
