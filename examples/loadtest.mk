@@ -13,7 +13,7 @@ loadtest-verify: ## Fail if a row of the fleet has drifted, or its times are ove
 	$(SCALE_SEED) verify --max-age 1h
 
 loadtest-reset: ## Put the fleet back after a scenario changed it, or load it
-	$(SCALE_SEED) reset
+	$(SCALE_SEED) reset --yes
 
 loadtest-clean: ## Remove the fleet
 	$(SCALE_SEED) clean --yes

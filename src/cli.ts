@@ -32,6 +32,12 @@ const program = new Command('scale-seed')
   .description('Fills a certctl database with a load-test fleet, fast and the same every time.')
   .version(version)
   .exitOverride()
+  // All messages have one prefix, commander's own too.
+  .configureOutput({
+    outputError: (text, write) => {
+      write(text.replace(/^error: /, 'scale-seed: '));
+    },
+  })
   .showHelpAfterError('(add --help for more)');
 
 registerLoad(program);

@@ -14,6 +14,7 @@ interface CiFlags extends LoadFlags, FileFlags {
   budget?: number;
   budgetRatio?: number;
   baseline?: string;
+  pristine?: true;
   maxRegression?: number;
 }
 
@@ -28,6 +29,7 @@ export const registerCi = defineCommand<CiFlags>('ci', {
       'most that it may take, as a multiple of a reference load by plain INSERT ... SELECT in a scratch schema',
       parseRatio,
     ],
+    ['--pristine', 'verify as on a fresh load, not as on a stack that runs'],
     ['--baseline <file>', "an earlier run's report, to compare with"],
     ['--max-regression <percent>', 'how much slower than it the load may be (default: 20)', parsePercent],
     ...LOAD_OPTIONS,
@@ -57,8 +59,9 @@ async function runCi(names: readonly string[], flags: CiFlags): Promise<CiReport
     import('./ci-outputs.js'),
   ]);
   try {
-    const { budget: budgetMs, budgetRatio, maxRegression: maxRegressionPercent } = flags;
-    const criteria = { budgetMs, budgetRatio, baseline: await baselineOf(flags), maxRegressionPercent };
+    const { budget: budgetMs, budgetRatio, maxRegression: maxRegressionPercent, pristine } = flags;
+    const baseline = await baselineOf(flags);
+    const criteria = { budgetMs, budgetRatio, baseline, maxRegressionPercent, pristine };
     const report = await execute('ci', names, flags, (options) =>
       ci({ ...options, ...loadOptionsOf(flags), ...criteria }),
     );

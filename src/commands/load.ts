@@ -8,6 +8,9 @@ import { OPERATION, type OperationFlags } from './shared-options.js';
 /** Options of commands that add rows, as commander parses them. */
 export type AddFlags = OperationFlags & Pick<LoadOptions, 'createParents' | 'settle' | 'force'>;
 
+/** For commands that change something. */
+export const DRY_RUN: OptionSpec = ['--dry-run', 'change nothing, and say what would be changed'];
+
 export type LoadFlags = AddFlags & Pick<LoadOptions, 'mode' | 'citus'> & { lockTimeout?: number };
 
 export const ADD_OPTIONS: readonly OptionSpec[] = [
@@ -40,10 +43,14 @@ export function optedOut(): boolean {
 }
 
 /** `scale-seed load`. */
-export const registerLoad = defineCommand<LoadFlags & { verify?: true }>('load', {
+export const registerLoad = defineCommand<LoadFlags & { verify?: true; dryRun?: true }>('load', {
   description: 'load fixtures; existing rows are left alone',
   ...OPERATION,
-  options: [['--verify', 'read the rows back afterwards, and exit 4 if any has drifted'], ...LOAD_OPTIONS],
+  options: [
+    ['--verify', 'read the rows back afterwards, and exit 4 if any has drifted'],
+    DRY_RUN,
+    ...LOAD_OPTIONS,
+  ],
   examples: [
     ['scale-seed load', 'the fleet: 01 and 02'],
     ['scale-seed load 01_bulk_renewal_certs', 'one fixture'],
@@ -57,7 +64,7 @@ export const registerLoad = defineCommand<LoadFlags & { verify?: true }>('load',
   async run(names, flags) {
     if (optedOut()) return undefined;
     return execute('load', names, flags, (options) =>
-      load({ ...options, ...loadOptionsOf(flags), verify: flags.verify }),
+      load({ ...options, ...loadOptionsOf(flags), verify: flags.verify, dryRun: flags.dryRun }),
     );
   },
 });

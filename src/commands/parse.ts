@@ -33,7 +33,7 @@ export function parseDuration(text: string): number {
 export function parseRows(text: string): number {
   const zeros = { k: '000', m: '000000' }[text.slice(-1).toLowerCase()];
   const digits = zeros === undefined ? text : text.slice(0, -1) + zeros;
-  return wholeNumber(digits.replaceAll('_', ''), 0, MAX_ROWS);
+  return wholeNumber(digits.replaceAll('_', ''), 0, MAX_ROWS, ', such as 500, 10k or 1m');
 }
 
 /** A ratio of times such as `0.9`. */
@@ -59,8 +59,9 @@ export function parsePort(text: string): number {
   return wholeNumber(text, 1, 65_535);
 }
 
-export function wholeNumber(text: string, lowest: number, highest: number): number {
+/** A whole number; `such` says how else it may be written. */
+export function wholeNumber(text: string, lowest: number, highest: number, such = ''): number {
   const number = /^\d+$/.test(text) ? Number(text) : NaN;
   if (number >= lowest && number <= highest) return number;
-  throw new InvalidArgumentError(`write a whole number from ${lowest} to ${highest}.`);
+  throw new InvalidArgumentError(`write a whole number from ${lowest} to ${highest}${such}.`);
 }

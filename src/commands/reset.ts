@@ -1,21 +1,43 @@
-import { reset } from '../operations/reset.js';
+import { reset, type ResetOptions, type ResetPlan } from '../operations/reset.js';
+import { listRows } from '../report/units.js';
+import { confirmOnTerminal } from './confirm.js';
 import { defineCommand } from './define-command.js';
 import { execute } from './execute.js';
-import { ADD_OPTIONS, type AddFlags } from './load.js';
+import { ADD_OPTIONS, DRY_RUN, type AddFlags } from './load.js';
 import { OPERATION } from './shared-options.js';
 
+type ResetFlags = AddFlags & { yes?: true; dryRun?: true; keepDependents?: true };
+
 /** `scale-seed reset`. */
-export const registerReset = defineCommand<AddFlags>('reset', {
-  description: 'put existing rows back to their pristine values on a fresh anchor, add missing ones',
+export const registerReset = defineCommand<ResetFlags>('reset', {
+  description: 'make the fleet what a fresh load would make of it: rows, and what hangs on them',
   ...OPERATION,
-  options: ADD_OPTIONS,
+  options: [
+    ['--yes', 'do not ask before what hangs on the fleet is deleted'],
+    ['--keep-dependents', 'leave what hangs on the fleet, and say what'],
+    DRY_RUN,
+    ...ADD_OPTIONS,
+  ],
   examples: [
-    ['scale-seed reset', 'the fleet, after a scenario changed it'],
-    ['scale-seed reset 02_agent_fleet', 'fresh heartbeats'],
+    ['scale-seed reset --yes', 'after a scenario changed the fleet'],
+    ['scale-seed reset --dry-run', 'what that would do'],
+    ['scale-seed reset 02_agent_fleet --yes', 'fresh heartbeats'],
   ],
   codes: ['drift'],
   run(names, flags) {
-    const { createParents, settle, force } = flags;
-    return execute('reset', names, flags, (options) => reset({ ...options, createParents, settle, force }));
+    const { yes, dryRun, keepDependents, createParents, settle, force } = flags;
+    const confirm: ResetOptions['confirm'] =
+      yes === true || dryRun === true
+        ? undefined
+        : (plan, signal) => confirmOnTerminal(questionFor(plan), signal);
+    // A question and bars do not share a terminal.
+    const progress = flags.progress && (confirm === undefined || keepDependents === true);
+    return execute('reset', names, { ...flags, progress }, (options) =>
+      reset({ ...options, createParents, settle, force, dryRun, keepDependents, confirm }),
+    );
   },
 });
+
+function questionFor({ fixture, schema, table, dependents }: ResetPlan): string {
+  return `Delete what hangs on ${fixture} in ${schema}.${table}: ${listRows(dependents)}?`;
+}

@@ -5,10 +5,11 @@ import { parseDuration } from './parse.js';
 import { OPERATION, type OperationFlags } from './shared-options.js';
 
 /** `scale-seed verify`. */
-export const registerVerify = defineCommand<OperationFlags & { maxAge?: number }>('verify', {
-  description: 'hold the rows against the fixtures, and say which drifted, how, and how many',
+export const registerVerify = defineCommand<OperationFlags & { live?: true; maxAge?: number }>('verify', {
+  description: 'hold the rows against a fresh load: what drifted, and what hangs on them',
   ...OPERATION,
   options: [
+    ['--live', 'a stack runs: what it writes, and what hangs on the fleet, is told and is no drift'],
     [
       '--max-age <duration>',
       'a fleet whose times are older than this counts as drifted (default: any age will do)',
@@ -17,10 +18,13 @@ export const registerVerify = defineCommand<OperationFlags & { maxAge?: number }
   ],
   examples: [
     ['scale-seed verify', 'the fleet: 01 and 02'],
+    ['scale-seed verify --live', 'while certctl-server runs'],
     ['scale-seed verify --max-age 1h', 'a stale fleet has drifted too'],
     ['scale-seed verify --set all --format markdown', 'for a job summary'],
   ],
   codes: ['drift'],
   run: (names, flags) =>
-    execute('verify', names, flags, (options) => verify({ ...options, maxAgeMs: flags.maxAge })),
+    execute('verify', names, flags, (options) =>
+      verify({ ...options, live: flags.live, maxAgeMs: flags.maxAge }),
+    ),
 });

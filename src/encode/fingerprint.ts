@@ -10,6 +10,7 @@ import { encodeVarying } from './encode-rows.js';
  */
 export class Fingerprint {
   readonly #hash: Hash = createHash('sha256');
+  #digest: string | undefined;
 
   constructor({ table, columns, derived, constants }: Fixture) {
     const shared = JSON.stringify({ table, columns, derived, constants }, (_key, value: unknown) =>
@@ -27,7 +28,8 @@ export class Fingerprint {
 
   /** `sha256:` and 64 hexadecimal digits; nothing can be added afterwards. */
   digest(): string {
-    return `sha256:${this.#hash.digest('hex')}`;
+    this.#digest ??= `sha256:${this.#hash.digest('hex')}`;
+    return this.#digest;
   }
 }
 

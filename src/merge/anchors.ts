@@ -14,15 +14,6 @@ export interface Anchors extends Pick<VerifiedFixture, 'anchors' | 'anchorCount'
   allExpired: boolean;
 }
 
-const NONE: Anchors = {
-  anchors: [],
-  anchorCount: 0,
-  ageMs: null,
-  expired: null,
-  usual: null,
-  allExpired: false,
-};
-
 /** How many anchors are named, the oldest first. */
 const SHOWN = 10;
 
@@ -34,14 +25,21 @@ const ISO = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
  * would always be right.
  */
 export function rowAnchor(fixture: Fixture, usual: string | null, values: unknown[]): string {
-  const anchored = anchoredColumns(fixture);
-  if (anchored.length === 0) return '';
+  if (anchoredColumns(fixture).length === 0) return '';
   values.push(usual);
   const anchor = `$${values.length}::timestamptz`;
-  if (fixture.anchorColumn === undefined) return anchor;
-  const others = anchored.filter(({ name }) => name !== fixture.anchorColumn);
+  const untold = untoldSql(fixture, values);
+  return untold === 'true'
+    ? anchor
+    : `case when ${untold} then ${anchor} else ${toldAnchor(fixture, values)} end`;
+}
+
+/** SQL that is true of a staged row `s` that cannot tell its own anchor. */
+function untoldSql(fixture: Fixture, values: unknown[]): string {
+  if (fixture.anchorColumn === undefined) return 'true';
+  const others = anchoredColumns(fixture).filter(({ name }) => name !== fixture.anchorColumn);
   const times = others.map((column) => columnValue(column, values).sql);
-  return `case when num_nonnulls(${times.join(', ')}) > 0 then ${toldAnchor(fixture, values)} else ${anchor} end`;
+  return `num_nonnulls(${times.join(', ')}) = 0`;
 }
 
 /** SQL for the anchor that a row tells: by its anchor column, else by a constant time, which is most seldom changed. */
@@ -50,7 +48,8 @@ function toldAnchor(fixture: Fixture, values: unknown[]): string {
   const teller =
     anchored.find(({ name }) => name === fixture.anchorColumn) ??
     anchored.find(({ kind }) => kind === 'constant') ??
-    anchored[0]!;
+    anchored[0];
+  if (teller === undefined) return 'null::timestamptz';
   return `(t.${quote(teller.name)} - ${columnValue(teller, values).sql})`;
 }
 
@@ -61,41 +60,76 @@ export async function findAnchors(
   table: TableInfo,
   staged: Staging,
 ): Promise<Anchors> {
-  const anchored = anchoredColumns(fixture);
-  if (anchored.length === 0) return NONE;
   const values: unknown[] = [];
-  const expiry = anchored.find(({ name }) => name === fixture.expiryColumn);
+  const joined = `select true as stands, ${anchorSql(fixture, values)}
+    from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture)}`;
+  return (await countByAnchor(session, fixture, joined, [], values)).ages;
+}
+
+/** What {@link countByAnchor} has to know of a standing row `t` and its staged row `s`, as columns. */
+export function anchorSql(fixture: Fixture, values: unknown[]): string {
+  const expiry = anchoredColumns(fixture).find(({ name }) => name === fixture.expiryColumn);
   const expiring = expiry && `${columnValue(expiry, values).sql} > interval '0'`;
-  // Without an anchor column there is but one, that of most rows.
+  const expired = expiry && `t.${quote(expiry.name)} <= now()`;
+  return `${toldAnchor(fixture, values)} as anchor, ${untoldSql(fixture, values)} as untold,
+    ${expiring ?? 'false'} as expiring, ${expired ?? 'false'} as expired`;
+}
+
+/**
+ * Counts rows in one pass, by the anchor that they tell: of a query that gives `stands` and what {@link anchorSql} does.
+ * `more` are further counts, as SQL; `untold` are the rows that stand and cannot tell theirs.
+ */
+export async function countByAnchor(
+  session: Session,
+  fixture: Fixture,
+  joined: string,
+  more: readonly string[],
+  values: unknown[],
+): Promise<{ ages: Anchors; counts: number[]; untold: number }> {
+  // Without an anchor column there is but one anchor, that of most rows.
   const several = fixture.anchorColumn !== undefined;
-  const { rows } = await session.query<
-    Record<'at' | 'rows' | 'age_ms' | 'count' | 'usual' | 'expiring' | 'expired', string>
-  >(
-    `select to_char(anchor at time zone 'utc', ${ISO}) as at, rows, extract(epoch from now() - anchor) * 1000 as age_ms,
-       count(*) over () as count, first_value(anchor) over (order by rows desc, anchor)::text as usual,
-       sum(expiring) over () as expiring, sum(expired) over () as expired
-     from (
-       select anchor, count(*) as rows, count(*) filter (where expiring) as expiring,
-         count(*) filter (where expiring and expires_at <= now()) as expired
-       from (
-         select ${toldAnchor(fixture, values)} as anchor, ${expiring ?? 'false'} as expiring,
-           ${expiry === undefined ? 'null::timestamptz' : `t.${quote(expiry.name)}`} as expires_at
-         from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture)}
-       ) as standing
-       where anchor is not null group by anchor
-     ) as loads
-     order by ${several ? 'anchor' : 'loads.rows desc, anchor'} limit ${several ? SHOWN : 1}`,
+  const { rows } = await session.query<{
+    anchors: { at: string; rows: number; ageMs: number }[];
+    anchor_count: string;
+    usual: string | null;
+    expiring: string;
+    expired: string;
+    untold: string;
+    counts: string[];
+  }>(
+    `with joined as (${joined}), loads as (
+       select anchor, count(*) filter (where stands) as rows,
+         count(*) filter (where stands and untold) as untold,
+         count(*) filter (where stands and expiring) as expiring,
+         count(*) filter (where stands and expiring and expired) as expired,
+         array[${more.map((condition) => `count(*) filter (where ${condition})`).join(', ')}]::int8[] as counts
+       from joined group by anchor)
+     select (select coalesce(json_agg(shown), '[]') from (
+         select to_char(anchor at time zone 'utc', ${ISO}) as at, rows,
+           extract(epoch from now() - anchor) * 1000 as "ageMs"
+         from loads where anchor is not null and rows > 0
+         order by ${several ? 'anchor' : 'loads.rows desc, anchor'} limit ${several ? SHOWN : 1}) as shown) as anchors,
+       count(anchor) filter (where rows > 0) as anchor_count,
+       (select anchor::text from loads where anchor is not null and rows > 0 order by loads.rows desc, anchor limit 1) as usual,
+       coalesce(sum(expiring) filter (where anchor is not null), 0) as expiring,
+       coalesce(sum(expired) filter (where anchor is not null), 0) as expired, coalesce(sum(untold), 0) as untold,
+       array[${more.map((_, index) => `coalesce(sum(counts[${index + 1}]), 0)`).join(', ')}]::text[] as counts
+     from loads`,
     values,
   );
-  const [first] = rows;
-  if (first === undefined) return { ...NONE, expired: expiry === undefined ? null : 0 };
-  const expired = Number(first.expired);
+  const { anchors, anchor_count, usual, counts, ...sums } = rows[0]!;
+  const [expiring, expired] = [Number(sums.expiring), Number(sums.expired)];
+  const hasExpiry = fixture.expiryColumn !== undefined;
   return {
-    anchors: rows.map(({ at, rows: count }) => ({ at, rows: Number(count) })),
-    anchorCount: several ? Number(first.count) : 1,
-    ageMs: Math.round(Number(first.age_ms)),
-    expired: expiry === undefined ? null : expired,
-    usual: first.usual,
-    allExpired: expired > 0 && expired === Number(first.expiring),
+    ages: {
+      anchors: anchors.map(({ at, rows: count }) => ({ at, rows: count })),
+      anchorCount: several ? Number(anchor_count) : anchors.length,
+      ageMs: anchors[0] === undefined ? null : Math.round(anchors[0].ageMs),
+      expired: hasExpiry ? expired : null,
+      usual,
+      allExpired: expired > 0 && expired === expiring,
+    },
+    counts: counts.map(Number),
+    untold: Number(sums.untold),
   };
 }

@@ -5,11 +5,14 @@ import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import type { ColumnDrift, VerifiedFixture } from '../report/result.js';
-import { findAnchors, rowAnchor, type Anchors } from './anchors.js';
+import { anchorSql, countByAnchor, findAnchors, rowAnchor, type Anchors } from './anchors.js';
 import { columnValues, keyText, sameIdentity, valueOn } from './expressions.js';
 import { restColumns } from './rest-columns.js';
 
-interface Comparison extends Pick<VerifiedFixture, 'unexpected' | 'driftedRows' | 'drift' | 'notCompared'> {
+interface Comparison extends Pick<
+  VerifiedFixture,
+  'unexpected' | 'driftedRows' | 'drift' | 'liveRows' | 'live' | 'notCompared'
+> {
   missing: Omit<VerifiedFixture['missing'], 'blocked'>;
   ages: Anchors;
 }
@@ -18,60 +21,71 @@ interface Comparison extends Pick<VerifiedFixture, 'unexpected' | 'driftedRows' 
 const EXAMPLES = 3;
 
 /**
- * Holds a table against a staged fixture, column by column: one pass that counts, then one that shows a few rows. Sets
- * the planner for the rest of the transaction.
+ * Holds a table against a staged fixture, column by column: one pass that counts, then one that shows a few rows. What
+ * differs in the `live` columns is told apart. Sets the planner for the rest of the transaction.
  */
 export async function compareRows(
   session: Session,
   fixture: Fixture,
   table: TableInfo,
   staged: Staging,
+  live: readonly string[] = [],
 ): Promise<Comparison> {
   // However few rows seem to differ, a loop over the staging table for each row of the table takes minutes.
   await session.query('set local enable_nestloop = off');
-  const ages = await findAnchors(session, fixture, table, staged);
-  const values: unknown[] = [];
-  const checks = checksOf(fixture, table, ages.usual, values);
-  const compared = comparedSql(fixture, table, staged, checks);
-  const differs = checks.map((_, i) => `f${i} is distinct from e${i}`);
-  const drifted = ['false', ...differs].join(' or ');
-  const counted = [
-    'count(*) filter (where absent) as missing',
-    `count(*) filter (where not absent and (${drifted})) as drifted`,
-    ...differs.map((differ, i) => `count(*) filter (where not absent and ${differ}) as c${i}`),
-  ];
-  const counts = await session.query<Record<string, string>>(
-    `${compared} select ${counted.join(', ')} from compared`,
-    values,
-  );
-  const count = (name: string): number => Number(counts.rows[0]?.[name]);
+  // Where every row tells its own anchor, which one most rows tell need not be known first.
+  let usual: string | null = null;
+  if (fixture.anchorColumn === undefined) ({ usual } = await findAnchors(session, fixture, table, staged));
+  let compared = await countDrift(session, fixture, table, staged, live, usual);
+  if (compared.untold > 0 && usual !== compared.ages.usual)
+    compared = await countDrift(session, fixture, table, staged, live, compared.ages.usual);
+  const { checks, sql, values, ages } = compared;
+  const [missing = 0, driftedRows = 0, liveRows = 0, ...rows] = compared.counts;
 
   const drift: ColumnDrift[] = [];
   for (const [i, { column }] of checks.entries()) {
-    if (count(`c${i}`) === 0) continue;
+    if (rows[i] === 0) continue;
     const { rows: examples } = await session.query<ColumnDrift['examples'][0]>(
-      `${compared} select key, e${i}::text as expected, f${i}::text as found
-       from compared where not absent and ${differs[i] ?? ''} order by key limit ${EXAMPLES}`,
+      `select key, e${i}::text as expected, f${i}::text as found
+       from (${sql}) as joined where stands and ${differs(i)} order by key limit ${EXAMPLES}`,
       values,
     );
-    drift.push({ column, rows: count(`c${i}`), examples });
+    drift.push({ column, rows: rows[i] ?? 0, examples });
   }
+  const absent = `select key from (${sql}) as joined where not stands`;
   return {
-    missing: {
-      rows: count('missing'),
-      examples: await someKeys(
-        session,
-        count('missing'),
-        `${compared} select key from compared where absent`,
-        values,
-      ),
-    },
+    missing: { rows: missing, examples: await someKeys(session, missing, absent, values) },
     unexpected: await unexpectedRows(session, fixture, table, staged),
-    driftedRows: count('drifted'),
-    drift,
+    driftedRows,
+    drift: drift.filter(({ column }) => !live.includes(column)),
+    liveRows,
+    live: drift.filter(({ column }) => live.includes(column)),
     notCompared: restColumns(fixture, table).computed,
     ages,
   };
+}
+
+const differs = (i: number): string => `f${i} is distinct from e${i}`;
+
+/** One pass over all rows: how many are absent, have drifted, differ in a live column; then the same column by column. */
+async function countDrift(
+  session: Session,
+  fixture: Fixture,
+  table: TableInfo,
+  staged: Staging,
+  live: readonly string[],
+  usual: string | null,
+) {
+  const values: unknown[] = [];
+  const checks = checksOf(fixture, table, usual, values);
+  const sql = joinedSql(fixture, table, staged, checks, values);
+  const any = (isLive: boolean): string => {
+    const own = checks.flatMap(({ column }, i) => (live.includes(column) === isLive ? differs(i) : []));
+    return `stands and (${['false', ...own].join(' or ')})`;
+  };
+  const columns = checks.map((_, i) => `stands and ${differs(i)}`);
+  const conditions = ['not stands', any(false), any(true), ...columns];
+  return { checks, sql, values, ...(await countByAnchor(session, fixture, sql, conditions, values)) };
 }
 
 interface Check {
@@ -113,16 +127,22 @@ function comparable(type: string, sql: string): string {
   return EXACT.test(type) ? sql : `(${sql})::text collate "C"`;
 }
 
-/** A row for every row of the fixture: its key, whether it is absent, and e(xpected) and f(ound) for every check. */
-function comparedSql(fixture: Fixture, table: TableInfo, staged: Staging, checks: readonly Check[]): string {
+/** A row for every row of the fixture: its key, whether it stands, and e(xpected) and f(ound) for every check. */
+function joinedSql(
+  fixture: Fixture,
+  table: TableInfo,
+  staged: Staging,
+  checks: readonly Check[],
+  values: unknown[],
+): string {
   const columns = [
     `${keyText(fixture, 's')} as key`,
-    `t.${quote(identityOf(fixture)[0] ?? '')} is null as absent`,
+    `t.${quote(identityOf(fixture)[0] ?? '')} is not null as stands`,
+    anchorSql(fixture, values),
     ...checks.map(({ expected, found }, i) => `${expected} as e${i}, ${found} as f${i}`),
   ];
-  return `with compared as (
-    select ${columns.join(', ')}
-    from ${staged.table} as s left join ${rowsOf(table)} as t on ${sameIdentity(fixture)})`;
+  return `select ${columns.join(', ')}
+    from ${staged.table} as s left join ${rowsOf(table)} as t on ${sameIdentity(fixture)}`;
 }
 
 /** Rows of the fixture's mark that are not in it; for a fleet that may grow they are nothing to wonder at. */

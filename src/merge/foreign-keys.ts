@@ -22,24 +22,30 @@ export function chooseForeignKeyCheck(
   table: TableInfo,
   mayReplicate: boolean,
 ): ForeignKeyCheck {
-  if (table.distributed) {
-    const reason = `Citus keeps ${table.name} on its workers, where session_replication_role does not reach`;
-    return { check: 'row', reason };
-  }
-  if (table.foreignKeys.length === 0) return { check: 'set', reason: `${table.name} has no foreign keys` };
+  if (table.foreignKeys.length === 0 && !table.distributed)
+    return { check: 'set', reason: `${table.name} has no foreign keys` };
   const obstacle = obstacleTo(fixture, table, mayReplicate);
   return obstacle === undefined
     ? { check: 'set', reason: 'every distinct parent was checked and locked once' }
     : { check: 'row', reason: obstacle };
 }
 
-function obstacleTo(fixture: Fixture, table: TableInfo, mayReplicate: boolean): string | undefined {
-  const { name, foreignKeys, userTriggers, rules, deferrableKeys } = table;
+/** Why a table's triggers may not be silenced: the role may not do it, or more than its foreign keys would be. */
+export function obstacleToSilence(table: TableInfo, mayReplicate: boolean): string | undefined {
+  const { name, userTriggers, rules } = table;
+  if (table.distributed)
+    return `Citus keeps ${name} on its workers, where session_replication_role does not reach`;
   if (!mayReplicate) return 'the role may not set session_replication_role';
   if (!table.plain) return `${name} is partitioned`;
   if (table.rowSecurity) return `${name} has row security`;
   if (userTriggers.length > 0) return `${name} has triggers of its own: ${userTriggers.join(', ')}`;
-  if (rules.length > 0) return `${name} has rules: ${rules.join(', ')}`;
+  return rules.length > 0 ? `${name} has rules: ${rules.join(', ')}` : undefined;
+}
+
+function obstacleTo(fixture: Fixture, table: TableInfo, mayReplicate: boolean): string | undefined {
+  const { name, foreignKeys, deferrableKeys } = table;
+  const obstacle = obstacleToSilence(table, mayReplicate);
+  if (obstacle !== undefined) return obstacle;
   if (deferrableKeys.length > 0) return `${name} has deferrable keys: ${deferrableKeys.join(', ')}`;
   const unlockable = foreignKeys.find(
     ({ lockable, columns }) => !lockable && !columns.some((column) => isNull(fixture, table, column)),
@@ -56,24 +62,34 @@ function obstacleTo(fixture: Fixture, table: TableInfo, mayReplicate: boolean): 
 
 /**
  * Silences the foreign keys' triggers until the transaction ends, where that silences nothing else; {@link lockParents}
- * then has to take their place. A trigger, rule, policy or foreign key may have been added since the table was first
- * looked at: the lock keeps their makers away from here on, so that what the catalogue says under it stays true. It
- * asks for no more than the right to insert. Returns the table as it is now, and what was decided; that takes 2 ms.
+ * then has to take their place. Returns the table as it is now, and what was decided; that takes 2 ms.
  */
-export async function takeOverForeignKeys({
-  session,
-  fixture,
-  table,
-  server,
-}: Step): Promise<{ table: TableInfo; foreignKeys: ForeignKeyCheck }> {
+export async function takeOverForeignKeys(
+  step: Step,
+): Promise<{ table: TableInfo; foreignKeys: ForeignKeyCheck }> {
+  const { session, fixture, table, server } = step;
   const before = chooseForeignKeyCheck(fixture, table, server.mayReplicate);
   if (before.check === 'row' || table.foreignKeys.length === 0) return { table, foreignKeys: before };
+  const now = await holdStructure(step);
+  const foreignKeys = chooseForeignKeyCheck(fixture, now, server.mayReplicate);
+  if (foreignKeys.check === 'set') await silenceTriggers(session);
+  return { table: now, foreignKeys };
+}
+
+/**
+ * Returns the table as it is now. A trigger, rule, policy or foreign key, its own or one that points at it, may have been
+ * added since it was first looked at: the lock keeps their makers away from here on, so that what the catalogue says
+ * under it stays true. It asks for no more than the right to insert.
+ */
+export async function holdStructure({ session, table }: Step): Promise<TableInfo> {
   await session.query(`lock table ${quoteTable(table)} in row exclusive mode`);
   const tables = await inspectTables(session, [table.name], table.schema);
-  const now = tables.get(table.name) ?? refuseMissingTable(table.name, table.schema);
-  const foreignKeys = chooseForeignKeyCheck(fixture, now, server.mayReplicate);
-  if (foreignKeys.check === 'set') await session.query('set local session_replication_role = replica');
-  return { table: now, foreignKeys };
+  return tables.get(table.name) ?? refuseMissingTable(table.name, table.schema);
+}
+
+/** Foreign keys' triggers do nothing from here on, nor do any others. */
+export async function silenceTriggers(session: Session): Promise<void> {
+  await session.query('set local session_replication_role = replica');
 }
 
 /** Triggers do their work again from here on: event triggers hear of the indexes that are built after the merge. */
@@ -167,4 +183,14 @@ function columnOf(fixture: Fixture, name: string): FixtureColumn | undefined {
 
 function defaultOf(fixture: Fixture, table: TableInfo, name: string): string {
   return restColumns(fixture, table).fixed.find(({ column }) => column === name)?.sql ?? 'NULL';
+}
+
+/** One answer for several transactions: by set only where that holds for every one of them. */
+export function summarizeChecks(checks: readonly ForeignKeyCheck[]): ForeignKeyCheck {
+  const byRow = checks.filter(({ check }) => check === 'row');
+  const chosen = byRow.length > 0 ? byRow : checks;
+  return {
+    check: chosen[0]?.check ?? 'set',
+    reason: [...new Set(chosen.map(({ reason }) => reason))].join('; '),
+  };
 }

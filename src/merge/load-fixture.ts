@@ -1,7 +1,7 @@
 import { Staging, type Range } from '../copy/staging.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { ScaleSeedError } from '../errors.js';
-import type { Counts, ForeignKeyCheck, LoadedFixture, MergeStrategy } from '../report/result.js';
+import type { Counts, LoadedFixture, MergeStrategy } from '../report/result.js';
 import { formatCount } from '../report/units.js';
 import { lockFixture, lockLoaders } from '../run/lock-fixture.js';
 import { orAborted } from '../run/or-aborted.js';
@@ -9,10 +9,11 @@ import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
 import { countPresent } from '../table/marks.js';
 import { hasChanged, surveyTable } from '../table/survey.js';
+import { eachBatch, FIRST_BATCH_ROWS } from './batches.js';
 import { nameRepeated, Tally } from './blocked.js';
 import { dropPlainIndexes, lockTable, nameHolders, rebuildIndexes, type PlainIndex } from './exclusive.js';
 import { chooseForeignKeyCheck, heedTriggers, lockParents, takeOverForeignKeys } from './foreign-keys.js';
-import { mergeStaged, type Merged } from './merge.js';
+import { mergeStaged } from './merge.js';
 
 /** How fixtures are to be loaded. */
 export interface LoadPlan {
@@ -32,14 +33,6 @@ interface Loaded extends Pick<LoadedFixture, 'copiedBytes' | 'merge' | 'foreignK
   copyMs: number;
   mergeMs: number;
 }
-
-/**
- * Rows are copied and merged in batches, so that the server merges one while the next is encoded, and starts as soon as
- * there is something to merge. Batches grow, as each costs a few round trips.
- */
-const FIRST_BATCH_ROWS = 1000;
-const BATCH_GROWTH = 4;
-const MAX_BATCH_ROWS = 64_000;
 
 /**
  * Loads a fixture in one transaction, all or nothing: finds out which of its rows stand, streams the others into a
@@ -149,31 +142,21 @@ async function mergeBatches(
   noneStands: boolean,
   tally: Tally,
 ): Promise<Pick<Loaded, 'inserted' | 'merge' | 'foreignKeys'>> {
-  const { fixture, session, enter, count } = step;
+  const { fixture, session } = step;
   const { anchor } = step.server;
   const { table, foreignKeys } = await takeOverForeignKeys(step);
   // On Citus's workers a plain insert that fails might take more than its savepoint back with it.
   const plainInsert = noneStands && !table.distributed;
   let merge: MergeStrategy = plainInsert ? 'insert' : 'on conflict';
   let inserted = 0;
-  for (let wanted = FIRST_BATCH_ROWS, counted = 0, first = true; ; first = false) {
+  await eachBatch(step, staging, 'merge', async (rows, first) => {
     if (foreignKeys.check === 'set') await lockParents(session, fixture, table, staging, first);
-    wanted = Math.min(wanted * BATCH_GROWTH, MAX_BATCH_ROWS);
-    const [merged]: [Merged, unknown] = await Promise.all([
-      mergeStaged(session, fixture, table, staging, anchor, merge === 'insert'),
-      staging.encodeAhead(wanted),
-    ]);
+    const merged = await mergeStaged(session, fixture, table, staging, anchor, merge === 'insert');
     merge = merged.strategy;
     inserted += merged.inserted;
-    await tally.add(staging, staging.rows - counted, merged.inserted);
-    count('merge', staging.rows - counted);
-    counted = staging.rows;
-    if (staging.ended) return { inserted, merge, foreignKeys };
-    await staging.empty();
-    enter('copy');
-    await staging.copy(wanted);
-    enter('merge');
-  }
+    await tally.add(staging, rows, merged.inserted);
+  });
+  return { inserted, merge, foreignKeys };
 }
 
 function exclusiveOnWorkers({ fixture, table: { schema, name } }: Step): ScaleSeedError {
@@ -190,14 +173,4 @@ function exclusiveOnWorkers({ fixture, table: { schema, name } }: Step): ScaleSe
 async function claim(step: Step, rowsToCome: number, { lockTimeoutMs }: LoadPlan): Promise<PlainIndex[]> {
   await lockTable(step, lockTimeoutMs);
   return dropPlainIndexes(step, rowsToCome);
-}
-
-/** One answer for several transactions: by set only where that holds for every one of them. */
-export function summarizeChecks(checks: readonly ForeignKeyCheck[]): ForeignKeyCheck {
-  const byRow = checks.filter(({ check }) => check === 'row');
-  const chosen = byRow.length > 0 ? byRow : checks;
-  return {
-    check: chosen[0]?.check ?? 'set',
-    reason: [...new Set(chosen.map(({ reason }) => reason))].join('; '),
-  };
 }

@@ -15,7 +15,10 @@ import { stopwatch } from '../run/stopwatch.js';
 import { loadOn, type LoadOptions } from './load.js';
 import { verifyOn } from './verify.js';
 
-export interface CiOptions extends Omit<LoadOptions, 'verify'>, Omit<Criteria, 'maxRegressionPercent'> {
+export interface CiOptions
+  extends Omit<LoadOptions, 'verify' | 'dryRun'>, Omit<Criteria, 'maxRegressionPercent'> {
+  /** Verify as on a fresh load: what a running stack writes, and what hangs on the fleet, is drift. */
+  pristine?: boolean | undefined;
   /** How much slower than the baseline the load may be, in percent; 20 by default. */
   maxRegressionPercent?: number | undefined;
 }
@@ -63,7 +66,7 @@ async function judgeLoad(
   refuseIncomparable(criteria.baseline, { ...report, serverVersion: report.server.version });
   await sweepScratchSchemas(context);
   // What was waited for is there.
-  const verified = await verifyOn(context, { ...load, waitMs: 0 });
+  const verified = await verifyOn(context, { ...load, waitMs: 0, live: load.pristine !== true });
   const failures = [...report.failures, ...verified.failures];
   const wanted = failures.length === 0 && verified.intact ? wantedOf(criteria) : undefined;
   const { unmeasured, ...measured } = (wanted && (await measure(context, load, wanted, criteria))) ?? {};

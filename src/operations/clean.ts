@@ -1,14 +1,18 @@
-import { stage, type Staging } from '../copy/staging.js';
-import { deleteRows, exceeds, foreseeDeletion, lockDeletion, type Deletion } from '../merge/delete-rows.js';
+import { deleteRows, foreseeDeletion, type Deleted, type Deletion } from '../merge/delete-rows.js';
+import { forbidWriting } from '../merge/foresee.js';
+import { summarizeChecks } from '../merge/foreign-keys.js';
+import { exceed } from '../merge/hanging.js';
+import { keysOf } from '../merge/keys.js';
+import type { CleanedFixture, CleanReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
 import { withDatabase } from '../run/context.js';
 import { lockFixture } from '../run/lock-fixture.js';
-import type { FixtureOptions } from '../run/options.js';
+import type { DryRunOptions, FixtureOptions } from '../run/options.js';
 import { orAborted } from '../run/or-aborted.js';
-import type { CleanedFixture, CleanReport } from '../report/result.js';
-import { stopwatch } from '../run/stopwatch.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Step } from '../run/step.js';
+import { stopwatch } from '../run/stopwatch.js';
+import type { Keys } from '../table/keys.js';
 
 /** What is about to be deleted. */
 export interface CleanPlan extends Deletion {
@@ -17,7 +21,7 @@ export interface CleanPlan extends Deletion {
   table: string;
 }
 
-export interface CleanOptions extends FixtureOptions {
+export interface CleanOptions extends FixtureOptions, DryRunOptions {
   /**
    * Asked before each fixture is deleted, and again if by the time of the answer more would go; its rows stay where the
    * answer is false. The signal says that nobody waits for the answer any more.
@@ -34,61 +38,79 @@ export interface CleanOptions extends FixtureOptions {
  * @throws ScaleSeedError `conflict` where rows that stay forbid it.
  */
 export function clean(options: CleanOptions = {}): Promise<CleanReport> {
+  const { confirm, dryRun = false } = options;
   // One question at a time.
-  const own = options.confirm === undefined ? options : { ...options, jobs: 1 };
+  const own = confirm === undefined ? options : { ...options, jobs: 1 };
   return withDatabase(own, async (context) => {
     const { base, fixtures } = await runOnFixtures<CleanedFixture>(context, own, {
       privileges: ['select', 'delete'],
       inTurn: true,
-      settle: options.settle ?? true,
+      settle: !dryRun && (options.settle ?? true),
       changed: ({ deleted }) => deleted > 0,
       dependents: ({ dependents }) => dependents,
-      work: (step) => cleanFixture(step, options.confirm),
+      work: (step) => (dryRun ? foreseeClean(step) : cleanFixture(step, confirm)),
     });
-    return rounded({ ...base, command: 'clean', fixtures });
+    const foreignKeys = summarizeChecks(fixtures.map((fixture) => fixture.foreignKeys));
+    return rounded({ ...base, command: 'clean', dryRun, foreignKeys, fixtures });
   });
 }
 
 async function cleanFixture(step: Step, confirm: CleanOptions['confirm']): Promise<CleanedFixture> {
-  const { fixture, table, enter, transaction } = step;
+  const { enter, transaction } = step;
   const total = stopwatch();
   return transaction(async () => {
     await lockFixture(step);
-    const staged = await stage(step);
+    const keys = await keysOf(step);
     enter('clean');
-    const { rows: deleted, dependents } = await deleteAgreed(step, staged, confirm);
-    return {
-      name: fixture.name,
-      schema: table.schema,
-      table: table.name,
-      deleted,
-      dependents,
-      timings: { totalMs: total() },
-    };
+    const deleted =
+      confirm === undefined ? await deleteRows(step, keys) : await deleteAgreed(step, keys, confirm);
+    return resultOf(step, deleted, total());
   });
+}
+
+/** What would be deleted, without a lock that anybody could wait for. */
+async function foreseeClean(step: Step): Promise<CleanedFixture> {
+  const total = stopwatch();
+  return step.transaction(async () => {
+    await forbidWriting(step);
+    const keys = await keysOf(step);
+    step.enter('clean');
+    return resultOf(step, await foreseeDeletion(step, keys), total());
+  });
+}
+
+function resultOf(
+  { fixture, table }: Step,
+  { rows: deleted, dependents, foreignKeys }: Deleted,
+  totalMs: number,
+): CleanedFixture {
+  const { schema, name } = table;
+  return { name: fixture.name, schema, table: name, deleted, dependents, foreignKeys, timings: { totalMs } };
 }
 
 /**
  * Deletes the rows where the answer is yes, and returns what went. They are locked only after it, so that nobody waits for
- * somebody who thinks; if by then more would go than was agreed to, the locks are given up for another answer.
+ * somebody who thinks; if more went than was agreed to, that is undone for another answer.
  */
 async function deleteAgreed(
   step: Step,
-  staged: Staging,
-  confirm: CleanOptions['confirm'],
-): Promise<Deletion> {
+  keys: Keys,
+  confirm: NonNullable<CleanOptions['confirm']>,
+): Promise<Deleted> {
   const { context, session, fixture, table } = step;
-  const doomed = { session, fixture, table, staged };
-  if (confirm === undefined) return deleteRows(doomed, await lockDeletion(doomed));
   const named = { fixture: fixture.name, schema: table.schema, table: table.name };
   for (;;) {
-    const asked = await foreseeDeletion(doomed);
+    const asked = await foreseeDeletion(step, keys);
     const agreed =
-      asked.rows > 0 && (await orAborted(confirm({ ...named, ...asked }, session.signal), session.signal));
-    if (!agreed) return { rows: 0, dependents: [] };
+      asked.rows > 0 &&
+      (await orAborted(
+        confirm({ ...named, rows: asked.rows, dependents: asked.dependents }, session.signal),
+        session.signal,
+      ));
+    if (!agreed) return { ...asked, rows: 0, dependents: [] };
     await session.query('savepoint agreed');
-    const found = await lockDeletion(doomed);
-    if (!exceeds(found, asked)) return deleteRows(doomed, found);
+    const deleted = await deleteRows(step, keys);
+    if (deleted.rows <= asked.rows && !exceed(deleted.dependents, asked.dependents)) return deleted;
     await session.query('rollback to savepoint agreed');
     context.onNotice(`${fixture.name}: rows were added in the meantime, and more would go now`);
   }

@@ -1,26 +1,29 @@
-import type { Fixture } from '../fixtures/fixture.js';
-import { loadFixture, summarizeChecks } from '../merge/load-fixture.js';
+import { forbidWriting, foreseeMerge } from '../merge/foresee.js';
+import { chooseForeignKeyCheck, summarizeChecks } from '../merge/foreign-keys.js';
+import { loadFixture } from '../merge/load-fixture.js';
+import { fingerprintOf } from '../encode/fingerprint.js';
 import { translateError } from '../postgres/translate-error.js';
 import type { LoadedFixture, LoadReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
 import { withDatabase, type RunContext } from '../run/context.js';
-import type { FixtureOptions } from '../run/options.js';
+import type { DryRunOptions, FixtureOptions } from '../run/options.js';
+import { orAborted } from '../run/or-aborted.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
+import type { Step } from '../run/step.js';
+import { stopwatch } from '../run/stopwatch.js';
 import { verifyOn } from './verify.js';
 
 /** What operations take that add rows. */
 export interface AddOptions extends FixtureOptions {
   /** Insert the parent rows that are missing. */
   createParents?: boolean | undefined;
-  /** Fixtures of your own besides those that are loaded: their rows do not look like a real fleet. */
-  known?: readonly Fixture[] | undefined;
   /** Load into a database that looks like a real fleet. */
   force?: boolean | undefined;
   /** VACUUM (ANALYZE) the tables afterwards; true by default. */
   settle?: boolean | undefined;
 }
 
-export interface LoadOptions extends AddOptions {
+export interface LoadOptions extends AddOptions, DryRunOptions {
   /**
    * `online` (the default) never blocks readers or writers. `exclusive` locks each table while its rows are merged,
    * and rebuilds plain indexes in the same transaction where that is quicker.
@@ -42,7 +45,7 @@ export interface LoadOptions extends AddOptions {
 export function load(options: LoadOptions = {}): Promise<LoadReport> {
   return withDatabase(options, async (context) => {
     const report = await loadOn(context, options);
-    if (options.verify !== true) return rounded(report);
+    if (options.verify !== true || report.dryRun) return rounded(report);
     const verified = await verifyOn(context, options).catch((error: unknown) => {
       throw translateError(error, { phase: 'verify' }).with({ state: 'everything is loaded and committed' });
     });
@@ -52,23 +55,24 @@ export function load(options: LoadOptions = {}): Promise<LoadReport> {
 
 /** Loads fixtures into a database that is at hand. */
 export async function loadOn(context: RunContext, options: LoadOptions): Promise<LoadReport> {
-  const { mode = 'online', lockTimeoutMs = 10_000 } = options;
+  const { mode = 'online', lockTimeoutMs = 10_000, dryRun = false } = options;
   const { base, anchor, fixtures } = await runOnFixtures<LoadedFixture>(context, options, {
     ...needsToAdd(options),
     survey: true,
     privileges: ['select', 'insert'],
     citus: options.citus,
     changed: ({ inserted }) => inserted > 0,
-    work: (step) => loadFixture(step, { mode, lockTimeoutMs }),
+    work: (step) => (dryRun ? foreseeLoad(step) : loadFixture(step, { mode, lockTimeoutMs })),
   });
   const several = new Set(fixtures.map(({ schema }) => schema)).size > 1;
-  for (const { name, schema, confirmation } of fixtures) {
+  for (const { name, schema, confirmation } of dryRun ? [] : fixtures) {
     const line = several ? `${schema}: ${confirmation}` : confirmation;
     context.onEvent({ type: 'confirmation', fixture: name, line });
   }
   return {
     ...base,
     command: 'load',
+    dryRun,
     mode,
     anchor,
     foreignKeys: summarizeChecks(fixtures.map(({ foreignKeys }) => foreignKeys)),
@@ -77,7 +81,36 @@ export async function loadOn(context: RunContext, options: LoadOptions): Promise
 }
 
 /** What adding rows asks of a run. */
-export function needsToAdd({ createParents, force, known, settle = true }: AddOptions) {
-  const parents = createParents === true ? ('create' as const) : ('require' as const);
-  return { parents, guard: force !== true, known, settle };
+export function needsToAdd({
+  createParents,
+  force,
+  settle = true,
+  dryRun = false,
+}: AddOptions & DryRunOptions) {
+  const parents = createParents === true ? (dryRun ? 'foresee' : 'create') : 'require';
+  return { parents, guard: force !== true, settle: settle && !dryRun } as const;
+}
+
+/** What would be loaded, without a lock that anybody could wait for. */
+async function foreseeLoad(step: Step): Promise<LoadedFixture> {
+  const { fixture, table, server, transaction, context } = step;
+  const total = stopwatch();
+  return transaction(async () => {
+    await forbidWriting(step);
+    const counts = await foreseeMerge(step);
+    return {
+      name: fixture.name,
+      schema: table.schema,
+      table: table.name,
+      ...counts,
+      fingerprint: await orAborted(fingerprintOf(fixture), context.signal),
+      copiedBytes: 0,
+      merge: 'none',
+      rebuiltIndexes: [],
+      foreignKeys: chooseForeignKeyCheck(fixture, table, server.mayReplicate),
+      timings: { copyMs: 0, mergeMs: 0, totalMs: total() },
+      rowsPerSecond: 0,
+      confirmation: fixture.confirmation(counts.present),
+    };
+  });
 }

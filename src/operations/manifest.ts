@@ -41,7 +41,7 @@ export async function manifest(options: ManifestOptions = {}): Promise<Manifest>
 }
 
 async function describe(fixture: Fixture): Promise<ManifestFixture> {
-  const { name, table, purpose, count, numberedKeys, mark } = fixture;
+  const { name, table, purpose, count, numberedKeys, mark, live } = fixture;
   const valueOf = (key: NumberedKey, row: number) => (count === 0 ? null : numberedValue(key, row));
   const keys = Object.entries(numberedKeys).map(([column, key]) => {
     const ends = { first: valueOf(key, 1), last: valueOf(key, count) };
@@ -59,6 +59,7 @@ async function describe(fixture: Fixture): Promise<ManifestFixture> {
     fingerprint: await fingerprintOf(fixture),
     keys: Object.fromEntries(keys) as ManifestFixture['keys'],
     mark,
+    live,
     constants: Object.fromEntries(constants) as ManifestFixture['constants'],
   };
 }

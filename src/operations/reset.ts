@@ -1,73 +1,161 @@
-import { stage } from '../copy/staging.js';
+import { fingerprintOf } from '../encode/fingerprint.js';
+import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
-import { Tally } from '../merge/blocked.js';
-import { compareRows } from '../merge/compare.js';
-import { mergeStaged } from '../merge/merge.js';
-import { restoreRows } from '../merge/restore.js';
-import type { ColumnDrift, ResetFixture, ResetReport } from '../report/result.js';
+import { forbidWriting, foreseeMerge } from '../merge/foresee.js';
+import { summarizeChecks } from '../merge/foreign-keys.js';
+import { countHanging, deleteHanging, exceed, foreseeHanging, refuseKept } from '../merge/hanging.js';
+import { keysOf, rootsOfRun, type StepKeys } from '../merge/keys.js';
+import { countRecords } from '../merge/records.js';
+import { foreseeCheck, restoreFixture } from '../merge/restore-fixture.js';
+import type { Dependents, ResetFixture, ResetReport, RowsOf } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
-import { formatCount } from '../report/units.js';
+import { listRows } from '../report/units.js';
 import { withDatabase } from '../run/context.js';
 import { lockFixture } from '../run/lock-fixture.js';
+import type { DryRunOptions } from '../run/options.js';
+import { orAborted } from '../run/or-aborted.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
-import type { TableInfo } from '../table/inspect-table.js';
 import { countPresent } from '../table/marks.js';
 import { needsToAdd, type AddOptions } from './load.js';
 
-export type ResetOptions = AddOptions;
+/** What of other tables is about to be deleted. */
+export interface ResetPlan {
+  fixture: string;
+  schema: string;
+  table: string;
+  dependents: Dependents[];
+}
+
+export interface ResetOptions extends AddOptions, DryRunOptions {
+  /** Leave what hangs on the rows. */
+  keepDependents?: boolean | undefined;
+  /**
+   * Asked before what hangs on a fixture's rows is deleted, and again if by the time of the answer more would go; the
+   * fixture stays as it is where the answer is false. The signal says that nobody waits for the answer any more.
+   */
+  confirm?: ((plan: ResetPlan, signal: AbortSignal) => Promise<boolean>) | undefined;
+}
 
 /**
- * Puts the rows of fixtures back to what a fresh load would make of them, on a fresh anchor, and adds those that are
- * missing; touches no other row. Each fixture in one transaction.
+ * Makes fixtures what a fresh load would make of them, on a fresh anchor: rows get their values again, missing ones are
+ * added, and what a run has left hanging on them is deleted; touches no other row. Each fixture in one transaction.
  *
  * @throws ScaleSeedError; fixtures that had been committed by then stand, and its `state` names them.
  */
 export function reset(options: ResetOptions = {}): Promise<ResetReport> {
-  return withDatabase(options, async (context) => {
-    const { base, anchor, fixtures } = await runOnFixtures<ResetFixture>(context, options, {
+  const { confirm, dryRun = false, keepDependents = false } = options;
+  // One question at a time.
+  const own = confirm === undefined ? options : { ...options, jobs: 1 };
+  return withDatabase(own, async (context) => {
+    const { base, anchor, fixtures } = await runOnFixtures<ResetFixture>(context, own, {
       ...needsToAdd(options),
       privileges: ['select', 'insert', 'update'],
       inTurn: true,
+      check: keepDependents ? undefined : refuseKept,
       changed: ({ restored, inserted }) => restored + inserted > 0,
-      work: resetFixture,
+      dependents: (fixture) => fixture.dependents,
+      work: (step) => (dryRun ? foreseeReset(step, keepDependents) : resetFixture(step, options)),
     });
-    return rounded({ ...base, command: 'reset', anchor, fixtures });
+    const foreignKeys = summarizeChecks(fixtures.map((fixture) => fixture.foreignKeys));
+    return rounded({ ...base, command: 'reset', dryRun, anchor, foreignKeys, fixtures });
   });
 }
 
-async function resetFixture(step: Step): Promise<ResetFixture> {
-  const { context, session, fixture, table, enter, transaction } = step;
-  const { anchor } = step.server;
+async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFixture> {
+  const { session, fixture, table, enter, transaction } = step;
   const total = stopwatch();
   return transaction(async () => {
     await lockFixture(step);
-    const staged = await stage(step);
+    const keys = await keysOf(step);
     enter('reset');
-    const restored = await restoreRows(session, fixture, table, staged, anchor);
-    const { inserted } = await mergeStaged(session, fixture, table, staged, anchor, false);
-    if (table.userTriggers.length > 0) {
-      const { drift } = await compareRows(session, fixture, table, staged);
-      if (drift.length > 0) context.onNotice(overruled(fixture, table, drift));
-    }
-    const tally = new Tally(step, 0);
-    await tally.add(staged, staged.rows, restored + inserted);
+    const hanging =
+      options.keepDependents === true
+        ? { dependents: [], kept: await keepHanging(step, keys) }
+        : { dependents: await clearHanging(step, keys, options.confirm), kept: [] };
+    const { restored, inserted, tally, ...rest } = await restoreFixture(step, keys);
+    const present = await countPresent(session, fixture, table);
     return {
       name: fixture.name,
       schema: table.schema,
       table: table.name,
       restored,
-      ...tally.counts(fixture.count, inserted, await countPresent(session, fixture, table)),
-      fingerprint: staged.fingerprint(),
+      ...tally.counts(fixture.count, inserted, present),
+      ...rest,
+      ...hanging,
+      records: await countRecords(step, keys),
       timings: { totalMs: total() },
     };
   });
 }
 
-/** What a trigger makes of a row stands, as it would for anybody else's update; to verify it is drift. */
-function overruled(fixture: Fixture, table: TableInfo, drift: readonly ColumnDrift[]): string {
-  const triggers = `triggers of ${table.name} (${table.userTriggers.join(', ')})`;
-  const columns = drift.map(({ column, rows }) => `${column} in ${formatCount(rows)} rows`);
-  return `${fixture.name}: ${triggers} changed what was written: ${columns.join(', ')}`;
+/**
+ * Deletes what hangs on the rows, where the answer is yes, and returns what went; if by the time of the answer more would
+ * go than was agreed to, it is asked for again.
+ */
+async function clearHanging(
+  step: Step,
+  keys: StepKeys,
+  confirm: ResetOptions['confirm'],
+): Promise<Dependents[]> {
+  const { context, session, fixture, table } = step;
+  const roots = rootsOfRun(step, keys);
+  const named = { fixture: fixture.name, schema: table.schema, table: table.name };
+  for (;;) {
+    const asked = await foreseeHanging(session, roots);
+    if (asked.length === 0) return [];
+    if (confirm === undefined)
+      context.onNotice(`${fixture.name}: what hangs on it is deleted: ${listRows(asked)}`);
+    else if (!(await orAborted(confirm({ ...named, dependents: asked }, session.signal), session.signal)))
+      throw notAgreed(fixture);
+    await session.query('savepoint hanging');
+    const dependents = await foreseeHanging(session, roots);
+    if (!exceed(dependents, asked) && !exceed(await deleteHanging(session, roots), dependents))
+      return dependents;
+    await session.query('rollback to savepoint hanging');
+    context.onNotice(`${fixture.name}: rows were added in the meantime, and more would go now`);
+  }
+}
+
+/** Says what stays. */
+async function keepHanging(step: Step, keys: StepKeys): Promise<RowsOf[]> {
+  const { hanging } = await countHanging(step.session, rootsOfRun(step, keys));
+  if (hanging.length > 0)
+    step.context.onNotice(`${step.fixture.name}: what hangs on it is left: ${listRows(hanging)}`);
+  return hanging;
+}
+
+/** What would be done, without a lock that anybody could wait for. */
+async function foreseeReset(step: Step, keepDependents: boolean): Promise<ResetFixture> {
+  const { session, fixture, table, context, transaction } = step;
+  const total = stopwatch();
+  return transaction(async () => {
+    await forbidWriting(step);
+    const { skipped: restored, ...counts } = await foreseeMerge(step);
+    const keys = await keysOf(step);
+    const roots = rootsOfRun(step, keys);
+    return {
+      name: fixture.name,
+      schema: table.schema,
+      table: table.name,
+      ...counts,
+      skipped: restored,
+      restored,
+      fingerprint: await orAborted(fingerprintOf(fixture), context.signal),
+      foreignKeys: await foreseeCheck(step, roots),
+      dependents: keepDependents ? [] : await foreseeHanging(session, roots),
+      kept: keepDependents ? (await countHanging(session, roots)).hanging : [],
+      records: await countRecords(step, keys),
+      timings: { totalMs: total() },
+    };
+  });
+}
+
+function notAgreed({ name }: Fixture): ScaleSeedError {
+  return new ScaleSeedError(`${name} is not reset, since what hangs on it is to stay`, {
+    code: 'conflict',
+    phase: 'reset',
+    hint: '--keep-dependents resets the rows alone',
+  });
 }

@@ -1,6 +1,9 @@
 import { stage } from '../copy/staging.js';
 import { findAbsent } from '../merge/blocked.js';
 import { compareRows } from '../merge/compare.js';
+import { countHanging } from '../merge/hanging.js';
+import { rootsOfRun } from '../merge/keys.js';
+import { countRecords } from '../merge/records.js';
 import { computeFingerprint, unrepeatable } from '../encode/fingerprint.js';
 import type { VerifiedFixture, VerifyReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
@@ -11,9 +14,15 @@ import { orAborted } from '../run/or-aborted.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
+import { countedKeys, keysIn } from '../table/keys.js';
 import { countPresent } from '../table/marks.js';
 
 export interface VerifyOptions extends FixtureOptions {
+  /**
+   * As on a stack that runs: what differs in the columns that it writes, and what hangs on the fleet, is told and is no
+   * drift.
+   */
+  live?: boolean | undefined;
   /**
    * A fixture whose oldest anchor is older than so many milliseconds has drifted; by default, one whose rows were to
    * expire after the load and have all done so.
@@ -33,22 +42,30 @@ export function verify(options: VerifyOptions = {}): Promise<VerifyReport> {
 export async function verifyOn(context: RunContext, options: VerifyOptions): Promise<VerifyReport> {
   const { base, fixtures } = await runOnFixtures(context, options, {
     privileges: ['select'],
-    work: (step) => verifyFixture(step, options.maxAgeMs),
+    work: (step) => verifyFixture(step, options),
   });
-  return { ...base, command: 'verify', intact: fixtures.every(({ intact }) => intact), fixtures };
+  const { live = false } = options;
+  return { ...base, command: 'verify', live, intact: fixtures.every(({ intact }) => intact), fixtures };
 }
 
-async function verifyFixture(step: Step, maxAgeMs: number | undefined): Promise<VerifiedFixture> {
+async function verifyFixture(
+  step: Step,
+  { maxAgeMs, live = false }: VerifyOptions,
+): Promise<VerifiedFixture> {
   const { session, fixture, table, enter, transaction } = step;
   const total = stopwatch();
   // All that is said of the rows is said of one moment.
   return transaction(async () => {
     const staged = await stage(step);
     enter('verify');
-    const { missing, ages, ...compared } = await compareRows(session, fixture, table, staged);
+    const liveColumns = live ? fixture.live : [];
+    const { missing, ages, ...compared } = await compareRows(session, fixture, table, staged, liveColumns);
     const absent = missing.rows > 0 ? await findAbsent(session, fixture, table, staged) : undefined;
     const blocked = absent?.by === undefined ? null : { key: absent.key, by: absent.by };
     const { anchors, anchorCount, ageMs, expired, allExpired } = ages;
+    const keys = countedKeys(fixture, table) ?? keysIn(staged.table, fixture);
+    const { hanging, unread } = await countHanging(session, rootsOfRun(step, keys));
+    const left = live ? 0 : hanging.length;
     const parents = await missingParents(session, [fixture], table.schema);
     const tooOld = allExpired || (ageMs !== null && maxAgeMs !== undefined && ageMs > maxAgeMs);
     const { unexpected, driftedRows } = compared;
@@ -64,9 +81,12 @@ async function verifyFixture(step: Step, maxAgeMs: number | undefined): Promise<
       rows: staged.rows,
       present: await countPresent(session, fixture, table),
       fingerprint,
-      intact: missing.rows + unexpected.rows + driftedRows + parents.length === 0 && !tooOld,
+      intact: missing.rows + unexpected.rows + driftedRows + parents.length + left === 0 && !tooOld,
       missing: { ...missing, blocked },
       ...compared,
+      hanging,
+      unread,
+      records: await countRecords(step, keys),
       missingParents: parents.map(parentLabel),
       anchors,
       anchorCount,

@@ -33,6 +33,8 @@ export interface ManifestFixture {
   keys: Record<string, ManifestKey>;
   /** How the rows are told from all others: a prefix, then (where given) exactly so many digits. */
   mark: { column: string; prefix: string; digits?: Count };
+  /** Columns that the running system writes by itself. */
+  live: readonly string[];
   /** Columns that hold the same in every row. */
   constants: Record<string, unknown>;
   /** Schema by schema; only where a database was looked at. */

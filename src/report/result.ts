@@ -100,6 +100,8 @@ export interface LoadedFixture extends FixtureResult, Counts {
 
 export interface LoadReport extends ReportBase {
   command: 'load';
+  /** Nothing was done, and the report says what would be. */
+  dryRun: boolean;
   mode: 'online' | 'exclusive';
   /** The time on which all times of the fixtures hang: the server's now() at the start, ISO 8601 to the microsecond. */
   anchor: Timestamp;
@@ -107,6 +109,17 @@ export interface LoadReport extends ReportBase {
   fixtures: LoadedFixture[];
   /** Present where the load was verified in the same run. */
   verified?: VerifyReport;
+}
+
+/** Rows of another table. */
+export interface RowsOf {
+  table: string;
+  rows: Count;
+}
+
+/** Rows of another table that a deletion took with it or changed. */
+export interface Dependents extends RowsOf {
+  effect: 'deleted' | 'set null' | 'set default';
 }
 
 /** Rows of one column that differ from the fixture. */
@@ -129,6 +142,15 @@ export interface VerifiedFixture extends FixtureResult {
   /** Rows with at least one column that differs. */
   driftedRows: Count;
   drift: ColumnDrift[];
+  /** The same in the columns that the running system writes, which are no drift; none where that was not asked for. */
+  liveRows: Count;
+  live: ColumnDrift[];
+  /** Rows of other tables that hang on the fixture's, and those that these would take with them. */
+  hanging: RowsOf[];
+  /** Tables that may hold such rows, and that the role may not read. */
+  unread: string[];
+  /** Rows of tables that keep a record of the fixture's; nobody can undo those, and they are no drift. */
+  records: RowsOf[];
   /** Columns outside the fixture whose default is computed and so cannot be compared. */
   notCompared: string[];
   missingParents: string[];
@@ -147,6 +169,8 @@ export interface VerifiedFixture extends FixtureResult {
 
 export interface VerifyReport extends ReportBase {
   command: 'verify';
+  /** As on a stack that runs: what it writes, and what hangs on the fleet, is no drift. */
+  live: boolean;
   intact: boolean;
   fixtures: VerifiedFixture[];
 }
@@ -155,30 +179,34 @@ export interface ResetFixture extends FixtureResult, Counts {
   /** Rows put back to the fixture's values, on the new anchor. */
   restored: Count;
   fingerprint: Fingerprint;
+  foreignKeys: ForeignKeyCheck;
+  /** What hung on the rows, and what that took with it. */
+  dependents: Dependents[];
+  /** What hangs on the rows and was left. */
+  kept: RowsOf[];
+  records: RowsOf[];
   timings: { totalMs: Milliseconds };
 }
 
 export interface ResetReport extends ReportBase {
   command: 'reset';
+  dryRun: boolean;
   anchor: Timestamp;
+  foreignKeys: ForeignKeyCheck;
   fixtures: ResetFixture[];
-}
-
-/** Rows of another table that a deletion took with it or changed. */
-export interface Dependents {
-  table: string;
-  rows: Count;
-  effect: 'deleted' | 'set null' | 'set default';
 }
 
 export interface CleanedFixture extends FixtureResult {
   deleted: Count;
   dependents: Dependents[];
+  foreignKeys: ForeignKeyCheck;
   timings: { totalMs: Milliseconds };
 }
 
 export interface CleanReport extends ReportBase {
   command: 'clean';
+  dryRun: boolean;
+  foreignKeys: ForeignKeyCheck;
   fixtures: CleanedFixture[];
 }
 

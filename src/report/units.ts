@@ -14,6 +14,15 @@ export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
+/** Rows of other tables, and what becomes of them where they are not deleted. */
+export function listRows(rows: readonly { table: string; rows: number; effect?: string }[]): string {
+  const of = rows.map(({ table, rows: count, effect = 'deleted' }) => {
+    const changed = effect === 'deleted' ? '' : `, which are ${effect.replace('set', 'set to')}`;
+    return `${formatCount(count)} rows of ${table}${changed}`;
+  });
+  return of.join('; ');
+}
+
 /** The first digits of a fingerprint, enough to tell two apart by eye. */
 export function shortFingerprint(fingerprint: string): string {
   return fingerprint.slice(0, 'sha256:'.length + 12);

@@ -31,6 +31,8 @@ export interface Crew {
   sessions: Sessions;
   jobs: number;
   server: Server;
+  /** All fixtures of the run, and those that are known to it besides. */
+  known: readonly Fixture[];
   /** The tables will be settled. */
   settle: boolean;
 }

@@ -23,6 +23,8 @@ export interface DatabaseOptions {
 export interface FixtureOptions extends DatabaseOptions {
   /** Build them with `chooseFixtures` or `defineFixture`; the default fleet (01 and 02) when left out. */
   fixtures?: readonly Fixture[] | undefined;
+  /** Fixtures of your own besides those: their rows look like no real fleet, nor like what a run has left behind. */
+  known?: readonly Fixture[] | undefined;
   /**
    * Schemas of the tables, each with a fleet of its own: names, or patterns as pg_dump's `-n` takes them. By default the
    * tables are looked up on the connection's search_path.
@@ -30,6 +32,12 @@ export interface FixtureOptions extends DatabaseOptions {
   schemas?: readonly string[] | undefined;
   /** Sessions at work at once; one for each processor by default, and two at least. */
   jobs?: number | undefined;
+}
+
+/** What operations take that change something. */
+export interface DryRunOptions {
+  /** Change nothing, and report what would be changed. */
+  dryRun?: boolean | undefined;
 }
 
 const isNumber = (least: number) => (value: unknown) => typeof value === 'number' && value >= least;
@@ -69,6 +77,10 @@ const OPTIONS: Readonly<Record<string, readonly [what: string, is: (value: unkno
   citus: A_FLAG,
   verify: A_FLAG,
   standing: A_FLAG,
+  dryRun: A_FLAG,
+  keepDependents: A_FLAG,
+  live: A_FLAG,
+  pristine: A_FLAG,
 };
 
 /**

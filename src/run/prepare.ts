@@ -13,7 +13,7 @@ import type { Server } from './server.js';
 /** What an operation needs of the tables before it can work on them. */
 export interface Needs {
   /** What is done about parents that are missing; nothing by default. */
-  parents?: 'require' | 'create';
+  parents?: 'require' | 'create' | 'foresee';
   /** Refuse a database that looks like a real fleet. */
   guard?: boolean;
   /** Further fixtures whose rows the guard is to know. */
@@ -24,6 +24,8 @@ export interface Needs {
   privileges: readonly Privilege[];
   /** Treat the tables as Citus's even where it is not there. */
   citus?: boolean | undefined;
+  /** Looks at each fixture before any is changed, and throws where it cannot be done. */
+  check?: ((on: Prepared & { session: Session; known: readonly Fixture[] }) => Promise<void>) | undefined;
 }
 
 /** A fixture's table, and its rows that stand where the operation asks for them. */
@@ -59,6 +61,8 @@ export async function prepareSchema(
     standing: standing.get(fixture),
   }));
   if (needs.parents !== undefined) await settleParents(context, session, prepared, needs.parents);
+  const known = [...fixtures, ...(needs.known ?? [])];
+  for (const one of prepared) await needs.check?.({ ...one, session, known });
   return prepared;
 }
 
@@ -88,15 +92,15 @@ async function settleParents(
   { onNotice }: RunContext,
   session: Session,
   prepared: readonly Prepared[],
-  parents: 'require' | 'create',
+  parents: NonNullable<Needs['parents']>,
 ): Promise<void> {
   for (const schema of new Set(prepared.map(({ table }) => table.schema))) {
     const members = prepared.filter(({ table }) => table.schema === schema).map(({ fixture }) => fixture);
     const missing = await missingParents(session, members, schema);
     if (parents === 'require') refuseMissing(missing);
-    else if (missing.length > 0) {
-      await createParents(session, missing, schema);
-      onNotice(`created ${missing.length} parent rows in schema ${schema}`);
-    }
+    if (parents === 'require' || missing.length === 0) continue;
+    if (parents === 'create') await createParents(session, missing, schema);
+    const done = parents === 'create' ? 'created' : 'would create';
+    onNotice(`${done} ${missing.length} parent rows in schema ${schema}`);
   }
 }

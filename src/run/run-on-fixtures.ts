@@ -47,7 +47,7 @@ export async function runOnFixtures<Result>(
   options: FixtureOptions,
   plan: RunPlan<Result>,
 ): Promise<RunResult<Result>> {
-  const { fixtures = SETS.fleet } = options;
+  const { fixtures = SETS.fleet, known = [] } = options;
   const { inTurn = false, settle = false, changed = () => false, work } = plan;
   const jobs = jobsOf(options.jobs);
   const startedAt = new Date().toISOString();
@@ -63,14 +63,14 @@ export async function runOnFixtures<Result>(
     const { server, schemas } = await reaching.catch((error: unknown) => {
       throw unchanged(error);
     });
-    const crew = { sessions, jobs, server, settle };
+    const crew = { sessions, jobs, server, settle, known: [...fixtures, ...known] };
     const fleets = fleetsIn<Result>(context, schemas);
     const failFast = (): void => {
       const error = fleets.length === 1 ? errorOf(fleets[0]!) : undefined;
       if (error !== undefined) throw error;
     };
     enter('prepare');
-    await prepareFleets(crew, fleets, patience, fixtures, plan);
+    await prepareFleets(crew, fleets, patience, fixtures, { ...plan, known });
     failFast();
     // Whatever was waited for, times hang on the start of the work.
     if (patience.waitedMs > 0) {

@@ -12,6 +12,8 @@ export interface Step extends Prepared {
   context: RunContext;
   server: Server;
   session: Session;
+  /** All fixtures of the run, and those that are known to it besides. */
+  known: readonly Fixture[];
   /** Says which phase the work is in. */
   enter: (phase: Phase) => void;
   /** Says that so many more of the fixture's rows are through a phase. */
@@ -35,7 +37,7 @@ const MAX_TRIES = 4;
  */
 export async function takeStep<Result>(
   context: RunContext,
-  { server, settle }: { server: Server; settle: boolean },
+  { server, settle, known }: Pick<Step, 'server' | 'known'> & { settle: boolean },
   prepared: Prepared,
   session: Session,
   work: (step: Step) => Promise<Result>,
@@ -59,7 +61,7 @@ export async function takeStep<Result>(
     const told = tellOf(context, session, prepared);
     try {
       if (tries > 1) told.enter('prepare');
-      const result = await work({ ...prepared, ...told, context, server, session, transaction });
+      const result = await work({ ...prepared, ...told, context, server, session, known, transaction });
       context.onEvent({ type: 'done', fixture: fixture.name });
       return result;
     } catch (error) {

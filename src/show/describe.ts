@@ -1,5 +1,5 @@
-import type { Blocked, Check, Failure, VerifiedFixture } from '../report/result.js';
-import { formatCount, formatMs, formatRatio } from '../report/units.js';
+import type { Blocked, Check, ColumnDrift, Failure, VerifiedFixture } from '../report/result.js';
+import { formatCount, formatMs, formatRatio, listRows } from '../report/units.js';
 
 /** What one day of a window of thirty takes is not worth a word. */
 const NOTEWORTHY = 1 / 30;
@@ -36,20 +36,23 @@ export function describeCheck({ name, reason, measured, limit, unit }: Check): s
   return `${sentence}: ${reason}`;
 }
 
-/** What drifted in a fixture, and how. */
-export function describeDrift(fixture: VerifiedFixture): string[] {
-  const { name, missing, unexpected, drift, missingParents, notCompared } = fixture;
+/** What drifted in a fixture, and how; what is no drift on a stack that runs is told as that. */
+export function describeDrift(fixture: VerifiedFixture, live: boolean): string[] {
+  const { name, missing, unexpected, drift, hanging, unread, records, missingParents, notCompared } = fixture;
   const some = ({ rows, examples }: VerifiedFixture['unexpected']): string =>
     `${formatCount(rows)} rows, such as ${examples.join(', ')}`;
   const remarks = [
     ...(missing.rows > 0 ? [`missing: ${some(missing)}`] : []),
     ...(missing.blocked === null ? [] : [describeBlocked(missing.blocked)]),
-    ...drift.map(({ column, rows, examples }) => {
-      const shown = examples.map(
-        ({ key, expected, found }) => `${key} has ${show(found)} for ${show(expected)}`,
-      );
-      return `${column} drifted in ${formatCount(rows)} rows: ${shown.join('; ')}`;
-    }),
+    ...drift.map((column) => describeColumn(column, 'drifted')),
+    ...fixture.live.map((column) => describeColumn(column, 'is live and differs')),
+    ...(hanging.length > 0
+      ? [`${live ? 'what hangs on it' : 'left hanging on it'}: ${listRows(hanging)}`]
+      : []),
+    ...(unread.length > 0
+      ? [`nobody can tell what of ${unread.join(', ')} hangs on it: the role may not read it`]
+      : []),
+    ...(records.length > 0 ? [`on record, and no drift: ${listRows(records)}`] : []),
     ...(unexpected.rows > 0 ? [`not of the fixture: ${some(unexpected)}`] : []),
     ...(missingParents.length > 0 ? [`parent rows are missing: ${missingParents.join(', ')}`] : []),
     ...describeAge(fixture),
@@ -58,6 +61,11 @@ export function describeDrift(fixture: VerifiedFixture): string[] {
       : []),
   ];
   return remarks.map((remark) => `${name}: ${remark}`);
+}
+
+function describeColumn({ column, rows, examples }: ColumnDrift, how: string): string {
+  const shown = examples.map(({ key, expected, found }) => `${key} has ${show(found)} for ${show(expected)}`);
+  return `${column} ${how} in ${formatCount(rows)} rows: ${shown.join('; ')}`;
 }
 
 /** Which row cannot be added, and what stands in its way. */

@@ -7,7 +7,10 @@ import { describeCheck, describeDrift } from './describe.js';
  */
 export function renderAnnotations({ verdict, verified }: CiReport): string {
   const lines = verdict.checks.map((check) => {
-    const drift = check.name === 'verify' ? verified.fixtures.flatMap(describeDrift).join('\n') : '';
+    const drift =
+      check.name === 'verify'
+        ? verified.fixtures.flatMap((fixture) => describeDrift(fixture, verified.live)).join('\n')
+        : '';
     const message = drift || describeCheck(check);
     if (check.outcome === 'fail') return annotate('error', check.name, message);
     return check.outcome === 'inconclusive' ? annotate('warning', check.name, message) : '';

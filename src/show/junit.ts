@@ -20,7 +20,7 @@ export function renderJunit({ fixtures, verified, verdict, reference }: CiReport
     }),
     ...verified.fixtures.map((fixture): Case => {
       const { name, timings, intact } = fixture;
-      const message = intact ? '' : describeDrift(fixture).join('\n') || 'the rows drifted';
+      const message = intact ? '' : describeDrift(fixture, verified.live).join('\n') || 'the rows drifted';
       return { suite: 'verify', name, ms: timings.totalMs, kind: intact ? 'output' : 'failure', message };
     }),
     ...verdict.checks

@@ -2,13 +2,16 @@ import type {
   CiReport,
   CleanReport,
   Counts,
+  ForeignKeyCheck,
   LoadReport,
   RatioMeasurement,
   Report,
   ResetReport,
+  RowsOf,
+  VerifiedFixture,
   VerifyReport,
 } from '../report/result.js';
-import { formatCount, formatMs, shortFingerprint } from '../report/units.js';
+import { formatCount, formatMs, listRows, shortFingerprint } from '../report/units.js';
 import { describeBlocked, describeDrift, showAmount } from './describe.js';
 import { failureRemark, tableOf, withMachine, type Summary } from './summary.js';
 
@@ -42,13 +45,14 @@ const FINGERPRINT = {
 const blockedColumn = (fixtures: readonly Counts[]) =>
   fixtures.some(({ blocked }) => blocked > 0) ? { blocked: ({ blocked }: Counts) => blocked } : undefined;
 
-function summarizeLoad({ fixtures, timings, foreignKeys, anchor, verified, failures }: LoadReport): Summary {
+function summarizeLoad(report: LoadReport): Summary {
+  const { fixtures, timings, foreignKeys, anchor, verified, failures, dryRun } = report;
   const { connectMs, waitMs, workMs, settleMs, totalMs } = timings;
   const waited = waitMs === 0 ? '' : `wait ${formatMs(waitMs)}, `;
   const times = `connect ${formatMs(connectMs)}, ${waited}load ${formatMs(workMs)}, settle ${formatMs(settleMs)}, total ${formatMs(totalMs)}`;
   const sent = fixtures.some(({ merge }) => merge !== 'none');
   return {
-    title: `Loaded ${sumOf(fixtures.map(({ inserted }) => inserted))} rows in ${formatMs(workMs)}`,
+    title: `${dryRun ? 'Would load' : 'Loaded'} ${sumOf(fixtures.map(({ inserted }) => inserted))} rows in ${formatMs(workMs)}`,
     table: tableOf(fixtures, {
       rows: ({ rows }) => rows,
       inserted: ({ inserted }) => inserted,
@@ -61,7 +65,7 @@ function summarizeLoad({ fixtures, timings, foreignKeys, anchor, verified, failu
     remarks: [
       ...blockedRemarks(fixtures),
       `${sent ? `anchor ${anchor}` : 'no row was sent'}; ${times}`,
-      ...(sent ? [`foreign keys checked by ${foreignKeys.check}: ${foreignKeys.reason}`] : []),
+      ...(sent || dryRun ? [checkRemark(foreignKeys)] : []),
       ...failures.map(failureRemark),
     ],
     ...(verified === undefined ? {} : { next: summarizeVerify(verified) }),
@@ -80,27 +84,33 @@ function sumOf(counts: readonly number[]): string {
   return formatCount(counts.reduce((sum, count) => sum + count, 0));
 }
 
-function summarizeVerify({ fixtures, intact, failures }: VerifyReport): Summary {
+const intactTitle = (live: boolean): string =>
+  live
+    ? 'Verified: every row stands as it was loaded, but for what a running stack writes'
+    : 'Verified: every column of every row stands as it was loaded, and nothing hangs on them';
+
+function summarizeVerify({ fixtures, live, intact, failures }: VerifyReport): Summary {
   const drifted = new Set(fixtures.filter((fixture) => !fixture.intact).map(({ name }) => name));
   return {
-    title: intact
-      ? 'Verified: every column of every row stands as it was loaded'
-      : `Drifted: ${[...drifted].join(', ')}`,
+    title: intact ? intactTitle(live) : `Drifted: ${[...drifted].join(', ')}`,
     table: tableOf(fixtures, {
       rows: ({ rows }) => rows,
       missing: ({ missing }) => missing.rows,
       drifted: ({ driftedRows }) => driftedRows,
       unexpected: ({ unexpected }) => unexpected.rows,
+      ...(live ? { live: ({ liveRows }: VerifiedFixture) => liveRows } : {}),
+      hanging: ({ hanging }) => hanging.reduce((sum, { rows }) => sum + rows, 0),
       age: ({ ageMs }) => (ageMs === null ? '-' : formatMs(Math.max(0, ageMs))),
       ...FINGERPRINT,
     }),
-    remarks: [...fixtures.flatMap(describeDrift), ...failures.map(failureRemark)],
+    remarks: [...fixtures.flatMap((fixture) => describeDrift(fixture, live)), ...failures.map(failureRemark)],
   };
 }
 
-function summarizeReset({ timings, anchor, fixtures, failures }: ResetReport): Summary {
+function summarizeReset(report: ResetReport): Summary {
+  const { timings, anchor, fixtures, failures, dryRun, foreignKeys } = report;
   return {
-    title: `Reset to anchor ${anchor} in ${formatMs(timings.workMs)}`,
+    title: `${dryRun ? 'Would reset' : 'Reset'} to anchor ${anchor} in ${formatMs(timings.workMs)}`,
     table: tableOf(fixtures, {
       rows: ({ rows }) => rows,
       restored: ({ restored }) => restored,
@@ -109,22 +119,37 @@ function summarizeReset({ timings, anchor, fixtures, failures }: ResetReport): S
       ...TIME,
       ...FINGERPRINT,
     }),
-    remarks: [...blockedRemarks(fixtures), ...failures.map(failureRemark)],
+    remarks: [
+      ...fixtures.flatMap(({ name, dependents, kept, records }) => [
+        ...remark(`${name}: what hung on it ${dryRun ? 'would be' : 'was'} deleted`, dependents),
+        ...remark(`${name}: what hangs on it ${dryRun ? 'would stay' : 'was left'}`, kept),
+        ...remark(`${name}: no command touches`, records),
+      ]),
+      ...blockedRemarks(fixtures),
+      checkRemark(foreignKeys),
+      ...failures.map(failureRemark),
+    ],
   };
 }
 
-function summarizeClean({ fixtures, timings, failures }: CleanReport): Summary {
-  const dependents = fixtures.flatMap(({ name, dependents: own }) =>
-    own.map(
-      ({ table, rows, effect }) =>
-        `${name}: with them ${formatCount(rows)} rows of ${table} were ${effect.replace('set', 'set to')}`,
-    ),
-  );
+function summarizeClean({ fixtures, timings, failures, dryRun, foreignKeys }: CleanReport): Summary {
+  const rows = sumOf(fixtures.map(({ deleted }) => deleted));
   return {
-    title: `Deleted ${sumOf(fixtures.map(({ deleted }) => deleted))} rows in ${formatMs(timings.workMs)}`,
+    title: `${dryRun ? 'Would delete' : 'Deleted'} ${rows} rows in ${formatMs(timings.workMs)}`,
     table: tableOf(fixtures, { deleted: ({ deleted }) => deleted, ...TIME }),
-    remarks: [...dependents, ...failures.map(failureRemark)],
+    remarks: [
+      ...fixtures.flatMap(({ name, dependents }) => remark(`${name}: with it`, dependents)),
+      checkRemark(foreignKeys),
+      ...failures.map(failureRemark),
+    ],
   };
+}
+
+const checkRemark = ({ check, reason }: ForeignKeyCheck): string =>
+  `foreign keys checked by ${check}: ${reason}`;
+
+function remark(what: string, rows: readonly RowsOf[]): string[] {
+  return rows.length === 0 ? [] : [`${what}: ${listRows(rows)}`];
 }
 
 /** The verdict, check by check; `next` is the load's own summary. */

@@ -1,22 +1,26 @@
 import type { Dependents } from '../report/result.js';
-import { quote, quoteTable, type TableName } from '../postgres/quote.js';
+import { quote, type TableName } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
+import type { Keys } from './keys.js';
+import { childRows, findReferences, withRows, type Reference } from './references.js';
 
-type Table = TableName & { oid: number };
-
-/** A foreign key that points at a table, and what a deletion there does to the row that holds it. */
-interface Reference {
-  child: Table;
-  /** Its columns, of a row `t`, as SQL. */
-  columns: string[];
-  parentColumns: string[];
-  action: 'cascade' | 'set null' | 'set default' | 'block';
+/** Rows of a table that are to go. */
+export interface Roots {
+  table: TableName & { oid: number };
+  /** A FROM clause, with a WHERE, that calls them `t`. */
+  from: string;
+  /** The columns of the key that they are known by, and the condition that others hold it; they need not stand for that. */
+  key?: { columns: readonly string[] } & Keys;
+  /** Rows `t` of other tables, by the name of the table, that are none of theirs whatever they refer to. */
+  except?: ReadonlyMap<string, string>;
 }
 
 /** Rows of other tables that a deletion touches, and those that forbid it. */
 export interface Impact {
   dependents: Dependents[];
   blockers: { table: string; rows: number }[];
+  /** Tables that may hold some and that the role may not read. */
+  unread: string[];
 }
 
 /** Rows of tables, by the tables' oids: the `t` of any of some FROM clauses, and how many that are. */
@@ -25,38 +29,56 @@ type RowsByTable = Map<number, { table: string; from: string[]; rows: number }>;
 /** How often a chain of cascades is followed: every link nests a query in the next. */
 const MAX_DEPTH = 10;
 
-const REFERENCES = `
-select json_build_object('oid', c.oid::int8, 'schema', n.nspname, 'name', c.relname) as child,
-  case k.confdeltype when 'c' then 'cascade' when 'n' then 'set null' when 'd' then 'set default' else 'block' end as action,
-  -- Compared in the parent's collation, as the key itself has it.
-  (select json_agg(format('t.%I', a.attname) || coalesce(' collate ' || nullif(nullif(p.attcollation, 0), 100)::regcollation, '')
-      order by u.n)
-    from unnest(k.conkey, k.confkey) with ordinality u (attnum, parent, n)
-      join pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.attnum
-      join pg_attribute p on p.attrelid = k.confrelid and p.attnum = u.parent) as columns,
-  (select json_agg(a.attname order by u.n) from unnest(k.confkey) with ordinality u (attnum, n)
-    join pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.attnum) as "parentColumns"
-from pg_constraint k join pg_class c on c.oid = k.conrelid join pg_namespace n on n.oid = c.relnamespace
-where k.contype = 'f' and k.confrelid = $1::int8::oid and k.conparentid = 0
-  and coalesce((to_jsonb(k)->>'conenforced')::bool, true)
-order by n.nspname, c.relname, k.conname`;
+/**
+ * What deleting rows would do to the tables that refer to them, cascades of cascades included. Every row counts once,
+ * and one that goes along neither changes nor forbids anything: PostgreSQL looks for what still refers after it has
+ * deleted. Where it looks before a cascade of cascades has come that far, it refuses what is allowed here.
+ */
+export async function findImpact(session: Session, roots: Roots): Promise<Impact> {
+  const references = await withRows(session, await findReferences(session, roots.table));
+  return impactOf(session, roots, references);
+}
 
 /**
- * What deleting rows would do to the tables that reference them, cascades of cascades included. `doomed` is a FROM
- * clause that calls the rows `t`. Every row counts once, and one that goes along neither changes nor forbids anything:
- * PostgreSQL looks for what still refers after it has deleted. Where it looks before a cascade of cascades has come that
- * far, it refuses what is allowed here.
+ * What hangs on rows, as if every foreign key to them said cascade: the rows that refer to them, and what deleting those
+ * would do.
  */
-export async function findImpact(session: Session, table: Table, doomed: string): Promise<Impact> {
+export async function findHanging(session: Session, roots: Roots): Promise<Impact> {
+  const references = await withRows(session, await findReferences(session, roots.table));
+  const hanging = references.map((reference) => ({ ...reference, action: 'cascade' as const }));
+  const unread = [...new Set(references.filter(({ mayRead }) => !mayRead).map(({ child }) => nameOf(child)))];
+  const read = hanging.filter(({ mayRead }) => mayRead);
+  return { ...(await impactOf(session, roots, read)), unread };
+}
+
+/** A condition that holds for the rows `t` of a reference's table that refer to roots. */
+export function refersTo(reference: Reference, roots: Roots): string {
+  const { child, columns, parentColumns } = reference;
+  const parents = parentColumns.map((column) => `t.${quote(column)}`).join(', ');
+  const others = roots.except?.get(child.name);
+  const rest = others === undefined ? '' : ` and (${others}) is not true`;
+  return `${holdKey(reference, roots) ?? `(${columns.join(', ')}) in (select ${parents} ${roots.from})`}${rest}`;
+}
+
+/** The same where the roots' key is what is referred to. */
+export function holdKey({ columns, parentColumns }: Reference, { key }: Roots): string | undefined {
+  if (key?.columns.length !== parentColumns.length) return undefined;
+  const places = key.columns.map((column) => parentColumns.indexOf(column));
+  return places.includes(-1) ? undefined : key.hold(places.map((place) => columns[place]!));
+}
+
+async function impactOf(session: Session, roots: Roots, references: readonly Reference[]): Promise<Impact> {
+  const own = { table: nameOf(roots.table), from: [roots.from], rows: 0 };
+  const deleted: RowsByTable = new Map([[roots.table.oid, own]]);
   const touched: Record<Reference['action'], RowsByTable> = {
-    cascade: new Map([[table.oid, { table: nameOf(table), from: [doomed], rows: 0 }]]),
+    cascade: deleted,
     'set null': new Map(),
     'set default': new Map(),
     block: new Map(),
   };
-  const rest = await followCascades(session, table, doomed, touched.cascade);
+  const rest = await followCascades(session, roots, references, deleted);
   for (const { child, action, from } of rest) {
-    await addRows(session, touched[action], child, from, touched.cascade.get(child.oid)?.from);
+    await addRows(session, touched[action], child, from, deleted.get(child.oid)?.from);
   }
   return {
     dependents: [
@@ -65,27 +87,28 @@ export async function findImpact(session: Session, table: Table, doomed: string)
       ...counts(touched['set default']).map((rows) => ({ ...rows, effect: 'set default' as const })),
     ],
     blockers: counts(touched.block),
+    unread: [],
   };
 }
 
 /** Adds all rows that cascades delete to `deleted`, and returns the other references to any of them. */
 async function followCascades(
   session: Session,
-  table: Table,
-  doomed: string,
+  roots: Roots,
+  references: readonly Reference[],
   deleted: RowsByTable,
   depth = 1,
 ): Promise<(Reference & { from: string })[]> {
   const rest: (Reference & { from: string })[] = [];
-  const { rows: references } = await session.query<Reference>(REFERENCES, [table.oid]);
   for (const reference of references) {
-    const { child, columns, parentColumns, action } = reference;
-    const parents = parentColumns.map((column) => `t.${quote(column)}`).join(', ');
-    const from = `from ${quoteTable(child)} as t
-      where (${columns.join(', ')}) in (select ${parents} ${doomed})`;
+    const { child, action } = reference;
+    const from = `from ${childRows(child)} as t where ${refersTo(reference, roots)}`;
     if (action !== 'cascade') rest.push({ ...reference, from });
-    else if ((await addRows(session, deleted, child, from)) > 0 && depth < MAX_DEPTH)
-      rest.push(...(await followCascades(session, child, from, deleted, depth + 1)));
+    else if ((await addRows(session, deleted, child, from)) > 0 && depth < MAX_DEPTH) {
+      const next = { table: child, from };
+      const further = await withRows(session, await findReferences(session, child));
+      rest.push(...(await followCascades(session, next, further, deleted, depth + 1)));
+    }
   }
   return rest;
 }
@@ -94,7 +117,7 @@ async function followCascades(
 async function addRows(
   session: Session,
   to: RowsByTable,
-  table: Table,
+  table: Reference['child'],
   from: string,
   others: readonly string[] = [],
 ): Promise<number> {

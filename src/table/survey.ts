@@ -1,8 +1,9 @@
-import { escapeLike, markCondition } from './marks.js';
-import { literal, quote } from '../postgres/quote.js';
+import { markCondition } from './marks.js';
+import { quote } from '../postgres/quote.js';
 import { rowsOf, type TableInfo } from './inspect-table.js';
 import type { Session } from '../postgres/session.js';
-import { identityOf, numberedValue, type Fixture, type NumberedKey } from '../fixtures/fixture.js';
+import { numberedValue, type Fixture } from '../fixtures/fixture.js';
+import { countedCondition, countingKey } from './keys.js';
 
 /** What is known of a fixture's rows before any is sent. */
 export interface Standing {
@@ -72,25 +73,13 @@ function standingSql(fixture: Fixture, i: number, table: TableInfo, values: unkn
   const counting = countingKey(fixture);
   if (counting === undefined) return [present];
   const { column, key } = counting;
+  const put = (text: string): string => `$${values.push(text)}`;
+  const counted = countedCondition(key, fixture.count, quote(column), put);
   const name = `${quote(column)}::text`;
-  const bytes = `textsend(${name})`;
-  const bare =
-    key.suffix === ''
-      ? bytes
-      : `substr(${bytes}, 1, octet_length(${name}) - ${Buffer.byteLength(key.suffix)})`;
-  values.push(numberedValue(key, 1), numberedValue(key, fixture.count), Buffer.from(key.prefix));
-  const [first, last, prefix] = [2, 1, 0].map((back) => `$${values.length - back}`);
-  const range = `${name} between ${first} and ${last}`;
-  // Bytes, not text: rtrim() of a text looks at its characters one by one, and takes three times as long.
-  const conditions = [
-    range,
-    `octet_length(${name}) = octet_length(${first})`,
-    `rtrim(${bare}, '0123456789') = ${prefix}`,
-    ...(key.suffix === '' ? [] : [`${name} collate "C" like ${literal(`%${escapeLike(key.suffix)}`)}`]),
-  ];
+  const range = `${name} between ${put(numberedValue(key, 1))} and ${put(numberedValue(key, fixture.count))}`;
   return [
     present,
-    `count(*) filter (where ${conditions.join(' and ')}) as counted${i}`,
+    `count(*) filter (where ${counted}) as counted${i}`,
     `(select max(${name}) from ${rowsOf(table)} where ${range}) as highest${i}`,
   ];
 }
@@ -105,11 +94,4 @@ function standingOf(fixture: Fixture, i: number, answer: Record<string, string |
   return highest === numberedValue(counting.key, counted)
     ? { upTo: counted, noneAfter: true, present, snapshot }
     : { upTo: 0, noneAfter: false, present, snapshot };
-}
-
-/** The key that identifies a row, where it is a single column that counts. */
-function countingKey(fixture: Fixture): { column: string; key: NumberedKey } | undefined {
-  const [column, ...others] = identityOf(fixture);
-  const key = column === undefined ? undefined : fixture.numberedKeys[column];
-  return column === undefined || key === undefined || others.length > 0 ? undefined : { column, key };
 }

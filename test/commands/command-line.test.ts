@@ -109,14 +109,18 @@ describe('bad input', () => {
 
   it.each<[string, () => string[], number, RegExp]>([
     ['two databases', () => ['load', '--embedded', '--database-url', database.url], 2, /name two databases/],
-    ['no command', () => [], 2, /Usage: scale-seed/],
+    ['an unknown command of the embedded server', () => ['db', 'sart'], 2, /unknown command 'sart'/],
+    ['too many arguments', () => ['list', 'more'], 2, /too many arguments/],
+    ['an option without its value', () => ['load', '--certs'], 2, /argument missing/],
+    ['options that exclude each other', () => ['load', '--verbose', '--quiet'], 2, /cannot be used with/],
+    ['nothing to complete for', () => ['completion', 'tcsh'], 2, /Allowed choices are|bash, zsh/],
     ['an unknown command', () => ['laod'], 2, /unknown command 'laod'\s+\(Did you mean load\?\)/],
     ['an unknown option', () => ['load', '--cert', '5'], 2, /unknown option '--cert'/],
     [
       'a size that is no number',
       () => ['load', '--certs', '5x'],
       2,
-      /write a whole number from 0 to 10000000/,
+      /write a whole number from 0 to 10000000, such as 500, 10k or 1m\./,
     ],
     ['a size that is too large', () => ['load', '--certs', '10000001'], 2, /write a whole number/],
     ['a duration without a unit', () => ['load', '--timeout', '5'], 2, /write a duration as/],
@@ -184,10 +188,17 @@ describe('bad input', () => {
     if (args()[0] === 'clean') await run(['load', '--quiet'], env());
     const outcome = await run(args());
     expect(outcome.stderr).toMatch(message);
+    expect(outcome.stderr).toMatch(/^scale-seed: /);
     expect(outcome.code).toBe(code);
     expect(outcome.stdout).toBe('');
     expect(outcome.stderr).not.toMatch(/s3cret\b|\n\s+at /);
   });
+});
+
+it('without a command prints the help, exit 2', async () => {
+  const { code, stderr } = await run([]);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/^Usage: scale-seed/);
 });
 
 describe('Ctrl-C', () => {

@@ -81,11 +81,24 @@ describe('ci', () => {
   });
 
   it('does not measure a fleet that drifted', async () => {
-    await database.query(`update agents set status = 'Offline' where id = 'ag-scale-00000007'`);
+    await database.query(`update agents set api_key_hash = 'x' where id = 'ag-scale-00000007'`);
     const report = await run({ budgetRatio: 0.0001 });
     expect(report.verdict.outcome).toBe('drift');
     expect(checkOf(report, 'verify')).toMatchObject({ outcome: 'fail', measured: 1 });
     expect(checkOf(report, 'budget-ratio')?.outcome).toBe('skipped');
+    await database.query(
+      `update agents set api_key_hash = 'loadtest_no_auth' where id = 'ag-scale-00000007'`,
+    );
+  });
+
+  it('takes what a running stack writes for no drift, but where the fleet is to be pristine', async () => {
+    await database.query(`update agents set status = 'Offline' where id = 'ag-scale-00000007'`);
+    const report = await run({});
+    expect(report.verdict.outcome).toBe('pass');
+    expect(report.verified.fixtures.map(({ liveRows }) => liveRows)).toContain(1);
+    const strict = await run({ pristine: true });
+    expect(strict.verdict.outcome).toBe('drift');
+    expect(checkOf(strict, 'verify')).toMatchObject({ outcome: 'fail', measured: 1 });
     await database.query(`update agents set status = 'Online' where id = 'ag-scale-00000007'`);
   });
 

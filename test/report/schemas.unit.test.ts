@@ -20,6 +20,7 @@ const fixture: ManifestFixture = {
   fingerprint: `sha256:${'0'.repeat(64)}`,
   keys: { id: key },
   mark: { column: 'id', prefix: 'ag-' },
+  live: ['status'],
   constants: { status: 'Online' },
   standing: [
     { schema: 'public', present: 9, anchors: [{ at: report.anchor, rows: 9 }], anchorCount: 1, ageMs: 1 },

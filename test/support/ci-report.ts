@@ -49,6 +49,11 @@ export function verifiedFixture(changes: Partial<VerifiedFixture> = {}): Verifie
     unexpected: { rows: 0, examples: [] },
     driftedRows: 0,
     drift: [],
+    liveRows: 0,
+    live: [],
+    hanging: [],
+    unread: [],
+    records: [],
     notCompared: [],
     missingParents: [],
     anchors: [],
@@ -66,6 +71,7 @@ export function ciReport(changes: Partial<CiReport> = {}): CiReport {
   return {
     ...BASE,
     command: 'ci',
+    dryRun: false,
     mode: 'online',
     anchor: '2026-01-31T12:00:00.000000Z',
     foreignKeys: { check: 'set', reason: 'x' },
@@ -94,6 +100,7 @@ export function ciReport(changes: Partial<CiReport> = {}): CiReport {
     verified: {
       ...BASE,
       command: 'verify',
+      live: true,
       intact: true,
       fixtures: [verifiedFixture()],
       timings: timings(20),

@@ -1,0 +1,144 @@
+import { during, ScaleSeedError, type ErrorContext } from '../errors.js';
+import { quote } from '../postgres/quote.js';
+import type { Session } from '../postgres/session.js';
+import type { Dependents, RowsOf } from '../report/result.js';
+import type { Step } from '../run/step.js';
+import { findHanging, refersTo, type Roots } from '../table/dependents.js';
+import { rowsOf } from '../table/inspect-table.js';
+import { countedKeys } from '../table/keys.js';
+import { markCondition } from '../table/marks.js';
+import { childRows, findReferences, withRows, type Reference } from '../table/references.js';
+import { madeBy, rootsOf } from './keys.js';
+
+/**
+ * Does to the rows that refer to roots what their foreign keys say, in place of the keys' own triggers, which would ask
+ * every referring table once for every root. What refers to those rows in turn is left to the triggers.
+ */
+export async function takeAlong(session: Session, roots: Roots): Promise<void> {
+  const references = await withRows(session, await findReferences(session, roots.table));
+  const cascading = references.filter(({ action }) => action === 'cascade');
+  await deleteReferring(session, cascading, roots);
+  for (const reference of references.filter(({ action }) => action === 'set null')) {
+    const emptied = reference.emptied.map((column) => `${quote(column)} = null`).join(', ');
+    await session.query(
+      `update ${childRows(reference.child)} as t set ${emptied} where ${refersTo(reference, roots)}`,
+    );
+  }
+}
+
+/** What hangs on roots, and which tables that may hold more of it cannot be read. */
+export async function countHanging(
+  session: Session,
+  roots: Roots,
+): Promise<{ hanging: RowsOf[]; unread: string[] }> {
+  const { dependents, unread } = await findHanging(session, roots);
+  const deleted = dependents.filter(({ effect }) => effect === 'deleted');
+  return { hanging: deleted.map(({ table, rows }) => ({ table, rows })), unread };
+}
+
+/**
+ * What hangs on roots, and would go with it.
+ *
+ * @throws ScaleSeedError `privilege` or `conflict` where it may not be deleted, or nobody can say what it is.
+ */
+export async function foreseeHanging(session: Session, roots: Roots): Promise<Dependents[]> {
+  const { dependents, blockers, unread } = await findHanging(session, roots);
+  if (unread.length > 0)
+    throw keeps(`nobody can tell what of ${unread.join(', ')} hangs on the rows: the role may not read it`, {
+      code: 'privilege',
+      table: unread[0],
+    });
+  if (blockers.length > 0) {
+    const list = blockers.map(({ table, rows }) => `${rows} in ${table}`).join(', ');
+    throw keeps(`rows forbid to delete what hangs on the fleet, as they refer to it: ${list}`, {
+      code: 'conflict',
+      table: blockers[0]?.table,
+    });
+  }
+  for (const { child, mayDelete } of await referringTables(session, roots)) {
+    const table = `${child.schema}.${child.name}`;
+    const hangs = dependents.some((rows) => rows.table === table && rows.effect === 'deleted');
+    if (hangs && !mayDelete)
+      throw keeps(`the role may not delete from ${table}, whose rows hang on the fleet`, {
+        code: 'privilege',
+        table,
+      });
+  }
+  return dependents;
+}
+
+/**
+ * Deletes all rows that refer to roots, whatever their foreign keys say; returns how many, table by table.
+ *
+ * @throws ScaleSeedError where something keeps them.
+ */
+export async function deleteHanging(session: Session, roots: Roots): Promise<Dependents[]> {
+  return deleteReferring(session, await referringTables(session, roots), roots);
+}
+
+/** Whether more would go or change than was agreed to, of any table. */
+export function exceed(more: readonly Dependents[], agreed: readonly Dependents[]): boolean {
+  const allowed = ({ table, effect }: Dependents): number =>
+    agreed.find((rows) => rows.table === table && rows.effect === effect)?.rows ?? 0;
+  return more.some((rows) => rows.rows > allowed(rows));
+}
+
+/** What stands in the way of a reset, as far as it can be known before anything is changed. */
+export async function refuseKept(on: Pick<Step, 'session' | 'fixture' | 'table' | 'known'>): Promise<void> {
+  const keys = countedKeys(on.fixture, on.table);
+  const roots =
+    keys === undefined
+      ? { table: on.table, from: `from ${rowsOf(on.table)} as t where ${markCondition(on.fixture.mark)}` }
+      : rootsOf(on, keys);
+  await foreseeHanging(on.session, { ...roots, except: madeBy(on.known) });
+}
+
+/** The references of other tables; rows of the roots' own table that refer to one another stay. */
+async function referringTables(session: Session, roots: Roots): Promise<Reference[]> {
+  const references = await withRows(session, await findReferences(session, roots.table));
+  return references.filter(({ child }) => child.oid !== roots.table.oid);
+}
+
+/**
+ * Deletes from all tables in one statement, at whose end foreign keys are checked: whichever of these rows refers to
+ * another of them, the order does not matter.
+ */
+async function deleteReferring(
+  session: Session,
+  references: readonly Reference[],
+  roots: Roots,
+): Promise<Dependents[]> {
+  if (references.length === 0) return [];
+  const doomed = references.map(
+    (reference) => `from ${childRows(reference.child)} as t where ${refersTo(reference, roots)}`,
+  );
+  const deletions = doomed.map((from, index) => `gone${index} as (delete ${from} returning 1)`);
+  const counts = doomed.map((_, index) => `(select count(*) from gone${index})`);
+  const left = doomed.map((from) => `exists (select ${from})`);
+  const names = references.map(({ child }) => `${child.schema}.${child.name}`);
+  try {
+    const { rows: gone } = await session.query<{ counts: string[] }>(
+      `with ${deletions.join(', ')} select array[${counts.join(', ')}]::text[] as counts`,
+    );
+    const { rows } = await session.query<{ left: boolean[] }>(`select array[${left.join(', ')}] as left`);
+    const kept = references.find((_, index) => rows[0]?.left[index] === true);
+    if (kept !== undefined) throw keptBy(kept);
+    return [...new Set(names)].map((table) => {
+      const own = (gone[0]?.counts ?? []).filter((_, index) => names[index] === table);
+      return { table, rows: own.reduce((sum, count) => sum + Number(count), 0), effect: 'deleted' };
+    });
+  } catch (error) {
+    throw during(error, `cannot delete from ${[...new Set(names)].join(', ')}`, { table: names[0] });
+  }
+}
+
+function keptBy({ child, triggers }: Reference): ScaleSeedError {
+  const by = triggers.length > 0 ? `the triggers ${triggers.join(', ')} keep` : 'a rule or a policy keeps';
+  const table = `${child.schema}.${child.name}`;
+  return keeps(`${by} rows of ${table} that were to go`, { code: 'conflict', table });
+}
+
+function keeps(message: string, more: Pick<ErrorContext, 'code' | 'table'>): ScaleSeedError {
+  const hint = 'see to that first, or leave what hangs on the fleet with --keep-dependents';
+  return new ScaleSeedError(message, { phase: 'reset', hint, ...more });
+}

@@ -1,0 +1,66 @@
+import { stage, type Staging } from '../copy/staging.js';
+import { ScaleSeedError } from '../errors.js';
+import { identityOf, numberedValue, type Fixture } from '../fixtures/fixture.js';
+import { readRows } from '../fixtures/read-rows.js';
+import { quote } from '../postgres/quote.js';
+import type { Step } from '../run/step.js';
+import type { Roots } from '../table/dependents.js';
+import { rowsOf, type TableInfo } from '../table/inspect-table.js';
+import { countedKeys, countingKey, keysIn, type Keys } from '../table/keys.js';
+import { markCondition } from '../table/marks.js';
+
+/** A fixture's keys; where all of its rows had to be sent for them, those are staged. */
+export interface StepKeys extends Keys {
+  staged?: Staging;
+}
+
+/** The keys of a step's fixture: known beforehand where they count, else out of its rows. */
+export async function keysOf(step: Step): Promise<StepKeys> {
+  const { fixture, table } = step;
+  const counted = countedKeys(fixture, table);
+  if (counted === undefined) {
+    const staged = await stage(step);
+    return { ...keysIn(staged.table, fixture), staged };
+  }
+  await refuseMiscounted(fixture);
+  return counted;
+}
+
+/** A fixture's rows that stand, to which others may refer. */
+export function rootsOf({ fixture, table }: { fixture: Fixture; table: TableInfo }, keys: Keys): Roots {
+  const columns = identityOf(fixture);
+  const held = keys.hold(columns.map((column) => `t.${quote(column)}`));
+  return { table, from: `from ${rowsOf(table)} as t where ${held}`, key: { ...keys, columns } };
+}
+
+/** The same, where rows that another fixture of the run has made are no matter: nobody has left them behind. */
+export function rootsOfRun(step: Pick<Step, 'fixture' | 'table' | 'known'>, keys: Keys): Roots {
+  return { ...rootsOf(step, keys), except: madeBy(step.known) };
+}
+
+/** The rows that fixtures have made, as conditions by the name of their table. */
+export function madeBy(known: readonly Fixture[]): Map<string, string> {
+  const marks = new Map<string, string>();
+  for (const { table, mark } of known) {
+    const before = marks.get(table);
+    marks.set(table, before === undefined ? markCondition(mark) : `${before} or ${markCondition(mark)}`);
+  }
+  return marks;
+}
+
+/** What goes by its number must be what the fixture's generator gives: its first and its last row are looked at. */
+async function refuseMiscounted(fixture: Fixture): Promise<void> {
+  const { column, key } = countingKey(fixture)!;
+  for (const number of fixture.count === 0 ? [] : [1, fixture.count]) {
+    const reader = readRows(fixture, number, number);
+    const [row] = await reader.read(1);
+    await reader.close();
+    const value = row?.[Object.keys(fixture.columns).indexOf(column)];
+    const counted = numberedValue(key, number);
+    if (value === counted) continue;
+    throw new ScaleSeedError(
+      `fixture ${fixture.name}: its numberedKeys make ${counted} of row ${number}, its rows ${String(value)}`,
+      { code: 'fixture', phase: 'prepare', fixture: fixture.name, hint: 'mend its numberedKeys' },
+    );
+  }
+}

@@ -1,0 +1,26 @@
+import { quote, quoteTable } from '../postgres/quote.js';
+import type { RowsOf } from '../report/result.js';
+import type { Step } from '../run/step.js';
+import { inspectTables } from '../table/inspect-table.js';
+import type { Keys } from '../table/keys.js';
+
+/** How many rows of the tables that a fixture's `recordedIn` names are about its rows; none of one that is not there. */
+export async function countRecords(
+  { session, fixture, table }: Pick<Step, 'session' | 'fixture' | 'table'>,
+  keys: Keys,
+): Promise<RowsOf[]> {
+  const found: RowsOf[] = [];
+  const names = fixture.recordedIn.map((record) => record.table);
+  const tables = await inspectTables(session, names, table.schema);
+  for (const { table: name, column } of fixture.recordedIn) {
+    const record = tables.get(name);
+    if (record?.privileges.select !== true || !record.columns.some((one) => one.name === column)) continue;
+    const held = keys.hold([`t.${quote(column)}`]);
+    const { rows } = await session.query<{ count: string }>(
+      `select count(*) from ${quoteTable(record)} as t where ${held}`,
+    );
+    const count = Number(rows[0]?.count);
+    if (count > 0) found.push({ table: `${record.schema}.${record.name}`, rows: count });
+  }
+  return found;
+}

@@ -1,0 +1,126 @@
+import { stage, Staging } from '../copy/staging.js';
+import type { Fixture } from '../fixtures/fixture.js';
+import type { ColumnDrift, ForeignKeyCheck } from '../report/result.js';
+import { formatCount } from '../report/units.js';
+import type { Step } from '../run/step.js';
+import { holdKey, type Roots } from '../table/dependents.js';
+import type { TableInfo } from '../table/inspect-table.js';
+import { findReferences } from '../table/references.js';
+import { eachBatch, FIRST_BATCH_ROWS } from './batches.js';
+import { Tally } from './blocked.js';
+import { compareRows } from './compare.js';
+import {
+  chooseForeignKeyCheck,
+  holdStructure,
+  lockParents,
+  obstacleToSilence,
+  silenceTriggers,
+} from './foreign-keys.js';
+import { rootsOf, type StepKeys } from './keys.js';
+import { mergeStaged } from './merge.js';
+import { restoreRows } from './restore.js';
+
+/** What became of a fixture's rows. */
+export interface Restored {
+  /** Rows that stood. */
+  restored: number;
+  inserted: number;
+  tally: Tally;
+  fingerprint: string;
+  foreignKeys: ForeignKeyCheck;
+}
+
+/**
+ * Makes a fixture's rows what a fresh load would make of them.
+ *
+ * Every row gets new times, and an update of an indexed column costs an entry in each of a table's indexes, and a search
+ * for old entries to remove where there are none yet. Where foreign keys can be checked by set, the rows are deleted and
+ * loaded anew instead, which nobody sees before the commit. What refers to them does so again
+ * afterwards. Where a row cannot be added again, that is undone, and the rows are updated.
+ */
+export async function restoreFixture(step: Step, keys: StepKeys): Promise<Restored> {
+  const roots = rootsOf(step, keys);
+  const foreignKeys = await chooseCheck(step, roots);
+  if (foreignKeys.check === 'row') return updateRows(step, keys, foreignKeys);
+  await silenceTriggers(step.session);
+  await step.session.query('savepoint anew');
+  const loaded = await loadAnew(step, keys, roots, foreignKeys);
+  if (loaded.restored + loaded.inserted === step.fixture.count) return loaded;
+  await step.session.query('rollback to savepoint anew');
+  return updateRows(step, keys, foreignKeys);
+}
+
+/** Deletes the rows that stand, and loads all. */
+async function loadAnew(
+  step: Step,
+  { staged }: StepKeys,
+  roots: Roots,
+  foreignKeys: ForeignKeyCheck,
+): Promise<Restored> {
+  const { session, fixture, table } = step;
+  const tally = new Tally(step, 0);
+  const deleted = await session.query(`delete ${roots.from}`);
+  const staging = staged ?? (await Staging.open(step));
+  try {
+    if (staged === undefined) await staging.copy(FIRST_BATCH_ROWS);
+    step.enter('reset');
+    let added = 0;
+    await eachBatch(step, staging, 'reset', async (rows, first) => {
+      await lockParents(session, fixture, table, staging, first);
+      const { inserted } = await mergeStaged(session, fixture, table, staging, step.server.anchor, true);
+      await tally.add(staging, rows, inserted);
+      added += inserted;
+    });
+    const restored = Math.min(deleted.rowCount ?? 0, added);
+    return { restored, inserted: added - restored, tally, fingerprint: staging.fingerprint(), foreignKeys };
+  } finally {
+    staging.close();
+  }
+}
+
+/** Updates the rows that stand, and inserts the others, all at once: rows may hold each other's unique keys. */
+async function updateRows(step: Step, keys: StepKeys, foreignKeys: ForeignKeyCheck): Promise<Restored> {
+  const { context, session, fixture, table, server } = step;
+  const staged = keys.staged ?? (await stage(step));
+  step.enter('reset');
+  if (foreignKeys.check === 'set') await lockParents(session, fixture, table, staged, true);
+  const restored = await restoreRows(session, fixture, table, staged, server.anchor);
+  const { inserted } =
+    restored < staged.rows
+      ? await mergeStaged(session, fixture, table, staged, server.anchor, false)
+      : { inserted: 0 };
+  if (table.userTriggers.length > 0) {
+    const { drift } = await compareRows(session, fixture, table, staged);
+    if (drift.length > 0) context.onNotice(overruled(fixture, table, drift));
+  }
+  const tally = new Tally(step, 0);
+  await tally.add(staged, staged.rows, restored + inserted);
+  return { restored, inserted, tally, fingerprint: staged.fingerprint(), foreignKeys };
+}
+
+/** What a trigger makes of a row stands, as it would for anybody else's update; to verify it is drift. */
+function overruled(fixture: Fixture, table: TableInfo, drift: readonly ColumnDrift[]): string {
+  const triggers = `triggers of ${table.name} (${table.userTriggers.join(', ')})`;
+  const columns = drift.map(({ column, rows }) => `${column} in ${formatCount(rows)} rows`);
+  return `${fixture.name}: ${triggers} changed what was written: ${columns.join(', ')}`;
+}
+
+/** How foreign keys are checked, the table's own and those that point at it; it holds until the transaction ends. */
+async function chooseCheck(step: Step, roots: Roots): Promise<ForeignKeyCheck> {
+  const before = await foreseeCheck(step, roots);
+  return before.check === 'row' ? before : foreseeCheck({ ...step, table: await holdStructure(step) }, roots);
+}
+
+/** The same, as far as it can be known without a lock. */
+export async function foreseeCheck(step: Step, roots: Roots): Promise<ForeignKeyCheck> {
+  const { session, fixture, table, server } = step;
+  const row = (reason: string): ForeignKeyCheck => ({ check: 'row', reason });
+  const obstacle = obstacleToSilence(table, server.mayReplicate);
+  if (obstacle !== undefined) return row(obstacle);
+  if (!table.privileges.delete) return row(`the role may not delete from ${table.name}`);
+  const references = await findReferences(session, table);
+  const other = references.find((reference) => holdKey(reference, roots) === undefined);
+  if (other !== undefined)
+    return row(`foreign key ${other.name} of ${other.child.name} refers to other columns than the key`);
+  return chooseForeignKeyCheck(fixture, table, server.mayReplicate);
+}

@@ -1,0 +1,369 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { defineFixture } from '../../src/fixtures/define-fixture.js';
+import { load } from '../../src/operations/load.js';
+import { reset, type ResetOptions } from '../../src/operations/reset.js';
+import { verify } from '../../src/operations/verify.js';
+import { SHIPPED } from '../../src/fixtures/registry.js';
+import { run, start } from '../support/command-line.js';
+import { useDatabase } from '../support/database.js';
+import { LEAVE_BEHIND, LEFTOVERS, LIVE, OTHERS, snapshot } from '../support/leftovers.js';
+
+const database = useDatabase();
+const fleet = () => ({ databaseUrl: database.url, settle: false });
+let fresh: Record<string, string[]>;
+
+const DELETED = {
+  '01_bulk_renewal_certs': {
+    acme_orders: LEFTOVERS,
+    certificate_revocations: LEFTOVERS,
+    certificate_target_mappings: LEFTOVERS,
+    certificate_versions: LEFTOVERS,
+    discovered_certificates: LEFTOVERS,
+    endpoint_health_checks: LEFTOVERS,
+    issuance_approval_requests: LEFTOVERS,
+    jobs: LEFTOVERS,
+    notification_events: LEFTOVERS,
+    policy_violations: LEFTOVERS,
+  },
+  '02_agent_fleet': {
+    agent_group_members: LEFTOVERS,
+    deployment_targets: LEFTOVERS,
+    discovery_scans: LEFTOVERS,
+    jobs: LEFTOVERS,
+  },
+};
+
+/** What a report tells of other tables' rows, by table. */
+function byTable(rows: readonly { table: string; rows: number; effect?: string }[]): Record<string, number> {
+  const deleted = rows.filter(({ effect = 'deleted' }) => effect === 'deleted');
+  return Object.fromEntries(deleted.map(({ table, rows: count }) => [table.replace('public.', ''), count]));
+}
+
+async function resetAndCompare(options: ResetOptions = {}): Promise<void> {
+  const { anchor } = await reset({ ...fleet(), ...options });
+  expect(await snapshot(database, anchor)).toEqual(fresh);
+  expect((await verify(fleet())).intact).toBe(true);
+}
+
+beforeAll(async () => {
+  await database.query(OTHERS);
+  const { anchor } = await load(fleet());
+  fresh = await snapshot(database, anchor);
+});
+
+describe('after a run', () => {
+  beforeAll(async () => {
+    await database.query(LIVE);
+    await database.query(LEAVE_BEHIND);
+  });
+
+  it('what hangs on the fleet is drift, table by table', async () => {
+    const { intact, fixtures } = await verify(fleet());
+    expect(intact).toBe(false);
+    const [certs, agents] = fixtures;
+    expect(byTable(certs!.hanging)).toEqual(DELETED['01_bulk_renewal_certs']);
+    expect(byTable(agents!.hanging)).toEqual({
+      ...DELETED['02_agent_fleet'],
+      // What refers to the targets and scans, and hangs on the certificates too.
+      certificate_target_mappings: LEFTOVERS,
+      discovered_certificates: LEFTOVERS,
+      jobs: 2 * LEFTOVERS,
+      issuance_approval_requests: LEFTOVERS,
+    });
+    expect(certs!.records).toEqual([{ table: 'public.audit_events', rows: LEFTOVERS }]);
+    expect(certs!.drift.map(({ column }) => column)).toEqual([
+      'expires_at',
+      'status',
+      'updated_at',
+      'last_renewal_at',
+      'last_deployment_at',
+    ]);
+  });
+
+  it('all of that is told apart on a stack that runs', async () => {
+    const { intact, live, fixtures } = await verify({ ...fleet(), live: true });
+    expect({ intact, live }).toEqual({ intact: true, live: true });
+    expect(fixtures.map(({ drift, driftedRows }) => ({ drift, driftedRows }))).toEqual(
+      fixtures.map(() => ({ drift: [], driftedRows: 0 })),
+    );
+    expect(fixtures.map(({ liveRows }) => liveRows)).toEqual([10_000, 5000]);
+    expect(fixtures[1]!.live.map(({ column }) => column).sort()).toEqual(
+      ['status', 'last_heartbeat_at', 'hostname', 'os', 'architecture', 'ip_address', 'version'].sort(),
+    );
+    expect(fixtures[0]!.hanging).not.toEqual([]);
+  });
+
+  it('but a tag that was changed is drift in both', async () => {
+    await database.query(`update managed_certificates set tags = '{}' where id = 'cert-loadtest-bulk-00007'`);
+    for (const live of [true, false]) {
+      const [certs] = (await verify({ ...fleet(), live })).fixtures;
+      expect(certs).toMatchObject({ intact: false });
+      expect(certs!.drift.find(({ column }) => column === 'tags')).toMatchObject({ rows: 1 });
+    }
+  });
+
+  it('reset says what it deletes, and the database is what a fresh load makes of it', async () => {
+    const notices: string[] = [];
+    const { anchor, fixtures, foreignKeys } = await reset({
+      ...fleet(),
+      onEvent: (event) => {
+        if (event.type === 'notice') notices.push(event.message);
+      },
+    });
+    expect(foreignKeys.check).toBe('set');
+    expect(fixtures.map(({ name, dependents }) => [name, byTable(dependents)])).toEqual(
+      Object.entries(DELETED),
+    );
+    expect(fixtures.map(({ restored, inserted }) => [restored, inserted])).toEqual([
+      [10_000, 0],
+      [5000, 0],
+    ]);
+    expect(notices[0]).toMatch(
+      /^01_bulk_renewal_certs: what hangs on it is deleted: 30 rows of public\.acme_orders; /,
+    );
+    expect(await snapshot(database, anchor)).toEqual(fresh);
+    expect((await verify(fleet())).intact).toBe(true);
+    expect(await database.value('select count(*) from audit_events')).toBe(String(LEFTOVERS));
+  });
+
+  it('and so it does the second time', async () => {
+    await database.query(LIVE);
+    await database.query('alter table audit_events disable trigger no_delete; delete from audit_events');
+    await database.query(`alter table audit_events enable trigger no_delete; ${LEAVE_BEHIND}`);
+    await database.query(`delete from agents where id = 'ag-loadtest-04999'`);
+    await resetAndCompare();
+  });
+});
+
+/** The fleet as a run leaves it. */
+async function leaveBehind(): Promise<void> {
+  await reset(fleet());
+  await database.query(`alter table audit_events disable trigger no_delete; delete from audit_events;
+    alter table audit_events enable trigger no_delete; ${LIVE}; ${LEAVE_BEHIND}`);
+}
+
+/** All rows as they are, whatever their times. */
+const asIs = (): Promise<Record<string, string[]>> => snapshot(database, '2026-01-01T00:00:00Z');
+
+describe('a reset that does not come to its end', () => {
+  it.each([
+    ['what hangs on it is deleted', 'lock table jobs in share mode', `query like 'with gone0%'`],
+    [
+      'rows are loaded anew',
+      `select from owners where id = 'o-alice' for update`,
+      `query like '%for key share%'`,
+    ],
+  ])('killed while %s leaves all as it was', async (_, hold, waiting) => {
+    await leaveBehind();
+    const before = await asIs();
+    const blocker = await database.client();
+    await blocker.query(`begin; ${hold}`);
+    const running = start(['reset', '--yes', '--no-progress'], { DATABASE_URL: database.url });
+    try {
+      await database.untilSession(`wait_event_type = 'Lock' and ${waiting}`);
+    } finally {
+      running.kill('SIGKILL');
+      await running.outcome;
+      await blocker.query('rollback');
+    }
+    await database.untilNoSession();
+    expect(await asIs()).toEqual(before);
+    await resetAndCompare();
+  });
+
+  it('cancelled leaves all as it was', async () => {
+    await leaveBehind();
+    const before = await asIs();
+    const aborted = new AbortController();
+    const resetting = reset({
+      ...fleet(),
+      signal: aborted.signal,
+      onEvent: (event) => {
+        if (event.type === 'progress' && event.phase === 'reset') aborted.abort();
+      },
+    });
+    await expect(resetting).rejects.toMatchObject({ code: 'interrupted' });
+    expect(await asIs()).toEqual(before);
+    await resetAndCompare();
+  });
+});
+
+describe('what may not be deleted ends the reset before anything is changed', () => {
+  const keep = '--keep-dependents';
+
+  it.each<[string, string, string, object]>([
+    [
+      'a row that forbids it',
+      `create table invoices (job_id text references jobs on delete restrict); insert into invoices values ('agent-job-00002')`,
+      'drop table invoices',
+      { code: 'conflict', message: expect.stringContaining('1 in public.invoices') as string },
+    ],
+    [
+      'a trigger that refuses',
+      `create trigger no_delete before delete on agent_group_members for each row execute function refuse_to_forget()`,
+      'drop trigger no_delete on agent_group_members',
+      {
+        message: expect.stringMatching(
+          /cannot delete from .*agent_group_members.*: audit_events only grow/,
+        ) as string,
+      },
+    ],
+    [
+      'a trigger that keeps rows without a word',
+      `create function keep() returns trigger language plpgsql as 'begin return null; end';
+       create trigger keeper before delete on acme_orders for each row execute function keep()`,
+      'drop function keep cascade',
+      {
+        code: 'conflict',
+        message: expect.stringContaining('the triggers keeper keep rows of public.acme_orders') as string,
+        hint: expect.stringContaining(keep) as string,
+      },
+    ],
+  ])('%s', async (_, before, after, error) => {
+    await leaveBehind();
+    await database.query(before);
+    const rows = await asIs();
+    const fixtures = SHIPPED.filter(
+      ({ name }) => name === (before.includes('acme') ? '01_bulk_renewal_certs' : '02_agent_fleet'),
+    );
+    await expect(reset({ ...fleet(), fixtures })).rejects.toMatchObject(error);
+    expect(await asIs()).toEqual(rows);
+    if (before.includes('invoices')) {
+      // Of two fixtures the first is not begun where the second cannot be done.
+      await expect(reset(fleet())).rejects.toMatchObject({
+        ...error,
+        state: 'nothing was changed',
+      });
+      expect(await asIs()).toEqual(rows);
+    }
+    expect((await reset({ ...fleet(), keepDependents: true })).fixtures[1]!.kept).not.toEqual([]);
+    await database.query(after);
+    await resetAndCompare();
+  });
+});
+
+it('--keep-dependents restores the rows, leaves what hangs on them, and says so', async () => {
+  await leaveBehind();
+  const before = await asIs();
+  const { anchor, fixtures } = await reset({ ...fleet(), keepDependents: true });
+  expect(fixtures.map(({ dependents }) => dependents)).toEqual([[], []]);
+  expect(byTable(fixtures[0]!.kept)).toEqual(DELETED['01_bulk_renewal_certs']);
+  const { managed_certificates, agents, ...others } = await snapshot(database, anchor);
+  expect({ managed_certificates, agents }).toEqual({
+    managed_certificates: fresh.managed_certificates,
+    agents: fresh.agents,
+  });
+  expect(others).toEqual({ ...before, managed_certificates: undefined, agents: undefined });
+  await resetAndCompare();
+});
+
+describe('a question', () => {
+  it('is asked anew where more hangs on the fleet by the time of the answer', async () => {
+    await leaveBehind();
+    const asked: number[] = [];
+    await resetAndCompare({
+      confirm: async ({ fixture, dependents }) => {
+        if (fixture !== '01_bulk_renewal_certs') return true;
+        asked.push(byTable(dependents).acme_orders ?? 0);
+        if (asked.length === 1)
+          await database.query(`insert into acme_orders values ('late', 'cert-loadtest-bulk-09999')`);
+        return true;
+      },
+    });
+    expect(asked).toEqual([LEFTOVERS, LEFTOVERS + 1]);
+  });
+
+  it('that is answered with no leaves all as it is', async () => {
+    await leaveBehind();
+    const before = await asIs();
+    await expect(reset({ ...fleet(), confirm: () => Promise.resolve(false) })).rejects.toMatchObject({
+      code: 'conflict',
+      state: expect.stringContaining('nothing was changed') as string,
+      hint: '--keep-dependents resets the rows alone',
+    });
+    expect(await asIs()).toEqual(before);
+    await resetAndCompare();
+  });
+
+  it('is not asked where nothing hangs on the fleet', async () => {
+    await resetAndCompare({ confirm: () => Promise.reject(new Error('asked')) });
+  });
+
+  it('without a terminal to ask on is refused', async () => {
+    await leaveBehind();
+    const { code, stderr } = await run(['reset', '--no-progress'], { DATABASE_URL: database.url });
+    expect(stderr).toMatch(/there is no terminal to ask on/);
+    expect(code).toBe(2);
+    await resetAndCompare();
+  });
+});
+
+describe('as a role without the replication right', () => {
+  let url: string;
+
+  beforeAll(async () => {
+    const role = await database.role();
+    await database.query(
+      `grant all on all tables in schema public to ${role}; grant usage on schema public to ${role}`,
+    );
+    const login = new URL(database.url);
+    [login.username, login.password] = [role, 'pw'];
+    url = login.href;
+  });
+
+  it('reset does the same row by row, and says why', async () => {
+    await leaveBehind();
+    const { anchor, foreignKeys, fixtures } = await reset({ ...fleet(), databaseUrl: url });
+    expect(foreignKeys).toEqual({ check: 'row', reason: 'the role may not set session_replication_role' });
+    expect(fixtures.map(({ name, dependents }) => [name, byTable(dependents)])).toEqual(
+      Object.entries(DELETED),
+    );
+    expect(await snapshot(database, anchor)).toEqual(fresh);
+  });
+
+  it('and ends where it may not delete, or not see what hangs on the fleet', async () => {
+    await leaveBehind();
+    const before = await asIs();
+    const role = new URL(url).username;
+    await database.query(`revoke delete on deployment_targets from ${role}`);
+    const refused = { code: 'privilege', state: 'nothing was changed' };
+    await expect(reset({ ...fleet(), databaseUrl: url })).rejects.toMatchObject({
+      ...refused,
+      message: 'the role may not delete from public.deployment_targets, whose rows hang on the fleet',
+    });
+    await database.query(`revoke select on discovery_scans from ${role}`);
+    await expect(reset({ ...fleet(), databaseUrl: url })).rejects.toMatchObject({
+      ...refused,
+      message: expect.stringMatching(
+        /^nobody can tell what of public\.discovery_scans hangs on the rows/,
+      ) as string,
+    });
+    expect((await verify({ ...fleet(), databaseUrl: url })).fixtures[1]!.unread).toEqual([
+      'public.discovery_scans',
+    ]);
+    expect(await asIs()).toEqual(before);
+    await resetAndCompare();
+  });
+});
+
+it('rows that another fixture of the run has made do not hang on the fleet', async () => {
+  const versions = defineFixture({
+    name: '05_versions',
+    table: 'certificate_versions',
+    count: 5,
+    columns: { id: 'text', certificate_id: 'text' },
+    conflictKeys: [['id']],
+    mark: { column: 'id', prefix: 'version-' },
+    *rows(first, last) {
+      for (let g = first; g <= last; g++) yield [`version-${g}`, `cert-loadtest-bulk-0000${g}`];
+    },
+  });
+  const fixtures = [...SHIPPED.slice(0, 2), versions];
+  await load({ ...fleet(), fixtures });
+  expect((await verify({ ...fleet(), fixtures })).intact).toBe(true);
+  expect((await verify({ ...fleet(), known: [versions] })).intact).toBe(true);
+  expect((await verify(fleet())).intact).toBe(false);
+  expect((await reset({ ...fleet(), fixtures })).fixtures[0]!.dependents).toEqual([]);
+  expect(await database.value('select count(*) from certificate_versions')).toBe('5');
+  await resetAndCompare();
+});
