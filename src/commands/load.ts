@@ -11,7 +11,9 @@ export type AddFlags = OperationFlags & Pick<LoadOptions, 'createParents' | 'set
 /** For commands that change something. */
 export const DRY_RUN: OptionSpec = ['--dry-run', 'change nothing, and say what would be changed'];
 
-export type LoadFlags = AddFlags & Pick<LoadOptions, 'mode' | 'citus'> & { lockTimeout?: number };
+export type ModeFlags = Pick<LoadOptions, 'mode'> & { lockTimeout?: number };
+
+export type LoadFlags = AddFlags & ModeFlags & Pick<LoadOptions, 'citus'>;
 
 export const ADD_OPTIONS: readonly OptionSpec[] = [
   ['--create-parents', 'insert the parent rows that are missing'],
@@ -21,9 +23,14 @@ export const ADD_OPTIONS: readonly OptionSpec[] = [
 
 const MODE = 'exclusive may lock the tables and rebuild plain indexes in its transaction';
 
-export const LOAD_OPTIONS: readonly OptionSpec[] = [
+/** For commands that may lock tables, and rebuild their indexes. */
+export const MODE_OPTIONS: readonly OptionSpec[] = [
   choiceOption('--mode <mode>', MODE, ['online', 'exclusive']).default('online'),
   ['--lock-timeout <duration>', 'how long exclusive mode waits for a table (default: 10s)', parseDuration],
+];
+
+export const LOAD_OPTIONS: readonly OptionSpec[] = [
+  ...MODE_OPTIONS,
   ['--citus', 'load as into tables that Citus distributes (default: where it does)'],
   ...ADD_OPTIONS,
 ];

@@ -3,10 +3,10 @@ import { listRows } from '../report/units.js';
 import { confirmOnTerminal } from './confirm.js';
 import { defineCommand } from './define-command.js';
 import { execute } from './execute.js';
-import { ADD_OPTIONS, DRY_RUN, type AddFlags } from './load.js';
+import { ADD_OPTIONS, DRY_RUN, MODE_OPTIONS, type AddFlags, type ModeFlags } from './load.js';
 import { OPERATION } from './shared-options.js';
 
-type ResetFlags = AddFlags & { yes?: true; dryRun?: true; keepDependents?: true };
+type ResetFlags = AddFlags & ModeFlags & { yes?: true; dryRun?: true; keepDependents?: true };
 
 /** `scale-seed reset`. */
 export const registerReset = defineCommand<ResetFlags>('reset', {
@@ -16,6 +16,7 @@ export const registerReset = defineCommand<ResetFlags>('reset', {
     ['--yes', 'do not ask before what hangs on the fleet is deleted'],
     ['--keep-dependents', 'leave what hangs on the fleet, and say what'],
     DRY_RUN,
+    ...MODE_OPTIONS,
     ...ADD_OPTIONS,
   ],
   examples: [
@@ -25,7 +26,8 @@ export const registerReset = defineCommand<ResetFlags>('reset', {
   ],
   codes: ['drift'],
   run(names, flags) {
-    const { yes, dryRun, keepDependents, createParents, settle, force } = flags;
+    const { yes, dryRun, keepDependents, createParents, settle, force, mode, lockTimeout } = flags;
+    const how = { createParents, settle, force, mode, lockTimeoutMs: lockTimeout };
     const confirm: ResetOptions['confirm'] =
       yes === true || dryRun === true
         ? undefined
@@ -33,7 +35,7 @@ export const registerReset = defineCommand<ResetFlags>('reset', {
     // A question and bars do not share a terminal.
     const progress = flags.progress && (confirm === undefined || keepDependents === true);
     return execute('reset', names, { ...flags, progress }, (options) =>
-      reset({ ...options, createParents, settle, force, dryRun, keepDependents, confirm }),
+      reset({ ...options, ...how, dryRun, keepDependents, confirm }),
     );
   },
 });

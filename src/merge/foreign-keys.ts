@@ -81,8 +81,11 @@ export async function takeOverForeignKeys(
  * added since it was first looked at: the lock keeps their makers away from here on, so that what the catalogue says
  * under it stays true. It asks for no more than the right to insert.
  */
-export async function holdStructure({ session, table }: Step): Promise<TableInfo> {
-  await session.query(`lock table ${quoteTable(table)} in row exclusive mode`);
+export async function holdStructure(
+  { session, table }: Step,
+  lock: 'row exclusive' | 'exclusive' = 'row exclusive',
+): Promise<TableInfo> {
+  await session.query(`lock table ${quoteTable(table)} in ${lock} mode`);
   const tables = await inspectTables(session, [table.name], table.schema);
   return tables.get(table.name) ?? refuseMissingTable(table.name, table.schema);
 }

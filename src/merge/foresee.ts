@@ -1,4 +1,4 @@
-import { stage } from '../copy/staging.js';
+import { stage, type Staging } from '../copy/staging.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { literal, quote } from '../postgres/quote.js';
 import type { Counts } from '../report/result.js';
@@ -12,9 +12,9 @@ import { keyText, sameIdentity } from './expressions.js';
  * What adding a fixture's rows would come to by now: those whose own key stands would be left alone, those of which
  * another key is held by a row of somebody else's would be kept out. What triggers would do, nobody can say.
  */
-export async function foreseeMerge(step: Step): Promise<Counts> {
+export async function foreseeMerge(step: Step, staged?: Staging): Promise<Counts> {
   const { session, fixture, table } = step;
-  const relation = numberedRelation(step) ?? (await stage(step)).table;
+  const relation = numberedRelation(step) ?? (staged ?? (await stage(step))).table;
   const others = fixture.conflictKeys.slice(1);
   const holders = others.map((key, i) => {
     const same = key.map((column) => `h${i}.${quote(column)} = s.${quote(column)}`);

@@ -9,14 +9,17 @@ import { findReferences } from '../table/references.js';
 import { eachBatch, FIRST_BATCH_ROWS } from './batches.js';
 import { Tally } from './blocked.js';
 import { compareRows } from './compare.js';
+import { dropPlainIndexes, lockTable, rebuildIndexes } from './exclusive.js';
 import {
   chooseForeignKeyCheck,
+  heedTriggers,
   holdStructure,
   lockParents,
   obstacleToSilence,
   silenceTriggers,
 } from './foreign-keys.js';
 import { rootsOf, type StepKeys } from './keys.js';
+import type { LoadPlan } from './load-fixture.js';
 import { mergeStaged } from './merge.js';
 import { restoreRows } from './restore.js';
 
@@ -28,24 +31,27 @@ export interface Restored {
   tally: Tally;
   fingerprint: string;
   foreignKeys: ForeignKeyCheck;
+  /** Plain indexes that were dropped and made again. */
+  rebuiltIndexes: string[];
 }
 
 /**
  * Makes a fixture's rows what a fresh load would make of them.
  *
- * Every row gets new times, and an update of an indexed column costs an entry in each of a table's indexes, and a search
- * for old entries to remove where there are none yet. Where foreign keys can be checked by set, the rows are deleted and
- * loaded anew instead, which nobody sees before the commit. What refers to them does so again
- * afterwards. Where a row cannot be added again, that is undone, and the rows are updated.
+ * Every row gets new times. An update of an indexed column costs an entry in each of a table's indexes, and a search for
+ * old ones to remove where there are none yet. Where foreign keys can be checked by set, the rows are deleted and loaded
+ * anew instead, and what refers to them does so again afterwards: docs/decisions/reset.md has the times. Where a row
+ * cannot be added again, that is undone, and the rows are updated.
  */
-export async function restoreFixture(step: Step, keys: StepKeys): Promise<Restored> {
+export async function restoreFixture(step: Step, keys: StepKeys, plan: LoadPlan): Promise<Restored> {
   const roots = rootsOf(step, keys);
+  if (plan.mode === 'exclusive') await lockTable(step, plan.lockTimeoutMs);
   const foreignKeys = await chooseCheck(step, roots);
   if (foreignKeys.check === 'row') return updateRows(step, keys, foreignKeys);
   await silenceTriggers(step.session);
   await step.session.query('savepoint anew');
-  const loaded = await loadAnew(step, keys, roots, foreignKeys);
-  if (loaded.restored + loaded.inserted === step.fixture.count) return loaded;
+  const loaded = await loadAnew(step, keys, roots, plan);
+  if (loaded.restored + loaded.inserted === step.fixture.count) return { ...loaded, foreignKeys };
   await step.session.query('rollback to savepoint anew');
   return updateRows(step, keys, foreignKeys);
 }
@@ -55,11 +61,12 @@ async function loadAnew(
   step: Step,
   { staged }: StepKeys,
   roots: Roots,
-  foreignKeys: ForeignKeyCheck,
-): Promise<Restored> {
+  { mode }: LoadPlan,
+): Promise<Omit<Restored, 'foreignKeys'>> {
   const { session, fixture, table } = step;
   const tally = new Tally(step, 0);
   const deleted = await session.query(`delete ${roots.from}`);
+  const dropped = mode === 'exclusive' ? await dropPlainIndexes(step, fixture.count) : [];
   const staging = staged ?? (await Staging.open(step));
   try {
     if (staged === undefined) await staging.copy(FIRST_BATCH_ROWS);
@@ -71,8 +78,19 @@ async function loadAnew(
       await tally.add(staging, rows, inserted);
       added += inserted;
     });
+    if (dropped.length > 0) {
+      step.enter('index');
+      await heedTriggers(session);
+      await rebuildIndexes(session, dropped);
+    }
     const restored = Math.min(deleted.rowCount ?? 0, added);
-    return { restored, inserted: added - restored, tally, fingerprint: staging.fingerprint(), foreignKeys };
+    return {
+      restored,
+      inserted: added - restored,
+      tally,
+      fingerprint: staging.fingerprint(),
+      rebuiltIndexes: dropped.map(({ name }) => name),
+    };
   } finally {
     staging.close();
   }
@@ -95,7 +113,14 @@ async function updateRows(step: Step, keys: StepKeys, foreignKeys: ForeignKeyChe
   }
   const tally = new Tally(step, 0);
   await tally.add(staged, staged.rows, restored + inserted);
-  return { restored, inserted, tally, fingerprint: staged.fingerprint(), foreignKeys };
+  return {
+    restored,
+    inserted,
+    tally,
+    fingerprint: staged.fingerprint(),
+    foreignKeys,
+    rebuiltIndexes: [],
+  };
 }
 
 /** What a trigger makes of a row stands, as it would for anybody else's update; to verify it is drift. */
@@ -105,10 +130,15 @@ function overruled(fixture: Fixture, table: TableInfo, drift: readonly ColumnDri
   return `${fixture.name}: ${triggers} changed what was written: ${columns.join(', ')}`;
 }
 
-/** How foreign keys are checked, the table's own and those that point at it; it holds until the transaction ends. */
+/**
+ * How foreign keys are checked, the table's own and those that point at it; it holds until the transaction ends. Whoever
+ * would refer to a row that is gone for a moment waits until it is there again, and does not fail: readers go on.
+ */
 async function chooseCheck(step: Step, roots: Roots): Promise<ForeignKeyCheck> {
   const before = await foreseeCheck(step, roots);
-  return before.check === 'row' ? before : foreseeCheck({ ...step, table: await holdStructure(step) }, roots);
+  return before.check === 'row'
+    ? before
+    : foreseeCheck({ ...step, table: await holdStructure(step, 'exclusive') }, roots);
 }
 
 /** The same, as far as it can be known without a lock. */

@@ -1,6 +1,7 @@
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
+import { nameHolders } from '../merge/exclusive.js';
 import { forbidWriting, foreseeMerge } from '../merge/foresee.js';
 import { summarizeChecks } from '../merge/foreign-keys.js';
 import { countHanging, deleteHanging, exceed, foreseeHanging, refuseKept } from '../merge/hanging.js';
@@ -18,7 +19,7 @@ import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
 import { countPresent } from '../table/marks.js';
-import { needsToAdd, type AddOptions } from './load.js';
+import { needsToAdd, type AddOptions, type LoadOptions } from './load.js';
 
 /** What of other tables is about to be deleted. */
 export interface ResetPlan {
@@ -29,6 +30,13 @@ export interface ResetPlan {
 }
 
 export interface ResetOptions extends AddOptions, DryRunOptions {
+  /**
+   * `online` (the default) lets readers go on; who writes to the table waits until the reset is through. `exclusive` also
+   * rebuilds plain indexes where that is quicker, and keeps readers waiting.
+   */
+  mode?: LoadOptions['mode'];
+  /** How long exclusive mode waits for a table's lock, in milliseconds; 10 s by default. */
+  lockTimeoutMs?: number | undefined;
   /** Leave what hangs on the rows. */
   keepDependents?: boolean | undefined;
   /**
@@ -65,6 +73,7 @@ export function reset(options: ResetOptions = {}): Promise<ResetReport> {
 
 async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFixture> {
   const { session, fixture, table, enter, transaction } = step;
+  const { mode = 'online', lockTimeoutMs = 10_000 } = options;
   const total = stopwatch();
   return transaction(async () => {
     await lockFixture(step);
@@ -74,7 +83,7 @@ async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFix
       options.keepDependents === true
         ? { dependents: [], kept: await keepHanging(step, keys) }
         : { dependents: await clearHanging(step, keys, options.confirm), kept: [] };
-    const { restored, inserted, tally, ...rest } = await restoreFixture(step, keys);
+    const { restored, inserted, tally, ...rest } = await restoreFixture(step, keys, { mode, lockTimeoutMs });
     const present = await countPresent(session, fixture, table);
     return {
       name: fixture.name,
@@ -87,6 +96,8 @@ async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFix
       records: await countRecords(step, keys),
       timings: { totalMs: total() },
     };
+  }).catch(async (error: unknown) => {
+    throw await nameHolders(session, table, error);
   });
 }
 
@@ -132,8 +143,8 @@ async function foreseeReset(step: Step, keepDependents: boolean): Promise<ResetF
   const total = stopwatch();
   return transaction(async () => {
     await forbidWriting(step);
-    const { skipped: restored, ...counts } = await foreseeMerge(step);
     const keys = await keysOf(step);
+    const { skipped: restored, ...counts } = await foreseeMerge(step, keys.staged);
     const roots = rootsOfRun(step, keys);
     return {
       name: fixture.name,
@@ -144,6 +155,7 @@ async function foreseeReset(step: Step, keepDependents: boolean): Promise<ResetF
       restored,
       fingerprint: await orAborted(fingerprintOf(fixture), context.signal),
       foreignKeys: await foreseeCheck(step, roots),
+      rebuiltIndexes: [],
       dependents: keepDependents ? [] : await foreseeHanging(session, roots),
       kept: keepDependents ? (await countHanging(session, roots)).hanging : [],
       records: await countRecords(step, keys),

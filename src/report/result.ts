@@ -180,6 +180,8 @@ export interface ResetFixture extends FixtureResult, Counts {
   restored: Count;
   fingerprint: Fingerprint;
   foreignKeys: ForeignKeyCheck;
+  /** Plain indexes that were dropped and made again in the reset's own transaction. */
+  rebuiltIndexes: string[];
   /** What hung on the rows, and what that took with it. */
   dependents: Dependents[];
   /** What hangs on the rows and was left. */

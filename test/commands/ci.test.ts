@@ -136,18 +136,18 @@ describe('a run that does not pass', () => {
   });
 
   it('exits 4 where rows drifted, whatever the budget says', async () => {
-    await database.query(`update agents set status = E'50%,\\n::error::' where id = 'ag-scale-00000001'`);
+    await database.query(`update agents set api_key_hash = E'50%,\\n::error::' where id = 'ag-scale-00000001'`);
     const { code, stdout, stderr } = await ci([...SMALL, '--budget', '0ms', '--format', 'json'], {
       GITHUB_ACTIONS: 'true',
     });
-    await database.query(`update agents set status = 'Online' where id = 'ag-scale-00000001'`);
+    await database.query(`update agents set api_key_hash = 'loadtest_no_auth' where id = 'ag-scale-00000001'`);
     expect(code).toBe(4);
     expect((JSON.parse(stdout) as CiReport).verdict.checks.map(({ outcome }) => outcome)).toEqual([
       'fail',
       'fail',
     ]);
     expect(stderr).toMatch(
-      /^::error title=scale-seed ci%3A verify::scale_agents: status drifted in 1 rows: ag-scale-00000001 has "50%25,\\n::error::"/m,
+      /^::error title=scale-seed ci%3A verify::scale_agents: api_key_hash drifted in 1 rows: ag-scale-00000001 has "50%25,\\n::error::"/m,
     );
   });
 

@@ -34,6 +34,7 @@ describe('reports', () => {
       'timings',
       'peakRssBytes',
       'command',
+      'dryRun',
       'mode',
       'anchor',
       'foreignKeys',

@@ -164,8 +164,14 @@ async function goThrough(url: string): Promise<void> {
     ['since', 5],
     ['gap', 5],
   ]);
-  expect((await reset(run(url, kinds))).fixtures[0]).toMatchObject({ restored: 5, inserted: 0 });
+  expect((await reset(run(url, kinds))).fixtures[0]).toMatchObject({
+    restored: 5,
+    inserted: 0,
+    dependents: [{ table: 'public.kin', rows: 5, effect: 'deleted' }],
+  });
   await expectStored();
+  expect(await database.query('select * from kin')).toEqual([]);
+  await database.query('insert into kin select id from kinds');
 
   expect((await clean(run(url, kinds))).fixtures[0]).toMatchObject({
     deleted: 5,

@@ -1,0 +1,166 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { defineFixture } from '../../src/fixtures/define-fixture.js';
+import type { Fixture } from '../../src/fixtures/fixture.js';
+import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
+import { clean } from '../../src/operations/clean.js';
+import { load } from '../../src/operations/load.js';
+import { reset } from '../../src/operations/reset.js';
+import type { CleanReport, LoadReport, ResetReport } from '../../src/report/result.js';
+import { run } from '../support/command-line.js';
+import { useDatabase } from '../support/database.js';
+
+const database = useDatabase();
+const fleet = [sizedCertificates(120), sizedAgents(60)];
+
+/** Rows whose key does not count: they have to be sent to be known. */
+const own = defineFixture({
+  name: 'own',
+  table: 'agents',
+  count: 20,
+  columns: { id: 'text', name: 'text', hostname: 'text', api_key_hash: 'text' },
+  conflictKeys: [['id'], ['name']],
+  mark: { column: 'id', prefix: 'own-' },
+  *rows(first, last) {
+    for (let g = first; g <= last; g++) yield [`own-${g}`, `own name ${g}`, 'h', 'x'];
+  },
+});
+
+const OPERATIONS = { load, reset, clean };
+
+/** Everything that tells of a change: counters of rows, sequences, the next transaction's number, and the rows. */
+async function state(): Promise<unknown> {
+  // The counters of a session arrive when it ends.
+  await database.untilNoSession();
+  await database.query('select pg_stat_clear_snapshot()');
+  const counters = await database.query(
+    `select relname, n_tup_ins, n_tup_upd, n_tup_del, n_dead_tup, vacuum_count, analyze_count
+     from pg_stat_user_tables order by relname`,
+  );
+  const relations = await database.query(
+    `select oid, relname, relpages from pg_class where relkind in ('r', 'i', 'S') order by oid`,
+  );
+  const tables = await database.query(
+    `select ctid::text, xmin::text, to_jsonb(t) from managed_certificates as t order by 3`,
+  );
+  const agents = await database.query(
+    `select ctid::text, xmin::text, to_jsonb(t) from agents as t order by 3`,
+  );
+  const jobs = await database.query(`select ctid::text, xmin::text, to_jsonb(t) from jobs as t order by 3`);
+  return { counters, relations, tables, agents, jobs };
+}
+
+/** What a report foretells, without what only the doing of it has. */
+function foretold({ fixtures, foreignKeys }: LoadReport | ResetReport | CleanReport): unknown {
+  const counts = fixtures.map((fixture) =>
+    Object.fromEntries(
+      Object.entries(fixture).filter(
+        ([name]) => !['timings', 'copiedBytes', 'merge', 'rowsPerSecond', 'rebuiltIndexes'].includes(name),
+      ),
+    ),
+  );
+  return { counts, foreignKeys };
+}
+
+/** In what state a fleet may be found, from bare to whole. */
+const STATES: Record<string, string> = {
+  'no row': '',
+  'all rows': 'all',
+  'a part of the rows': 'some',
+  'rows that have drifted, and what hangs on them': 'hanging',
+  'a row in the way of another': 'blocked',
+};
+
+async function prepare(kind: string, fixtures: readonly Fixture[]): Promise<void> {
+  const options = { databaseUrl: database.url, fixtures, settle: false };
+  if (kind !== '') await load(options);
+  const strange = `insert into agents (id, name, hostname, api_key_hash) values ('ag-real', 'loadtest-scale-agent-00000007', 'h', 'x'),
+    ('ag-real-2', 'own name 7', 'h', 'x')`;
+  const sql = {
+    '': 'select',
+    all: 'select',
+    some: `delete from agents where id ~ '[37]$'; delete from managed_certificates where id ~ '[37]$'`,
+    hanging: `update managed_certificates set status = 'Revoked'; update agents set os = 'x';
+      insert into jobs select 'job-' || id, id, null, null from managed_certificates limit 7;
+      insert into issuance_approval_requests select id, certificate_id, id from jobs;
+      insert into deployment_targets select 'target-' || id, id from agents limit 4;
+      insert into jobs select id, null, null, id from deployment_targets`,
+    blocked: `delete from agents where id ~ '7$'; ${strange}`,
+  }[kind]!;
+  await database.query(sql);
+}
+
+beforeEach(() => database.query('truncate managed_certificates, agents cascade'));
+
+describe.each([
+  ['the fleet', fleet],
+  ['a fixture whose keys do not count', [own]],
+])('%s, dry', (_, fixtures) => {
+  describe.each(Object.entries(STATES))('with %s', (__, kind) => {
+    it.each(['load', 'reset', 'clean'] as const)(
+      '%s changes nothing, and foretells what it then does',
+      async (name) => {
+        const given = { databaseUrl: database.url, fixtures, settle: false };
+        await prepare(kind, fixtures);
+        const before = await state();
+        const dry = await OPERATIONS[name]({ ...given, dryRun: true }).catch((error: unknown) => error);
+        expect(
+          await database.value(
+            `select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`,
+          ),
+        ).toBe('0');
+        expect(await state()).toEqual(before);
+        const done = await OPERATIONS[name](given).catch((error: unknown) => error);
+        // What is in the way of a deletion refuses both.
+        if (done instanceof Error) {
+          expect(dry).toMatchObject({ code: (done as { code?: string }).code });
+          return;
+        }
+        expect(dry).toMatchObject({ dryRun: true, command: name });
+        expect(done).toMatchObject({ dryRun: false });
+        expect(foretold(dry as LoadReport)).toEqual(foretold(done as LoadReport));
+      },
+    );
+  });
+});
+
+describe('what would be refused is refused', () => {
+  it('where a guard speaks', async () => {
+    await database.query(
+      `insert into agents (id, name, hostname, api_key_hash) select g::text, g::text, 'h', 'x' from generate_series(1, 101) as g`,
+    );
+    const options = { databaseUrl: database.url, fixtures: fleet, dryRun: true };
+    await expect(load(options)).rejects.toMatchObject({ code: 'guard' });
+    expect((await load({ ...options, force: true })).fixtures[0]?.inserted).toBe(120);
+  });
+
+  it('where parents are missing; those that would be made are named, and are not', async () => {
+    await database.query('delete from renewal_policies');
+    const options = { databaseUrl: database.url, fixtures: fleet, dryRun: true };
+    await expect(load(options)).rejects.toMatchObject({ code: 'parents' });
+    const { code, stderr } = await run(
+      ['load', '--certs', '5', '--agents', '5', '--dry-run', '--create-parents', '--no-progress'],
+      { DATABASE_URL: database.url },
+    );
+    expect(stderr).toContain('would create 1 parent rows in schema public');
+    expect(code).toBe(0);
+    expect(await database.value('select count(*) from renewal_policies')).toBe('0');
+    await load({ ...options, dryRun: false, createParents: true, settle: false });
+  });
+});
+
+it('needs no terminal, asks nothing, and says so', async () => {
+  await prepare('all', fleet);
+  const sizes = ['--certs', '120', '--agents', '60', '--no-progress'];
+  for (const [command, title] of [
+    ['load', /^Would load 0 rows/],
+    ['reset', /^Would reset to anchor/],
+    ['clean', /^Would delete 180 rows/],
+  ] as const) {
+    const { code, stdout, stderr } = await run([command, '--dry-run', ...sizes], {
+      DATABASE_URL: database.url,
+    });
+    expect(stdout).toMatch(title);
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+  }
+});
