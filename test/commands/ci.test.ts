@@ -136,11 +136,15 @@ describe('a run that does not pass', () => {
   });
 
   it('exits 4 where rows drifted, whatever the budget says', async () => {
-    await database.query(`update agents set api_key_hash = E'50%,\\n::error::' where id = 'ag-scale-00000001'`);
+    await database.query(
+      `update agents set api_key_hash = E'50%,\\n::error::' where id = 'ag-scale-00000001'`,
+    );
     const { code, stdout, stderr } = await ci([...SMALL, '--budget', '0ms', '--format', 'json'], {
       GITHUB_ACTIONS: 'true',
     });
-    await database.query(`update agents set api_key_hash = 'loadtest_no_auth' where id = 'ag-scale-00000001'`);
+    await database.query(
+      `update agents set api_key_hash = 'loadtest_no_auth' where id = 'ag-scale-00000001'`,
+    );
     expect(code).toBe(4);
     expect((JSON.parse(stdout) as CiReport).verdict.checks.map(({ outcome }) => outcome)).toEqual([
       'fail',
