@@ -1,26 +1,50 @@
 import type { Outcome } from '../support/command-line.js';
-import { LOADER, until, type Place } from './place.js';
+import { LOADER, until, type FleetSize, type Place } from './place.js';
 
-/** How many rows of each fixture stand. */
+/** What stands of each fixture, in words: its rows, those that a run has changed, and what hangs on them. */
 export interface Fleet {
-  scale_certs: number;
-  scale_agents: number;
+  scale_certs: string;
+  scale_agents: string;
 }
+
+/** What a trial tries. */
+export const COMMANDS = ['load', 'reset', 'clean'] as const;
+export type Command = (typeof COMMANDS)[number];
 
 export const FIXTURES = ['scale_certs', 'scale_agents'] as const;
 
-export const COUNT_FLEET = `select
-  (select count(*)::int from managed_certificates where id like 'cert-loadtest-scale-%') as scale_certs,
-  (select count(*)::int from agents where id like 'ag-scale-%') as scale_agents`;
+const COUNTS = `'%s rows, %s changed, %s hanging', count(*)`;
 
-export async function countFleet(place: Place, database: string): Promise<Fleet> {
-  return (await place.query<{ [name in keyof Fleet]: number }>(database, COUNT_FLEET))[0]!;
+export const COUNT_FLEET = `select
+  (select format(${COUNTS}, count(*) filter (where status <> 'active'),
+      (select count(*) from jobs where certificate_id like 'cert-loadtest-scale-%'))
+    from managed_certificates where id like 'cert-loadtest-scale-%') as scale_certs,
+  (select format(${COUNTS}, count(*) filter (where status <> 'Online'),
+      (select count(*) from agent_group_members where agent_id like 'ag-scale-%'))
+    from agents where id like 'ag-scale-%') as scale_agents`;
+
+/** What a command makes of a fleet. */
+export function fleetAfter(command: Command, before: Fleet, size: FleetSize): Fleet {
+  const after = (rows: number, found: string): string =>
+    ({
+      load: `${rows} rows,${found.slice(found.indexOf(',') + 1)}`,
+      reset: `${rows} rows, 0 changed, 0 hanging`,
+      clean: '0 rows, 0 changed, 0 hanging',
+    })[command];
+  return {
+    scale_certs: after(size.certs, before.scale_certs),
+    scale_agents: after(size.agents, before.scale_agents),
+  };
 }
 
-/** Fixtures that stand neither as before nor whole. */
-export function partial(fleet: Fleet, before: Fleet, whole: Fleet): string[] {
-  return FIXTURES.filter((name) => fleet[name] !== before[name] && fleet[name] !== whole[name]).map(
-    (name) => `${fleet[name]} rows of ${name}, neither the ${before[name]} of before nor all ${whole[name]}`,
+export async function countFleet(place: Place, database: string): Promise<Fleet> {
+  return (await place.query<{ [name in keyof Fleet]: string }>(database, COUNT_FLEET))[0]!;
+}
+
+/** Fixtures that stand neither as before nor as they are to be. */
+export function partial(fleet: Fleet, before: Fleet, after: Fleet): string[] {
+  return FIXTURES.filter((name) => fleet[name] !== before[name] && fleet[name] !== after[name]).map(
+    (name) => `${name}: ${fleet[name]}, neither ${before[name]} as before nor ${after[name]}`,
   );
 }
 
@@ -102,7 +126,7 @@ export function judgeOutcome(
   { codes, message = /./ }: Allowed,
   fleet: Fleet,
   before: Fleet,
-  whole: Fleet,
+  after: Fleet,
 ): string[] {
   const wrong: string[] = [];
   if (!codes.includes(code)) wrong.push(`exit code ${code ?? 'of a kill'}, not ${codes.join(' or ')}`);
@@ -111,17 +135,17 @@ export function judgeOutcome(
   if ((stdout + stderr).includes(LOADER.password)) wrong.push('the password was printed');
   if (code === 0) {
     for (const name of FIXTURES)
-      if (fleet[name] !== whole[name]) wrong.push(`success, but ${fleet[name]} rows of ${name}`);
+      if (fleet[name] !== after[name]) wrong.push(`success, but of ${name} ${fleet[name]}`);
   } else if (code !== null) {
     if (!/^scale-seed: ./m.test(stderr)) wrong.push('no message');
     if (!message.test(stderr)) wrong.push(`a message that does not say ${message.source}`);
-    wrong.push(...untrueClaims(stderr, fleet, before, whole));
+    wrong.push(...untrueClaims(stderr, fleet, before, after));
   }
   return wrong.map((problem) => `${problem}: ${stderr.trim()}`);
 }
 
 /** Claims of the line `now: ...` that do not hold. */
-function untrueClaims(stderr: string, fleet: Fleet, before: Fleet, whole: Fleet): string[] {
+function untrueClaims(stderr: string, fleet: Fleet, before: Fleet, after: Fleet): string[] {
   const claims = /^ {2}now: (.+)$/m.exec(stderr)?.[1];
   if (claims === undefined) return ['the message does not say what stands'];
   const wrong: string[] = [];
@@ -131,7 +155,7 @@ function untrueClaims(stderr: string, fleet: Fleet, before: Fleet, whole: Fleet)
     const expected = claim.includes('nothing was changed')
       ? before
       : claim.endsWith('committed')
-        ? whole
+        ? after
         : undefined;
     const untrue = expected && about.some((name) => fleet[name] !== expected[name]);
     if (untrue === true) wrong.push(`untrue: ${claim} (${JSON.stringify(fleet)})`);

@@ -5,7 +5,7 @@ import { findLeftovers, type Allowed } from './checks.js';
 import { LOADER, until } from './place.js';
 import type { Fault, Trial } from './trial.js';
 
-/** A way in which a load can go wrong. */
+/** A way in which a command can go wrong. */
 const LOST: Allowed = {
   codes: [0, 1],
   message: /terminat|connection|ECONNRE|EPIPE|socket|recovery|starting up|shutting down|57P0|crash/i,
@@ -25,7 +25,7 @@ async function throughProxy(trial: Trial, work: (proxy: TcpProxy) => Promise<All
 
 async function stall(trial: Trial, newOnesPass: boolean): Promise<Allowed> {
   return throughProxy(trial, async (proxy) => {
-    const loading = trial.load('--timeout', '3s');
+    const loading = trial.run('--timeout', '3s');
     await trial.moment();
     proxy.stall({ newOnesPass });
     const stop = trial.clock();
@@ -74,22 +74,18 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'nothing but a reader and a writer',
     happen: async (trial) => {
-      await trial.load();
+      await trial.run();
       return { codes: [0] };
     },
   },
   {
     name: 'kill -9 of the loader',
-    happen: (trial) => kill(trial, trial.load()),
-  },
-  {
-    name: 'kill -9 of a reset',
-    happen: (trial) => kill(trial, trial.reset()),
+    happen: (trial) => kill(trial, trial.run()),
   },
   {
     name: 'SIGINT or SIGTERM',
     happen: async (trial) => {
-      const loading = trial.load();
+      const loading = trial.run();
       await trial.moment();
       const signal = trial.random.pick(['SIGINT', 'SIGTERM'] as const);
       trial.kill(signal);
@@ -101,7 +97,7 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'pg_terminate_backend',
     happen: async (trial) => {
-      const loading = trial.load();
+      const loading = trial.run();
       await trial.moment();
       await terminate(trial);
       await loading;
@@ -111,7 +107,7 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'kill -9 of a server process',
     happen: async (trial) => {
-      const loading = trial.load();
+      const loading = trial.run();
       await trial.moment();
       const [session] = await trial.place.query<{ pid: number }>(
         trial.database,
@@ -126,7 +122,7 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'immediate stop of the server',
     happen: async (trial) => {
-      const loading = trial.load();
+      const loading = trial.run();
       await trial.moment();
       await trial.place.crash();
       await loading;
@@ -137,7 +133,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'socket cut',
     happen: (trial) =>
       throughProxy(trial, async (proxy) => {
-        const loading = trial.load();
+        const loading = trial.run();
         await trial.moment();
         proxy.cut();
         await loading;
@@ -149,7 +145,7 @@ export const FAULTS: readonly Fault[] = [
     happen: (trial) =>
       throughProxy(trial, async (proxy) => {
         proxy.cutAfter(trial.random.between(1, trial.usual.bytes));
-        await trial.load();
+        await trial.run();
         return LOST;
       }),
   },
@@ -161,7 +157,7 @@ export const FAULTS: readonly Fault[] = [
     happen: async (trial) => {
       const emptyAgain = await trial.place.fillDisk(trial.random.between(0, 16) * 1024 * 1024);
       try {
-        await trial.load();
+        await trial.run();
       } finally {
         await emptyAgain();
       }
@@ -172,7 +168,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'statement_timeout of the role',
     happen: async (trial) => {
       await trial.set('statement_timeout', `${trial.random.between(1, trial.usual.durationMs / 2)}ms`);
-      await trial.load();
+      await trial.run();
       return { codes: [0, 1], message: /statement timeout[^]*raise statement_timeout/ };
     },
   },
@@ -181,7 +177,7 @@ export const FAULTS: readonly Fault[] = [
     happen: async (trial) => {
       await trial.set('lock_timeout', `${trial.random.between(20, 300)}ms`);
       const release = await holdLock(trial);
-      const loading = trial.load();
+      const loading = trial.run();
       await trial.moment();
       await release();
       await loading;
@@ -192,7 +188,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'a lock in the way, released',
     happen: async (trial) => {
       const release = await holdLock(trial);
-      const loading = trial.load();
+      const loading = trial.run();
       await trial.moment();
       await release();
       await loading;
@@ -204,7 +200,7 @@ export const FAULTS: readonly Fault[] = [
     happen: async (trial) => {
       const release = await holdLock(trial);
       try {
-        await trial.load('--timeout', '1500ms', '--lock-timeout', `${trial.random.pick([200, 5000])}ms`);
+        await trial.run('--timeout', '1500ms', '--lock-timeout', `${trial.random.pick([200, 5000])}ms`);
       } finally {
         await release();
       }
@@ -221,7 +217,7 @@ export const FAULTS: readonly Fault[] = [
       const other = await place.client(database);
       // Whoever looks first gives way.
       await other.query(`set deadlock_timeout = '5min'; begin; lock table agents in share mode`);
-      const loading = trial.load();
+      const loading = trial.run();
       // The loader that waits for the table has the turn of its fixture, for which the other waits then.
       const waits = until(async () => {
         const [found] = await place.query(
@@ -245,23 +241,23 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'two loaders at once',
     happen: async (trial) => {
-      await Promise.all([trial.load(), trial.load()]);
+      await Promise.all([trial.run(), trial.run()]);
       return { codes: [0] };
     },
   },
   {
     name: 'ten loaders at once',
     happen: async (trial) => {
-      await Promise.all(Array.from({ length: 10 }, () => trial.load()));
+      await Promise.all(Array.from({ length: 10 }, () => trial.run()));
       return { codes: [0] };
     },
   },
   {
     name: 'two loaders at once, one killed',
     happen: async (trial) => {
-      const first = trial.load();
+      const first = trial.run();
       await delay(trial.random.between(0, 100));
-      const second = trial.load();
+      const second = trial.run();
       await trial.moment();
       trial.kill('SIGKILL', 1);
       await Promise.all([first, second]);

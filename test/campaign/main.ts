@@ -42,7 +42,7 @@ try {
     results.push(result);
     const verdict = result.violations.length === 0 ? 'ok' : 'VIOLATION';
     say(
-      `${number} ${fault.name}, ${result.mode}, ${result.standing}: exit ${result.exits.join(' ')}, ${result.elapsedMs} ms: ${verdict}`,
+      `${number} ${result.command}, ${fault.name}, ${result.mode}, ${result.standing}: exit ${result.exits.join(' ')}, ${result.elapsedMs} ms: ${verdict}`,
     );
     for (const { kind, what } of result.violations) say(`    ${kind}: ${what.replaceAll('\n', '\n    ')}`);
   }

@@ -161,6 +161,11 @@ async function makeTemplate(
   const name = templateOf(standing);
   await query('postgres', `create database ${name}`);
   await query(name, SCHEMA_SQL);
+  await query(
+    name,
+    `create table jobs (id text primary key, certificate_id text references managed_certificates on delete cascade);
+     create table agent_group_members (agent_id text references agents on delete cascade)`,
+  );
   await query(name, `grant all on schema public to ${LOADER.user}`);
   await query(
     name,
@@ -180,6 +185,14 @@ async function makeTemplate(
     name,
     `insert into agents (id, name, hostname, api_key_hash)
      select 'own-' || g, 'own-' || g, 'h', 'x' from generate_series(1, 100) as g`,
+  );
+  // What a run has left.
+  await query(
+    name,
+    `update managed_certificates set status = 'Renewing' where id like 'cert-loadtest-scale-%2';
+     update agents set status = 'Offline' where id like 'ag-scale-%2';
+     insert into jobs select 'job-' || id, id from managed_certificates where id like 'cert-loadtest-scale-%1';
+     insert into agent_group_members select id from agents where id like 'ag-scale-%1'`,
   );
   if (standing === 'holes') {
     await query(name, `delete from managed_certificates where right(id, 2) = '77'`);

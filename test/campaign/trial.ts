@@ -3,6 +3,7 @@ import { start, type Outcome, type Running } from '../support/command-line.js';
 import { startBystanders } from './bystanders.js';
 import {
   countFleet,
+  fleetAfter,
   describeStructure,
   findLeftovers,
   findOrphans,
@@ -10,6 +11,7 @@ import {
   judgeOutcome,
   partial,
   type Allowed,
+  type Command,
 } from './checks.js';
 import { LOADER, STANDING, type Place, type Standing } from './place.js';
 import { Random } from './random.js';
@@ -27,10 +29,8 @@ export interface Trial {
   random: Random;
   mode: 'online' | 'exclusive';
   usual: Usual;
-  /** Starts a loader; resolves when it has ended. */
-  load: (...options: string[]) => Promise<void>;
-  /** The same for a reset. */
-  reset: () => Promise<void>;
+  /** Starts the trial's command; resolves when it has ended. */
+  run: (...options: string[]) => Promise<void>;
   /** Signals the loaders, or the one that was started as number `index`. */
   kill: (signal: NodeJS.Signals, index?: number) => void;
   /** Waits until a random moment of the load. */
@@ -58,6 +58,7 @@ export type Violation = (typeof VIOLATIONS)[number];
 export interface TrialResult {
   trial: number;
   fault: string;
+  command: Command;
   mode: 'online' | 'exclusive';
   standing: Standing;
   exits: string[];
@@ -71,6 +72,13 @@ export interface TrialResult {
 /** A loader that has not ended by then hangs. */
 const DEADLINE_MS = 60_000;
 
+/** What of some options a command has; where it might ask, it is answered. */
+function optionsOf(command: Command, options: readonly string[]): string[] {
+  const pairs = options.flatMap((option, index) => (index % 2 === 0 ? [[option, options[index + 1]!]] : []));
+  const own = pairs.filter(([name]) => command !== 'clean' || name === '--timeout').flat();
+  return command === 'load' ? own : ['--yes', ...own];
+}
+
 /** Runs one trial: the fault, then whatever must hold after any fault, then a load that must complete. */
 export async function runTrial(
   place: Place,
@@ -80,6 +88,7 @@ export async function runTrial(
   usual: Usual,
 ): Promise<TrialResult> {
   const random = new Random(seed, trial);
+  const command = random.pick(['load', 'load', 'reset', 'clean'] as const);
   const mode = random.pick(['online', 'exclusive'] as const);
   const standing = random.pick(STANDING);
   const database = `trial_${trial}`;
@@ -89,9 +98,9 @@ export async function runTrial(
   };
   await place.create(database, standing);
   const before = await countFleet(place, database);
-  const whole = { scale_certs: place.fleet.certs, scale_agents: place.fleet.agents };
+  const after = fleetAfter(command, before, place.fleet);
   const structure = await describeStructure(place, database);
-  const bystanders = startBystanders(place, database, (seen) => partial(seen, before, whole));
+  const bystanders = startBystanders(place, database, (seen) => partial(seen, before, after));
 
   let port = place.port();
   let clockedMs: number | undefined;
@@ -117,8 +126,7 @@ export async function runTrial(
       random,
       mode,
       usual,
-      load: (...options) => run('load', '--mode', mode, ...options),
-      reset: () => run('reset'),
+      run: (...options) => run(command, ...optionsOf(command, ['--mode', mode, ...options])),
       kill: (signal, index) => {
         for (const loader of index === undefined ? running : [running[index]!]) loader.kill(signal);
       },
@@ -152,9 +160,9 @@ export async function runTrial(
   await place.revive();
   const seen = await bystanders.stop();
   const fleet = await countFleet(place, database);
-  note('partial', partial(fleet, before, whole));
+  note('partial', partial(fleet, before, after));
   note('partial', seen.complaints);
-  for (const outcome of outcomes) note('exit', judgeOutcome(outcome, allowed, fleet, before, whole));
+  for (const outcome of outcomes) note('exit', judgeOutcome(outcome, allowed, fleet, before, after));
   note('structure', await checkStructure());
 
   port = place.port();
@@ -163,15 +171,16 @@ export async function runTrial(
   const next = await Promise.race([again.outcome, delay(DEADLINE_MS, undefined, { ref: false })]);
   if (next === undefined) again.kill('SIGKILL');
   if (next?.code !== 0) note('next', [`the next run: ${next?.stderr ?? 'hangs'}`]);
-  const after = await countFleet(place, database);
+  const [now, loaded] = [await countFleet(place, database), fleetAfter('load', fleet, place.fleet)];
   for (const name of FIXTURES)
-    if (after[name] !== whole[name]) note('next', [`${after[name]} rows of ${name} after the next run`]);
+    if (now[name] !== loaded[name]) note('next', [`${name} after the next run: ${now[name]}`]);
   note('structure', await checkStructure());
   note('leftover', await findLeftovers(place, database));
   await place.drop(database);
   return {
     trial,
     fault: fault.name,
+    command,
     mode,
     standing,
     exits: outcomes.map(({ code }) => (code === null ? 'killed' : String(code))),
