@@ -3,17 +3,21 @@ import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import { load } from '../../src/operations/load.js';
 import { reset, type ResetOptions } from '../../src/operations/reset.js';
 import { verify } from '../../src/operations/verify.js';
-import { SHIPPED } from '../../src/fixtures/registry.js';
+import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
+import type { Fixture } from '../../src/fixtures/fixture.js';
 import { run, start } from '../support/command-line.js';
 import { useDatabase } from '../support/database.js';
 import { LEAVE_BEHIND, LEFTOVERS, LIVE, OTHERS, snapshot } from '../support/leftovers.js';
 
 const database = useDatabase();
-const fleet = () => ({ databaseUrl: database.url, settle: false });
+const certs: Fixture = { ...sizedCertificates(500), name: '01_certs' };
+const agents: Fixture = { ...sizedAgents(300), name: '02_agents' };
+const fleet = () => ({ databaseUrl: database.url, fixtures: [certs, agents], settle: false });
+const sizes = ['--certs', '500', '--agents', '300', '--no-progress'];
 let fresh: Record<string, string[]>;
 
 const DELETED = {
-  '01_bulk_renewal_certs': {
+  '01_certs': {
     acme_orders: LEFTOVERS,
     certificate_revocations: LEFTOVERS,
     certificate_target_mappings: LEFTOVERS,
@@ -25,7 +29,7 @@ const DELETED = {
     notification_events: LEFTOVERS,
     policy_violations: LEFTOVERS,
   },
-  '02_agent_fleet': {
+  '02_agents': {
     agent_group_members: LEFTOVERS,
     deployment_targets: LEFTOVERS,
     discovery_scans: LEFTOVERS,
@@ -60,18 +64,18 @@ describe('after a run', () => {
   it('what hangs on the fleet is drift, table by table', async () => {
     const { intact, fixtures } = await verify(fleet());
     expect(intact).toBe(false);
-    const [certs, agents] = fixtures;
-    expect(byTable(certs!.hanging)).toEqual(DELETED['01_bulk_renewal_certs']);
-    expect(byTable(agents!.hanging)).toEqual({
-      ...DELETED['02_agent_fleet'],
+    const [first, second] = fixtures;
+    expect(byTable(first!.hanging)).toEqual(DELETED['01_certs']);
+    expect(byTable(second!.hanging)).toEqual({
+      ...DELETED['02_agents'],
       // What refers to the targets and scans, and hangs on the certificates too.
       certificate_target_mappings: LEFTOVERS,
       discovered_certificates: LEFTOVERS,
       jobs: 2 * LEFTOVERS,
       issuance_approval_requests: LEFTOVERS,
     });
-    expect(certs!.records).toEqual([{ table: 'public.audit_events', rows: LEFTOVERS }]);
-    expect(certs!.drift.map(({ column }) => column)).toEqual([
+    expect(first!.records).toEqual([{ table: 'public.audit_events', rows: LEFTOVERS }]);
+    expect(first!.drift.map(({ column }) => column)).toEqual([
       'expires_at',
       'status',
       'updated_at',
@@ -86,7 +90,7 @@ describe('after a run', () => {
     expect(fixtures.map(({ drift, driftedRows }) => ({ drift, driftedRows }))).toEqual(
       fixtures.map(() => ({ drift: [], driftedRows: 0 })),
     );
-    expect(fixtures.map(({ liveRows }) => liveRows)).toEqual([10_000, 5000]);
+    expect(fixtures.map(({ liveRows }) => liveRows)).toEqual([500, 300]);
     expect(fixtures[1]!.live.map(({ column }) => column).sort()).toEqual(
       ['status', 'last_heartbeat_at', 'hostname', 'os', 'architecture', 'ip_address', 'version'].sort(),
     );
@@ -94,11 +98,13 @@ describe('after a run', () => {
   });
 
   it('but a tag that was changed is drift in both', async () => {
-    await database.query(`update managed_certificates set tags = '{}' where id = 'cert-loadtest-bulk-00007'`);
+    await database.query(
+      `update managed_certificates set tags = '{}' where id = 'cert-loadtest-scale-00000007'`,
+    );
     for (const live of [true, false]) {
-      const [certs] = (await verify({ ...fleet(), live })).fixtures;
-      expect(certs).toMatchObject({ intact: false });
-      expect(certs!.drift.find(({ column }) => column === 'tags')).toMatchObject({ rows: 1 });
+      const [first] = (await verify({ ...fleet(), live })).fixtures;
+      expect(first).toMatchObject({ intact: false });
+      expect(first!.drift.find(({ column }) => column === 'tags')).toMatchObject({ rows: 1 });
     }
   });
 
@@ -115,12 +121,10 @@ describe('after a run', () => {
       Object.entries(DELETED),
     );
     expect(fixtures.map(({ restored, inserted }) => [restored, inserted])).toEqual([
-      [10_000, 0],
-      [5000, 0],
+      [500, 0],
+      [300, 0],
     ]);
-    expect(notices[0]).toMatch(
-      /^01_bulk_renewal_certs: what hangs on it is deleted: 30 rows of public\.acme_orders; /,
-    );
+    expect(notices[0]).toMatch(/^01_certs: what hangs on it is deleted: 30 rows of public\.acme_orders; /);
     expect(await snapshot(database, anchor)).toEqual(fresh);
     expect((await verify(fleet())).intact).toBe(true);
     expect(await database.value('select count(*) from audit_events')).toBe(String(LEFTOVERS));
@@ -130,7 +134,7 @@ describe('after a run', () => {
     await database.query(LIVE);
     await database.query('alter table audit_events disable trigger no_delete; delete from audit_events');
     await database.query(`alter table audit_events enable trigger no_delete; ${LEAVE_BEHIND}`);
-    await database.query(`delete from agents where id = 'ag-loadtest-04999'`);
+    await database.query(`delete from agents where id = 'ag-scale-00000299'`);
     await resetAndCompare();
   });
 });
@@ -150,7 +154,7 @@ describe('a reset that does not come to its end', () => {
     ['what hangs on it is deleted', 'lock table jobs in share mode', `query like 'with gone0%'`],
     [
       'rows are loaded anew',
-      `select from owners where id = 'o-alice' for update`,
+      `select from owners where id = 'o-carol' for update`,
       `query like '%for key share%'`,
     ],
   ])('killed while %s leaves all as it was', async (_, hold, waiting) => {
@@ -158,7 +162,9 @@ describe('a reset that does not come to its end', () => {
     const before = await asIs();
     const blocker = await database.client();
     await blocker.query(`begin; ${hold}`);
-    const running = start(['reset', '--yes', '--no-progress'], { DATABASE_URL: database.url });
+    const running = start(['reset', '--yes', '--certs', '500', '--no-progress'], {
+      DATABASE_URL: database.url,
+    });
     try {
       await database.untilSession(`wait_event_type = 'Lock' and ${waiting}`);
     } finally {
@@ -223,9 +229,7 @@ describe('what may not be deleted ends the reset before anything is changed', ()
     await leaveBehind();
     await database.query(before);
     const rows = await asIs();
-    const fixtures = SHIPPED.filter(
-      ({ name }) => name === (before.includes('acme') ? '01_bulk_renewal_certs' : '02_agent_fleet'),
-    );
+    const fixtures = [before.includes('acme') ? certs : agents];
     await expect(reset({ ...fleet(), fixtures })).rejects.toMatchObject(error);
     expect(await asIs()).toEqual(rows);
     if (before.includes('invoices')) {
@@ -247,9 +251,9 @@ it('--keep-dependents restores the rows, leaves what hangs on them, and says so'
   const before = await asIs();
   const { anchor, fixtures } = await reset({ ...fleet(), keepDependents: true });
   expect(fixtures.map(({ dependents }) => dependents)).toEqual([[], []]);
-  expect(byTable(fixtures[0]!.kept)).toEqual(DELETED['01_bulk_renewal_certs']);
-  const { managed_certificates, agents, ...others } = await snapshot(database, anchor);
-  expect({ managed_certificates, agents }).toEqual({
+  expect(byTable(fixtures[0]!.kept)).toEqual(DELETED['01_certs']);
+  const { managed_certificates, agents: rows, ...others } = await snapshot(database, anchor);
+  expect({ managed_certificates, agents: rows }).toEqual({
     managed_certificates: fresh.managed_certificates,
     agents: fresh.agents,
   });
@@ -263,10 +267,10 @@ describe('a question', () => {
     const asked: number[] = [];
     await resetAndCompare({
       confirm: async ({ fixture, dependents }) => {
-        if (fixture !== '01_bulk_renewal_certs') return true;
+        if (fixture !== '01_certs') return true;
         asked.push(byTable(dependents).acme_orders ?? 0);
         if (asked.length === 1)
-          await database.query(`insert into acme_orders values ('late', 'cert-loadtest-bulk-09999')`);
+          await database.query(`insert into acme_orders values ('late', 'cert-loadtest-scale-00000499')`);
         return true;
       },
     });
@@ -291,7 +295,7 @@ describe('a question', () => {
 
   it('without a terminal to ask on is refused', async () => {
     await leaveBehind();
-    const { code, stderr } = await run(['reset', '--no-progress'], { DATABASE_URL: database.url });
+    const { code, stderr } = await run(['reset', ...sizes], { DATABASE_URL: database.url });
     expect(stderr).toMatch(/there is no terminal to ask on/);
     expect(code).toBe(2);
     await resetAndCompare();
@@ -355,10 +359,10 @@ it('rows that another fixture of the run has made do not hang on the fleet', asy
     conflictKeys: [['id']],
     mark: { column: 'id', prefix: 'version-' },
     *rows(first, last) {
-      for (let g = first; g <= last; g++) yield [`version-${g}`, `cert-loadtest-bulk-0000${g}`];
+      for (let g = first; g <= last; g++) yield [`version-${g}`, `cert-loadtest-scale-0000000${g}`];
     },
   });
-  const fixtures = [...SHIPPED.slice(0, 2), versions];
+  const fixtures = [certs, agents, versions];
   await load({ ...fleet(), fixtures });
   expect((await verify({ ...fleet(), fixtures })).intact).toBe(true);
   expect((await verify({ ...fleet(), known: [versions] })).intact).toBe(true);
@@ -366,4 +370,58 @@ it('rows that another fixture of the run has made do not hang on the fleet', asy
   expect((await reset({ ...fleet(), fixtures })).fixtures[0]!.dependents).toEqual([]);
   expect(await database.value('select count(*) from certificate_versions')).toBe('5');
   await resetAndCompare();
+});
+
+describe('while rows are loaded anew', () => {
+  /** Holds a reset up after it has deleted the rows. */
+  async function heldUp(options: ResetOptions): Promise<{ release: () => Promise<void> }> {
+    const blocker = await database.client();
+    await blocker.query(`begin; select from owners where id = 'o-carol' for update`);
+    const resetting = reset({ ...fleet(), fixtures: [certs], ...options });
+    await database.untilSession(`wait_event_type = 'Lock' and query like '%for key share%'`);
+    return {
+      release: async () => {
+        await blocker.query('rollback');
+        await resetting;
+      },
+    };
+  }
+
+  it('readers see them all, and who would refer to one waits and does not fail', async () => {
+    const { release } = await heldUp({});
+    expect(
+      await database.value(`select count(*) from managed_certificates where id like 'cert-loadtest-scale-%'`),
+    ).toBe('500');
+    const other = await database.client();
+    const inserting = other.query(`insert into jobs values ('job-late', 'cert-loadtest-scale-00000001')`);
+    await database.until(
+      `select count(*) = 1 from pg_stat_activity where query like 'insert into jobs%' and wait_event_type = 'Lock'`,
+    );
+    await release();
+    await inserting;
+    expect((await verify(fleet())).fixtures[0]!.hanging).toEqual([{ table: 'public.jobs', rows: 1 }]);
+    await resetAndCompare();
+  });
+
+  it('in exclusive mode plain indexes are built anew, and are as they were', async () => {
+    const indexes = `select string_agg(indexdef, '; ' order by indexdef) from pg_indexes where tablename in ('managed_certificates', 'agents')`;
+    const before = await database.value(indexes);
+    await leaveBehind();
+    const { anchor, fixtures } = await reset({ ...fleet(), mode: 'exclusive' });
+    expect(fixtures[0]!.rebuiltIndexes.length).toBeGreaterThan(0);
+    expect(await database.value(indexes)).toBe(before);
+    expect(await snapshot(database, anchor)).toEqual(fresh);
+  });
+
+  it('in exclusive mode a table that somebody reads is waited for no longer than allowed', async () => {
+    const reader = await database.client();
+    await reader.query('begin; select from managed_certificates limit 1');
+    await expect(reset({ ...fleet(), mode: 'exclusive', lockTimeoutMs: 100 })).rejects.toMatchObject({
+      code: 'locked',
+      message: expect.stringMatching(/could not be locked within 100 ms: held by pid \d+/) as string,
+      state: expect.stringContaining('nothing was changed') as string,
+    });
+    await reader.query('rollback');
+    await resetAndCompare();
+  });
 });

@@ -4,28 +4,28 @@ import type { TestDatabase } from './database.js';
 export const LEFTOVERS = 30;
 
 /**
- * What a run leaves hanging on the default fleet: in every table that refers to it some rows, and rows that refer to those;
+ * What a run leaves hanging on a sized fleet: in every table that refers to it some rows, and rows that refer to those;
  * on record what happened; and a job of somebody else's certificate that was given a target of the fleet's.
  */
 export const LEAVE_BEHIND = `
-  insert into deployment_targets select 'target-' || right(id, 5), id from agents where id like 'ag-loadtest-%' order by id limit ${LEFTOVERS};
+  insert into deployment_targets select 'target-' || right(id, 5), id from agents where id like 'ag-scale-%' order by id limit ${LEFTOVERS};
   insert into jobs select 'job-' || right(c.id, 5), c.id, a.agent_id, a.id
-    from (select id, row_number() over (order by id) as n from managed_certificates where id like 'cert-loadtest-bulk-%') as c
+    from (select id, row_number() over (order by id) as n from managed_certificates where id like 'cert-loadtest-scale-%') as c
     join (select *, row_number() over (order by id) as n from deployment_targets where agent_id <> 'ag-real') as a using (n);
-  insert into jobs select 'agent-job-' || right(id, 5), null, id, null from agents where id like 'ag-loadtest-%' order by id limit ${LEFTOVERS};
-  insert into certificate_versions select id, certificate_id from jobs where certificate_id like 'cert-loadtest-%';
+  insert into jobs select 'agent-job-' || right(id, 5), null, id, null from agents where id like 'ag-scale-%' order by id limit ${LEFTOVERS};
+  insert into certificate_versions select id, certificate_id from jobs where certificate_id like 'cert-loadtest-scale-%';
   insert into certificate_target_mappings select certificate_id, target_id from jobs where target_id is not null;
-  insert into policy_violations select id, certificate_id from jobs where certificate_id like 'cert-loadtest-%';
-  insert into issuance_approval_requests select id, certificate_id, id from jobs where certificate_id like 'cert-loadtest-%';
-  insert into notification_events select id, certificate_id from jobs where certificate_id like 'cert-loadtest-%';
-  insert into certificate_revocations select id, certificate_id from jobs where certificate_id like 'cert-loadtest-%';
+  insert into policy_violations select id, certificate_id from jobs where certificate_id like 'cert-loadtest-scale-%';
+  insert into issuance_approval_requests select id, certificate_id, id from jobs where certificate_id like 'cert-loadtest-scale-%';
+  insert into notification_events select id, certificate_id from jobs where certificate_id like 'cert-loadtest-scale-%';
+  insert into certificate_revocations select id, certificate_id from jobs where certificate_id like 'cert-loadtest-scale-%';
   insert into discovery_scans select 'scan-' || right(agent_id, 5), agent_id from deployment_targets where agent_id <> 'ag-real';
   insert into discovered_certificates select j.id, j.certificate_id, j.agent_id, s.id
-    from jobs as j join discovery_scans as s using (agent_id) where j.certificate_id like 'cert-loadtest-%';
+    from jobs as j join discovery_scans as s using (agent_id) where j.certificate_id like 'cert-loadtest-scale-%';
   insert into agent_group_members select 'group', agent_id from deployment_targets where agent_id <> 'ag-real';
-  insert into endpoint_health_checks select id, certificate_id from jobs where certificate_id like 'cert-loadtest-%';
-  insert into acme_orders select id, certificate_id from jobs where certificate_id like 'cert-loadtest-%';
-  insert into audit_events select id, 'certificate', certificate_id from jobs where certificate_id like 'cert-loadtest-%';
+  insert into endpoint_health_checks select id, certificate_id from jobs where certificate_id like 'cert-loadtest-scale-%';
+  insert into acme_orders select id, certificate_id from jobs where certificate_id like 'cert-loadtest-scale-%';
+  insert into audit_events select id, 'certificate', certificate_id from jobs where certificate_id like 'cert-loadtest-scale-%';
   update jobs set target_id = 'target-00001' where id = 'job-real'`;
 
 /** Somebody else's rows, among them some of every table that a fleet hangs on. */
@@ -42,9 +42,9 @@ export const OTHERS = `
 /** What a run writes in the columns that a running system writes. */
 export const LIVE = `
   update managed_certificates set status = 'RenewalInProgress', expires_at = now() + interval '90 days',
-    last_renewal_at = now(), last_deployment_at = now(), updated_at = now() where id like 'cert-loadtest-bulk-%';
+    last_renewal_at = now(), last_deployment_at = now(), updated_at = now() where id like 'cert-loadtest-scale-%';
   update agents set status = 'Offline', last_heartbeat_at = now(), hostname = 'h-' || id, os = 'linux',
-    architecture = 'amd64', ip_address = '127.0.0.1', version = '3' where id like 'ag-loadtest-%'`;
+    architecture = 'amd64', ip_address = '127.0.0.1', version = '3' where id like 'ag-scale-%'`;
 
 /**
  * Every row of every table but audit_events, as text; times of the fleet's rows as seconds after their anchor, so that two
@@ -53,7 +53,7 @@ export const LIVE = `
 export async function snapshot(database: TestDatabase, anchor: string): Promise<Record<string, string[]>> {
   const tables = await database.query<{ name: string; columns: string[] }>(
     `select c.relname as name, array_agg(case when a.atttypid = 'timestamptz'::regtype
-         then format('extract(epoch from %1$I - case when id ~ ''^(cert|ag)-loadtest'' then $1::timestamptz else ''epoch'' end)', a.attname)
+         then format('extract(epoch from %1$I - case when id ~ ''^(cert-loadtest|ag)-scale'' then $1::timestamptz else ''epoch'' end)', a.attname)
          else format('%I', a.attname) end order by a.attnum) as columns
      from pg_class as c join pg_attribute as a on a.attrelid = c.oid
      where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
