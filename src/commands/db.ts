@@ -11,7 +11,6 @@ import { choiceOption, parsePort } from './parse.js';
 interface DbFlags {
   dataDirectory?: string;
   port?: number;
-  migrations?: string;
   format: 'text' | 'json';
   yes?: true;
   signal: AbortSignal;
@@ -35,9 +34,7 @@ export function registerDb(program: Command): void {
   add('start', 'start it; it runs until `db stop`', start, [
     'scale-seed db start --port 5433',
     'on that port',
-  ])
-    .option('--port <port>', 'on 127.0.0.1 (default: that of last time)', parsePort)
-    .option('--migrations <dir>', "migrate with a certctl checkout's own files");
+  ]).option('--port <port>', 'on 127.0.0.1 (default: that of last time)', parsePort);
   add('stop', 'stop it', async ({ stopEmbedded }, flags) => {
     say((await stopEmbedded(flags)) ? 'stopped' : 'it was not running');
   });

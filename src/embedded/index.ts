@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { messageOf, ScaleSeedError } from '../errors.js';
 import { findServer, isTrue, KEPT, USER, type Connection } from './connection.js';
-import { createDatabase, DATABASE, findMigrations, type Seed } from './database.js';
+import { createDatabase, DATABASE, type Seed } from './database.js';
 import { directoryOf, embeddedError, openDirectory, passfileIn, readPassword } from './directory.js';
 import { initialise } from './initialise.js';
 import { findPrograms } from './programs.js';
@@ -12,8 +12,6 @@ export interface EmbeddedOptions {
   dataDirectory?: string;
   /** Port on 127.0.0.1; by default the one of last time, or one that the system gives. */
   port?: number;
-  /** A checkout of certctl, or its folder of migrations, in place of our own tables. */
-  migrations?: string;
   /** Settings of the server's, such as `{ fsync: 'off' }`. */
   settings?: Readonly<Record<string, string>>;
   /** Runs until `stopEmbedded`; by default it stops with its last user, or when the process that started it is killed. */
@@ -79,7 +77,6 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
 }
 
 async function start(options: EmbeddedOptions & { signal: AbortSignal }): Promise<EmbeddedServer> {
-  const migrations = options.migrations === undefined ? undefined : await findMigrations(options.migrations);
   const root = directoryOf(options.dataDirectory);
   await openDirectory(root);
   const programs = await findPrograms(root);
@@ -88,7 +85,7 @@ async function start(options: EmbeddedOptions & { signal: AbortSignal }): Promis
   const server = await takePlace(context);
   const startedHere = server.letGo !== undefined;
   try {
-    await createDatabase(server, context, migrations, options.seed);
+    await createDatabase(server, context, options.seed);
     options.signal.throwIfAborted();
   } catch (error) {
     await leave(context, { ...server, kept: server.kept && !startedHere });
