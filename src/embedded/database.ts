@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { connectTo, isTrue, type Connection } from './connection.js';
-import { SCHEMA_SQL } from './schema.js';
+import SCHEMA_SQL from './schema.sql';
 
 export const DATABASE = 'certctl';
 
