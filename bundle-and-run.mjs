@@ -13,6 +13,7 @@ buildSync({
   packages: 'external',
   platform: 'node',
   format: 'esm',
+  loader: { '.sql': 'text' },
   logLevel: 'warning',
 });
 process.argv.splice(1, 2, outfile);

@@ -7,7 +7,14 @@ import { build } from 'esbuild';
 
 const { optionalDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
 
-const common = { outdir: 'dist', bundle: true, platform: 'node', target: 'node20.19', format: 'esm' };
+const common = {
+  outdir: 'dist',
+  bundle: true,
+  platform: 'node',
+  target: 'node20.19',
+  format: 'esm',
+  loader: { '.sql': 'text' },
+};
 
 await build({ ...common, entryPoints: ['src/index.ts'], packages: 'external' });
 await build({

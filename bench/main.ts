@@ -54,8 +54,7 @@ try {
 async function bench(flags: Flags): Promise<void> {
   const earlier = flags.compare === undefined ? undefined : await readResult(flags.compare);
   const interruption = onInterrupt();
-  const server =
-    flags.databaseUrl === undefined ? await startEmbedded({ seed: seedParents, onNotice }) : undefined;
+  const server = flags.databaseUrl === undefined ? await startEmbedded({ seed: seedParents }) : undefined;
   try {
     const serverUrl = withPassword(flags.databaseUrl ?? server!.url);
     const sandboxes = await (server === undefined ? scratchSchemas : freshDatabases)(serverUrl);

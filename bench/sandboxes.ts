@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { SCHEMA_SQL } from '../src/embedded/schema.js';
+import SCHEMA_SQL from '../src/embedded/schema.sql';
 import { seedParents } from '../src/index.js';
 import { quote } from '../src/postgres/quote.js';
 import { resolveTarget } from '../src/postgres/target.js';

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { SCHEMA_SQL } from '../src/embedded/schema.js';
+import SCHEMA_SQL from '../src/embedded/schema.sql';
 import { seedParents } from '../src/index.js';
 import { CLI, start, type Outcome } from './support/command-line.js';
 import { useDatabase } from './support/database.js';

@@ -19,7 +19,6 @@ interface DatabaseFlags {
   databaseUrl?: string;
   embedded?: true;
   dataDirectory?: string;
-  migrations?: string;
   schema: string[];
   jobs?: number;
   wait?: number;
@@ -80,7 +79,6 @@ export const TARGET = {
       ],
       ['--embedded', 'a PostgreSQL of our own, started for the command where it does not run'],
       ['--data-directory <dir>', "the embedded server's directory"],
-      ['--migrations <dir>', "migrate the embedded database with a certctl checkout's own files"],
       repeatable(
         '--schema <pattern>',
         "schema of the tables, or a pattern as pg_dump's -n takes it, fleet_*: each holds a fleet of its own",
@@ -122,13 +120,10 @@ export async function fixturesOf(
 
 /** The library's options for what the flags say of the database. */
 export function databaseOf(flags: DatabaseFlags): FixtureOptions {
-  const { databaseUrl, dataDirectory, migrations, schema, jobs, wait: waitMs, timeout: timeoutMs } = flags;
-  const own = {
-    ...(dataDirectory === undefined ? {} : { dataDirectory }),
-    ...(migrations === undefined ? {} : { migrations }),
-  };
-  if (flags.embedded === undefined && Object.keys(own).length > 0)
-    throw refusal("--data-directory and --migrations are the embedded server's", 'add --embedded');
+  const { databaseUrl, dataDirectory, schema, jobs, wait: waitMs, timeout: timeoutMs } = flags;
+  const own = dataDirectory === undefined ? {} : { dataDirectory };
+  if (flags.embedded === undefined && dataDirectory !== undefined)
+    throw refusal("--data-directory is the embedded server's", 'add --embedded');
   if (flags.embedded && databaseUrl !== undefined)
     throw refusal('--database-url and --embedded name two databases', 'leave one of them out');
   const schemas = schema.length === 0 ? undefined : schema;

@@ -1,78 +1,103 @@
 import { readFile, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import pg from 'pg';
-import { insistOnScram } from '../postgres/insist-on-scram.js';
+import type { ScaleSeedError } from '../errors.js';
+import { Session } from '../postgres/session.js';
+import { resolveTarget } from '../postgres/target.js';
+import { passfileIn, USER } from './directory.js';
+import SCHEMA_SQL from './schema.sql';
 
-/** A connection to the directory's server; its types lack what keeps our process alive for it, or doesn't. */
-export interface Connection {
-  client: pg.Client & { ref: () => void; unref: () => void };
-  pid: number;
-  port: number;
-  version: string;
-  /** Whether it runs until `db stop`. */
-  kept: boolean;
-}
+const DATABASE = 'certctl';
+/** A setting of our own. */
+export const OWNER = 'scale_seed.owner';
 
-/** The server's superuser. */
-export const USER = 'scale_seed';
+const PROOF = `select current_setting('server_version') as version,
+  coalesce(current_setting('${OWNER}', true), '0')::int as owner where current_setting('data_directory') = $1`;
 
-/** A setting of our own, by which a server that runs until `db stop` is known. */
-export const KEPT = 'scale_seed.kept';
-
-/** How long nobody answers before a postmaster.pid is taken for one that outlived its server. */
+/** How long no PostgreSQL answers before a postmaster.pid is taken for one that outlived its server. */
 const SILENCE_MS = 3000;
 
-/** Connects as the server's superuser. */
-export async function connectTo(port: number, password: string, database: string) {
-  const login = { host: '127.0.0.1', port, user: USER, password, database, ssl: false };
-  const client = new pg.Client({
-    ...login,
-    connectionTimeoutMillis: 1500,
-    application_name: 'scale-seed embedded',
-  });
-  client.on('error', () => undefined);
-  insistOnScram(client);
-  await client.connect();
-  return client as Connection['client'];
+/** A server that has proved to be the directory's. */
+export interface FoundServer {
+  /** Without the password, which is in the file that it names; libpq and scale-seed take it as it is. */
+  url: string;
+  /** Of PostgreSQL, such as `18.4`. */
+  version: string;
+  port: number;
+  pid: number;
+  /** The process that it ends with; 0 where it runs until it is stopped. */
+  owner: number;
 }
 
-/**
- * Connects to the directory's server, and waits for one that is on its way up or down; undefined where none runs. A process
- * that has the number in postmaster.pid proves nothing, since a file that outlived its server may name anyone: only a
- * server that knows our password and has our data directory is ours. Such a file is taken away, since PostgreSQL would not
- * start; were there a server after all, its shared memory, which hangs on the directory, would keep a second from starting.
- */
-export async function findServer(root: string, password: string, signal?: AbortSignal) {
-  const file = join(root, 'data', 'postmaster.pid');
+/** For libpq, psql and scale-seed, which read the password from the file that it names. */
+function urlOf(root: string, port: number, database: string): string {
+  const more = `passfile=${encodeURIComponent(passfileIn(root))}&sslmode=disable`;
+  return `postgresql://${USER}@127.0.0.1:${port}/${database}?${more}`;
+}
+
+/** Works at such a URL; whoever has taken the server's port learns nothing of the password. */
+async function connect<T>(url: string, work: (session: Session) => Promise<T>, signal?: AbortSignal) {
+  const target = resolveTarget(`${url}&require_auth=scram-sha-256`, {});
+  const session = await Session.open(target, signal ?? new AbortController().signal);
+  return work(session).finally(() => session.close());
+}
+
+/** Finds the server, which proves that it is the directory's; waits for one that is on its way up or down. */
+export async function findServer(root: string, signal?: AbortSignal): Promise<FoundServer | undefined> {
+  const data = await realpath(join(root, 'data'));
+  const file = join(data, 'postmaster.pid');
   const read = () => readFile(file, 'utf8').catch(() => undefined);
   for (let heardAt = performance.now(); ;) {
     const text = await read();
-    if (text === undefined) return undefined;
-    const [pid = 0, , , port = 0] = text.split('\n').map((line) => Number.parseInt(line) || 0);
+    const [pid = 0, , , port = 0] = (text ?? '').split('\n').map((line) => Number.parseInt(line) || 0);
+    // PostgreSQL itself clears away the file of a process that has gone, or is another user's.
+    if (text === undefined || !sendSignal(pid, 0)) return undefined;
     try {
-      process.kill(pid, 0);
-      const client = await connectTo(port, password, 'postgres');
-      const { rows } = await client.query<Pick<Connection, 'version' | 'kept'>>(
-        `select current_setting('server_version') as version, current_setting('${KEPT}', true) is not distinct from 'on' as kept
-         where current_setting('data_directory') = $1`,
-        [await realpath(join(root, 'data'))],
-      );
-      if (rows[0]) return { client, pid, port, ...rows[0] };
-      await client.end();
+      const ask = (session: Session) => session.query<Pick<FoundServer, 'version' | 'owner'>>(PROOF, [data]);
+      const { rows } = await connect(urlOf(root, port, 'postgres'), ask, signal);
+      if (rows[0]) return { ...rows[0], port, pid, url: urlOf(root, port, DATABASE) };
     } catch (error) {
-      const { code = '' } = error as { code?: string };
-      // PostgreSQL itself clears away the file of a process that has gone, or is another user's.
-      if (code === 'ESRCH' || code === 'EPERM') return undefined;
-      if (!['ECONNREFUSED', '28P01', '28000'].includes(code)) heardAt = performance.now();
+      // On its way up or down, or without a connection left.
+      if (/^(57P03|53300)$/.test((error as ScaleSeedError).sqlState ?? '')) heardAt = performance.now();
     }
+    // PostgreSQL would not start: whoever lives under that number, it is no server of ours.
     if (performance.now() - heardAt > SILENCE_MS && (await read()) === text) await rm(file);
-    await delay(20, undefined, signal && { signal });
+    await delay(20, undefined, { signal });
   }
 }
 
-/** What one of PostgreSQL's own functions says. */
-export async function isTrue(client: pg.Client, call: string): Promise<boolean> {
-  const { rows } = await client.query<{ answer: boolean }>(`select ${call} as answer`);
-  return rows[0]?.answer === true;
+/** Stops a server, which rolls back what runs in it, and waits until it has gone. */
+export async function stopServer(root: string, pid: number, signal?: AbortSignal): Promise<void> {
+  sendSignal(pid, 'SIGINT');
+  while ((await findServer(root, signal))?.pid === pid) await delay(10, undefined, { signal });
+}
+
+/** False where the process has gone or is another user's; 0 only looks. */
+export function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
+  }
+}
+
+/** Fills a fresh database with the rows that fixtures refer to. */
+export type Seed = (client: { query(sql: string, values?: unknown[]): Promise<unknown> }) => Promise<void>;
+
+/** Makes the database where there is none, under another name until it is complete; others wait, and find it made. */
+export async function createDatabase(root: string, port: number, seed?: Seed, signal?: AbortSignal) {
+  const fill = async (session: Session): Promise<void> => {
+    await session.query(SCHEMA_SQL);
+    await seed?.(session);
+  };
+  const create = async (admin: Session): Promise<void> => {
+    await admin.query(`select pg_advisory_lock(hashtext('scale-seed'), hashtext('create'))`);
+    const { rowCount } = await admin.query(`select from pg_database where datname = '${DATABASE}'`);
+    if (rowCount) return;
+    await admin.query('drop database if exists unfinished with (force)');
+    await admin.query('create database unfinished');
+    await connect(urlOf(root, port, 'unfinished'), fill, signal);
+    await admin.query(`alter database unfinished rename to ${DATABASE}`);
+  };
+  await connect(urlOf(root, port, 'postgres'), create, signal);
 }

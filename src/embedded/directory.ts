@@ -1,14 +1,20 @@
-import { chmod, lstat, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { lstat, mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { ScaleSeedError, type ErrorCode } from '../errors.js';
 
+/** The server's superuser. */
+export const USER = 'scale_seed';
 export const isRoot = process.getuid?.() === 0;
 
 /** An error of the embedded server's; with code `configuration` it is one that the caller has to mend. */
 export function embeddedError(message: string, hint: string, cause?: unknown, code: ErrorCode = 'embedded') {
   return new ScaleSeedError(`embedded PostgreSQL: ${message}`, { code, phase: 'embedded', hint, cause });
 }
+
+/** A password file as libpq reads it: it comes and goes with the data that it opens. */
+export const passfileIn = (root: string): string => join(root, 'data', 'passfile');
 
 /** The server's directory: as given, else SCALE_SEED_DATA_DIR, else one in the user's data directory. */
 export function directoryOf(given = process.env.SCALE_SEED_DATA_DIR): string {
@@ -24,49 +30,28 @@ export function directoryOf(given = process.env.SCALE_SEED_DATA_DIR): string {
   }
 }
 
-/** A password file as libpq reads it: it comes and goes with the data that it opens. */
-export const passfileIn = (root: string): string => join(root, 'data', 'passfile');
-
-/**
- * The server's password; undefined where the directory has no data yet.
- *
- * @throws ScaleSeedError `embedded` where the directory isn't ours alone: who else may write there could put a server in it.
- */
+/** The server's password; undefined where there is no data yet. Refuses a directory in which others could put a server. */
 export async function readPassword(root: string): Promise<string | undefined> {
-  const names = await readdir(root).catch((): string[] => []);
   const found = await Promise.all([lstat(root), stat(root)]).catch(() => []);
-  if (process.getuid && found.some(({ uid }) => uid !== process.getuid?.()))
-    throw embeddedError(
-      `${root} belongs to another user`,
-      'name another, or a new one in it, with --data-directory',
-    );
-  if (
-    process.getuid &&
-    names.length > 0 &&
-    found.some((entry) => !entry.isSymbolicLink() && entry.mode & 0o022)
-  )
+  const hint = 'name another, or a new one in it, with --data-directory';
+  if (found.some(({ uid }) => uid !== process.getuid?.()))
+    throw embeddedError(`${root} belongs to another user`, hint);
+  const names = found.length > 0 ? await readdir(root) : [];
+  if (names.length > 0 && found.some((entry) => !entry.isSymbolicLink() && entry.mode & 0o022))
     throw embeddedError(`others may write to ${root}`, `see that nobody has, then chmod go-w ${root}`);
+  const { mode = 0 } = (await stat(passfileIn(root)).catch(() => undefined)) ?? {};
+  if (mode & 0o077) throw embeddedError(`others may read ${passfileIn(root)}`, 'chmod 600 it');
   const line = await readFile(passfileIn(root), 'utf8').catch(() => '');
   if (line === '' && !names.every((name) => /^(data\.|postgresql|server\.log)/.test(name)))
-    throw embeddedError(`${root} is not a directory of scale-seed's`, 'name another with --data-directory');
+    throw embeddedError(`${root} is not a directory of scale-seed's`, hint);
   return line.trim().split(':')[4];
 }
 
-/** Makes the server's directory; closes one that is there, and empty, to others. */
-export async function openDirectory(root: string): Promise<void> {
-  // The account that runs root's server has to pass through.
-  const mode = isRoot ? 0o711 : 0o700;
-  await makeFolder(root, mode);
-  if ((await readPassword(root)) === undefined) await chmod(root, mode);
-}
-
 /** Not by mkdir's `recursive`, which never comes back from a place that takes no folders, such as /proc. */
-async function makeFolder(folder: string, mode: number): Promise<void> {
-  const exists = async () => (await stat(folder).catch(() => undefined))?.isDirectory() === true;
-  if (await exists()) return;
-  if (dirname(folder) !== folder) await makeFolder(dirname(folder), mode);
-  await mkdir(folder, { mode }).catch(async (error: unknown) => {
-    // Another command may have been quicker.
-    if (!(await exists())) throw error;
+export async function makeFolder(folder: string, mode: number): Promise<void> {
+  if (existsSync(folder)) return;
+  await makeFolder(dirname(folder), mode);
+  await mkdir(folder, { mode }).catch((error: unknown) => {
+    if (!existsSync(folder)) throw error;
   });
 }

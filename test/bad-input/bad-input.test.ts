@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmbedded, stopEmbedded } from '../../src/embedded/index.js';
-import { SCHEMA_SQL } from '../../src/embedded/schema.js';
+import SCHEMA_SQL from '../../src/embedded/schema.sql';
 import { run } from '../support/command-line.js';
 import { useDatabase } from '../support/database.js';
 import { asTyped, type BadInput, type Place } from './bad-input.js';

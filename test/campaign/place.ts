@@ -10,7 +10,7 @@ import {
   stopEmbedded,
   type EmbeddedServer,
 } from '../../src/embedded/index.js';
-import { SCHEMA_SQL } from '../../src/embedded/schema.js';
+import SCHEMA_SQL from '../../src/embedded/schema.sql';
 import { seedParents } from '../../src/run/context.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import { load } from '../../src/operations/load.js';

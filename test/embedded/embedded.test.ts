@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -111,53 +111,54 @@ describe('a supervised server', () => {
     expect(report.fixtures.map(({ inserted }) => inserted)).toEqual([0, 0]);
   });
 
-  it('takes another port where its own is taken, and says so', async () => {
+  it('takes another port where its own is taken; one that is named it cannot replace', async () => {
     const first = await startEmbedded(optionsFor('own'));
     await first.stop();
     const { port } = first;
     const squatter = createServer().listen(port, '127.0.0.1');
     await once(squatter, 'listening');
-    const notices: string[] = [];
     await expect(startEmbedded(optionsFor('own', { port }))).rejects.toMatchObject({
       code: 'embedded',
-      message: `embedded PostgreSQL: port ${port} is taken`,
-      hint: 'name another --port, or none',
+      message: `embedded PostgreSQL: listen EADDRINUSE: address already in use 127.0.0.1:${port}`,
+      hint: expect.stringContaining('--port') as string,
     });
-    const server = await startEmbedded(optionsFor('own', { onNotice: (notice) => notices.push(notice) }));
+    const server = await startEmbedded(optionsFor('own'));
     await server.stop();
     squatter.close();
     expect(server.port).not.toBe(port);
-    expect(notices).toEqual([`port ${port} is taken: the embedded server uses ${server.port}`]);
   });
 
-  it('is shared: its last user stops it, whoever that is', async () => {
-    const isRunning = async (): Promise<boolean> => (await embeddedStatus(optionsFor('own'))).running;
+  it('is for its process alone: another is told whose it is, and what is there for all', async () => {
     const first = await startEmbedded(optionsFor('own'));
-    const second = await startEmbedded(optionsFor('own'));
-    expect([first.startedHere, second.startedHere, second.port]).toEqual([true, false, first.port]);
+    for (const keepRunning of [false, true])
+      await expect(startEmbedded(optionsFor('own', { keepRunning }))).rejects.toMatchObject({
+        code: 'embedded',
+        message: `embedded PostgreSQL: process ${process.pid} has the server, which ends with it`,
+        hint: expect.stringContaining('`scale-seed db start` keeps a server up') as string,
+      });
+    await load({ databaseUrl: first.url });
     await first.stop();
     await first.stop();
-    expect(await isRunning()).toBe(true);
-    await load({ databaseUrl: second.url });
-    await second.stop();
-    expect(await isRunning()).toBe(false);
+    expect((await embeddedStatus(optionsFor('own'))).running).toBe(false);
   });
 
-  it('cannot become one that stays while somebody uses it, and can once they are gone', async () => {
-    const first = await startEmbedded(optionsFor('own'));
-    const staying = optionsFor('own', { keepRunning: true });
-    const { pid = 0 } = await embeddedStatus(staying);
-    await expect(startEmbedded(staying)).rejects.toMatchObject({
-      code: 'embedded',
-      message: `embedded PostgreSQL: process ${pid} is the server of another command, and ends with it`,
-      hint: expect.stringContaining('db start') as string,
-    });
-    await first.stop();
-    const second = await startEmbedded(staying);
-    await second.stop();
-    expect((await embeddedStatus(staying)).running).toBe(true);
-    expect(await stopEmbedded(staying)).toBe(true);
-    expect(await stopEmbedded(staying)).toBe(false);
+  it('that is kept is shared, until it is stopped', async () => {
+    const kept = optionsFor('own', { keepRunning: true });
+    const [one, two] = [await startEmbedded(kept), await startEmbedded(optionsFor('own'))];
+    expect([one.startedHere, two.startedHere, two.port]).toEqual([true, false, one.port]);
+    await two.stop();
+    await one.stop();
+    expect(await embeddedStatus(kept)).toMatchObject({ running: true, owner: 0 });
+    expect(await stopEmbedded(kept)).toBe(true);
+    expect(await stopEmbedded(kept)).toBe(false);
+  });
+
+  it('that cannot be filled is left to nobody', async () => {
+    const dataDirectory = join(folder, 'unfilled');
+    const seed = () => Promise.reject(new Error('no rows today'));
+    for (const keepRunning of [false, true])
+      await expect(startEmbedded({ dataDirectory, settings, keepRunning, seed })).rejects.toThrow('no rows');
+    expect(await embeddedStatus({ dataDirectory })).toMatchObject({ initialised: true, running: false });
   });
 
   it('dies with its owner, even one that is killed', async () => {
@@ -191,7 +192,7 @@ describe('a server of its own', () => {
     expect((await run(['db', 'start'], env)).stderr).toContain('was running already');
     expect((await run(['load', '02_agent_fleet', '--embedded', '--format', 'json'], env)).code).toBe(0);
     expect((await run(['verify', '02_agent_fleet', '--database-url', url], env)).code).toBe(0);
-    expect((await run(['db', 'status'], env)).stdout).toMatch(/^running: PostgreSQL/);
+    expect((await run(['db', 'status'], env)).stdout).toBe(`running at ${url}\n`);
     expect((await run(['db', 'stop'], env)).stderr).toBe('scale-seed: stopped\n');
     expect((await run(['db', 'url'], env)).code).toBe(1);
     expect((await run(['db', 'destroy'], env)).code).toBe(2);
@@ -214,60 +215,19 @@ describe('a directory', () => {
     expect(await readFile(join(foreign, 'thesis.txt'), 'utf8')).toBe('years of work');
   });
 
-  it('of another major version is refused', async () => {
-    const data = join(folder, 'old', 'data');
-    await mkdir(data, { recursive: true });
-    await writeFile(join(data, 'PG_VERSION'), '9\n');
-    await writeFile(join(data, 'passfile'), '127.0.0.1:*:*:scale_seed:pw\n');
-    await expect(startEmbedded({ dataDirectory: join(folder, 'old') })).rejects.toMatchObject({
-      message: expect.stringContaining(`${join(folder, 'old')} was made by PostgreSQL 9`) as string,
-      hint: expect.stringContaining('db destroy') as string,
-    });
-  });
-});
-
-describe('migrations of a certctl checkout', () => {
-  it('are applied in lexical order, then the seeds, at every start', async () => {
-    const checkout = join(folder, 'certctl');
-    const migrations = join(checkout, 'migrations');
-    await mkdir(migrations, { recursive: true });
-    const write = (name: string, sql: string): Promise<void> => writeFile(join(migrations, name), sql);
-    await write('000002_more.up.sql', `insert into steps (name) values ('second');`);
-    await write(
-      '000001_first.up.sql',
-      `create table if not exists steps (n int generated always as identity, name text); insert into steps (name) values ('first');`,
-    );
-    await write('000001_first.down.sql', 'drop table steps;');
-    await write('seed.sql', `insert into steps (name) values ('seed');`);
-    await write('seed_demo.sql', `insert into steps (name) values ('demo');`);
-    const options = optionsFor('migrated', { migrations: checkout });
-    const names: string[] = [];
-    for (const _start of [1, 2]) {
-      const server = await startEmbedded(options);
-      const client = new pg.Client({ connectionString: server.url.replace('@', `:${server.password}@`) });
-      await client.connect();
-      const { rows } = await client.query<{ name: string }>('select name from steps order by n');
-      await client.end();
-      await server.stop();
-      names.push(rows.map(({ name }) => name).join(' '));
-    }
-    expect(names).toEqual(['first second seed demo', 'first second seed demo first second seed demo']);
-
-    await write('000003_broken.up.sql', '\nselect 1;\nselect nothing;');
-    await expect(startEmbedded(options)).rejects.toMatchObject({
-      message: 'embedded PostgreSQL: 000003_broken.up.sql, line 3: column "nothing" does not exist',
-    });
-    const staying = optionsFor('migrated', { migrations: checkout, keepRunning: true });
-    await expect(startEmbedded(staying)).rejects.toThrow('000003_broken.up.sql, line 3');
-    expect((await embeddedStatus(staying)).running).toBe(false);
+  it('of another major version is refused, as PostgreSQL says it', async () => {
+    const file = join(folder, 'own', 'data', 'PG_VERSION');
+    const major = await readFile(file, 'utf8');
+    await writeFile(file, '9\n');
+    await expect(startEmbedded(optionsFor('own'))).rejects.toThrow(/initialized by PostgreSQL version 9/);
+    await writeFile(file, major);
   });
 
-  it('do not mix with our own tables', async () => {
-    await expect(
-      startEmbedded(optionsFor('own', { migrations: join(folder, 'certctl') })),
-    ).rejects.toMatchObject({ code: 'embedded', hint: expect.stringContaining('db destroy') as string });
-    await expect(startEmbedded(optionsFor('own', { migrations: folder }))).rejects.toMatchObject({
-      message: expect.stringContaining('there are no *.up.sql files') as string,
-    });
+  it('may be reached by a link', async () => {
+    await symlink(join(folder, 'own'), join(folder, 'link'));
+    const { url, stop } = await startEmbedded(optionsFor('link'));
+    expect(await embeddedStatus(optionsFor('own'))).toMatchObject({ running: true });
+    expect(await load({ databaseUrl: url })).toMatchObject({ command: 'load' });
+    await stop();
   });
 });

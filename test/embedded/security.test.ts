@@ -75,7 +75,7 @@ describe('a directory', () => {
     const open = join(folder, 'open');
     await mkdir(open);
     await mkdir(join(open, 'data'));
-    await writeFile(join(open, 'data', 'passfile'), '127.0.0.1:*:*:scale_seed:pw\n');
+    await writeFile(join(open, 'data', 'passfile'), '127.0.0.1:*:*:scale_seed:pw\n', { mode: 0o600 });
     await chmod(open, 0o777);
     for (const act of ALL_ACTS)
       await expect(act({ dataDirectory: open })).rejects.toMatchObject({
@@ -164,7 +164,7 @@ describe('a server', () => {
     const { pid } = await embeddedStatus({ dataDirectory: root });
     const other = join(folder, 'other');
     await mkdir(join(other, 'data'), { recursive: true });
-    await writeFile(join(other, 'data', 'passfile'), '127.0.0.1:*:*:scale_seed:pw\n');
+    await writeFile(join(other, 'data', 'passfile'), '127.0.0.1:*:*:scale_seed:pw\n', { mode: 0o600 });
     await writeFile(
       join(other, 'data', 'postmaster.pid'),
       `${pid ?? 0}\n${other}\n1\n${server.port}\n\n127.0.0.1\n`,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmbedded, type EmbeddedServer } from '../../src/embedded/index.js';
-import { SCHEMA_SQL } from '../../src/embedded/schema.js';
+import SCHEMA_SQL from '../../src/embedded/schema.sql';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import { clean } from '../../src/operations/clean.js';
 import { load } from '../../src/operations/load.js';

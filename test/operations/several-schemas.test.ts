@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { SCHEMA_SQL } from '../../src/embedded/schema.js';
+import SCHEMA_SQL from '../../src/embedded/schema.sql';
 import { quote } from '../../src/postgres/quote.js';
 import { seedParents } from '../../src/run/context.js';
 import type { RunEvent } from '../../src/report/events.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbedded } from '../../src/embedded/index.js';
-import { SCHEMA_SQL } from '../../src/embedded/schema.js';
+import SCHEMA_SQL from '../../src/embedded/schema.sql';
 import { seedParents } from '../../src/run/context.js';
 import { startPooler } from './pgbouncer.js';
 

@@ -1,8 +1,6 @@
-/**
- * The tables that a fleet touches, as they stand after all of certctl's migrations: the parents, managed_certificates
- * with its nine indexes, and agents. Tables that only refer to these are left out.
- */
-export const SCHEMA_SQL = `
+-- The tables that a fleet touches, as they stand after all of certctl's migrations: the parents, managed_certificates
+-- with its nine indexes, and agents. Tables that only refer to these are left out.
+
 create table teams (
   id text primary key, name varchar(255) not null unique, description text,
   created_at timestamptz not null default now(), updated_at timestamptz not null default now()
@@ -61,4 +59,3 @@ create index idx_agents_os on agents (os);
 create index idx_agents_architecture on agents (architecture);
 create index idx_agents_online on agents (status, last_heartbeat_at) where status = 'online';
 create index idx_agents_retired_at on agents (retired_at) where retired_at is not null;
-`;
