@@ -6,7 +6,7 @@ type Table = TableName & { oid: number };
 /** A foreign key that points at a table, what a deletion there does to the row that holds it, and what the role may do. */
 export interface Reference {
   name: string;
-  child: Table & { partitioned: boolean };
+  child: Table & { partitioned: boolean; inherited: boolean };
   /** Its columns, of a row `t`, as SQL. */
   columns: string[];
   parentColumns: string[];
@@ -23,7 +23,8 @@ export interface Reference {
 
 const REFERENCES = `
 select k.conname as name,
-  json_build_object('oid', c.oid::int8, 'schema', n.nspname, 'name', c.relname, 'partitioned', c.relkind = 'p') as child,
+  json_build_object('oid', c.oid::int8, 'schema', n.nspname, 'name', c.relname, 'partitioned', c.relkind = 'p',
+    'inherited', c.relkind = 'r' and c.relhassubclass) as child,
   case k.confdeltype when 'c' then 'cascade' when 'n' then 'set null' when 'd' then 'set default' else 'block' end as action,
   -- Compared in the parent's collation, as the key itself has it.
   (select json_agg(format('t.%I', a.attname) || coalesce(' collate ' || nullif(nullif(p.attcollation, 0), 100)::regcollation, '')
@@ -70,5 +71,5 @@ export async function withRows(session: Session, references: readonly Reference[
 
 /** A referring table as SQL, without the tables that inherit from it, for which its foreign keys do not hold. */
 export function childRows(child: Reference['child']): string {
-  return `${child.partitioned ? '' : 'only '}${quoteTable(child)}`;
+  return `${child.inherited ? 'only ' : ''}${quoteTable(child)}`;
 }

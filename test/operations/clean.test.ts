@@ -90,6 +90,19 @@ describe.each(['set', 'row'])('by %s, foreign keys allow and forbid as PostgreSQ
     });
   });
 
+  it('rows of a table that inherits from one that refers to them', async () => {
+    await database.query(
+      `create table racks (agent_id text references agents on delete cascade);
+       create table old_racks () inherits (racks);
+       insert into racks values ('ag-scale-00000001'); insert into old_racks values ('ag-scale-00000001')`,
+    );
+    expect((await clean(agents())).fixtures[0]?.dependents).toEqual([
+      { table: 'public.racks', rows: 1, effect: 'deleted' },
+    ]);
+    expect(await database.value('select count(*) from old_racks')).toBe('1');
+    await database.query('drop table old_racks');
+  });
+
   it('a key that is not enforced', async () => {
     if (Number(await database.value('show server_version_num')) < 180_000) return;
     await database.query(
