@@ -28,7 +28,7 @@ export interface LoadPath {
   about: string;
   /** Why it cannot run here; undefined where it can. */
   unavailable?: () => Promise<string | undefined> | string | undefined;
-  /** What comes before the clock starts. */
+  /** What comes before the clock starts, and before a checkpoint. */
   prepare?: (run: Run) => Promise<void>;
   load: (run: Run) => Promise<Phases | undefined>;
   /** The path that its times are divided by: a whole process is compared with a whole process. */
