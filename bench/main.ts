@@ -32,7 +32,9 @@ process.exitCode = EXIT.failed;
 try {
   await new Command('npm run bench --')
     .description('Runs the load paths side by side and writes the comparison.')
-    .option('--size <sizes>', '10k+5k, 50k+10k, 100k or 1m; more than one with commas', list, ['10k+5k'])
+    .option('--size <sizes>', '10k+5k, 50k+10k, 100k, 1m or 1m+50k; more than one with commas', list, [
+      '10k+5k',
+    ])
     .option('--paths <names>', 'load paths, with commas; `all` for every one (default: a quick choice)', list)
     .option('--runs <n>', 'rounds that count; one more warms up', parseRuns, 6)
     .option('--output <dir>', 'folder for bench.json, bench.md and bench.html', 'bench/results')
