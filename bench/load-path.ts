@@ -21,7 +21,7 @@ export type Phases = Readonly<Record<string, number>>;
 /** Whose way it is; a floor leaves out part of the work, so its rows are not counted afterwards. */
 export type PathKind = 'ours' | 'published' | 'rival' | 'floor';
 
-/** One way to load the rows. */
+/** One way to load the rows, or to deal with rows that stand. */
 export interface LoadPath {
   name: string;
   /** What it does, in a line. */
@@ -37,6 +37,8 @@ export interface LoadPath {
   kind?: PathKind;
   /** It sends no row, so it has no rows per second and is not called the quickest. */
   sendsNothing?: true;
+  /** It deletes the rows: afterwards none may stand. */
+  leavesNone?: true;
   /** Slow paths are left out above this many rows unless they are named. */
   maxRows?: number;
 }
