@@ -1,6 +1,7 @@
 import { ScaleSeedError } from '../src/errors.js';
 import type { LoadPath } from './load-path.js';
 import { PATHS, QUICK } from './paths/index.js';
+import { WAYS_BACK } from './paths/ways-back.js';
 import type { SizeResult } from './result.js';
 
 /**
@@ -13,7 +14,7 @@ export async function choosePaths(
   rows: number,
 ): Promise<{ paths: LoadPath[]; skipped: SizeResult['skipped'] }> {
   const all = names?.[0] === 'all';
-  const wanted = all ? PATHS : (names ?? QUICK).map(findPath);
+  const wanted = all ? PATHS : new Set((names ?? QUICK).flatMap(findPaths));
   const paths: LoadPath[] = [];
   const skipped: SizeResult['skipped'] = [];
   for (const path of wanted) {
@@ -25,12 +26,13 @@ export async function choosePaths(
   return { paths, skipped };
 }
 
-function findPath(name: string): LoadPath {
+function findPaths(name: string): readonly LoadPath[] {
+  if (name === 'ways-back') return WAYS_BACK;
   const path = PATHS.find((candidate) => candidate.name === name);
-  if (path !== undefined) return path;
+  if (path !== undefined) return [path];
   throw new ScaleSeedError(`there is no load path ${name}`, {
     code: 'usage',
     phase: 'configure',
-    hint: `paths are all, ${PATHS.map((known) => known.name).join(', ')}`,
+    hint: `paths are all, ways-back, ${PATHS.map((known) => known.name).join(', ')}`,
   });
 }

@@ -21,14 +21,14 @@ export type Phases = Readonly<Record<string, number>>;
 /** Whose way it is; a floor leaves out part of the work, so its rows are not counted afterwards. */
 export type PathKind = 'ours' | 'published' | 'rival' | 'floor';
 
-/** One way to load the rows. */
+/** One way to load the rows, or to deal with rows that stand. */
 export interface LoadPath {
   name: string;
   /** What it does, in a line. */
   about: string;
   /** Why it cannot run here; undefined where it can. */
   unavailable?: () => Promise<string | undefined> | string | undefined;
-  /** What comes before the clock starts. */
+  /** What comes before the clock starts, and before a checkpoint. */
   prepare?: (run: Run) => Promise<void>;
   load: (run: Run) => Promise<Phases | undefined>;
   /** The path that its times are divided by: a whole process is compared with a whole process. */
@@ -37,6 +37,8 @@ export interface LoadPath {
   kind?: PathKind;
   /** It sends no row, so it has no rows per second and is not called the quickest. */
   sendsNothing?: true;
+  /** It deletes the rows: afterwards none may stand. */
+  leavesNone?: true;
   /** Slow paths are left out above this many rows unless they are named. */
   maxRows?: number;
 }

@@ -24,6 +24,7 @@ const EXAMPLES = `
 Examples:
   npm run bench                                     a quick comparison
   npm run bench -- --size 100k,1m --paths all       everything
+  npm run bench -- --paths ways-back                verify, reset and clean against a first load
   npm run bench -- --compare last/bench.json        has a path regressed?`;
 
 // Until the run says otherwise it has failed.
@@ -32,8 +33,14 @@ process.exitCode = EXIT.failed;
 try {
   await new Command('npm run bench --')
     .description('Runs the load paths side by side and writes the comparison.')
-    .option('--size <sizes>', '10k+5k, 50k+10k, 100k or 1m; more than one with commas', list, ['10k+5k'])
-    .option('--paths <names>', 'load paths, with commas; `all` for every one (default: a quick choice)', list)
+    .option('--size <sizes>', '10k+5k, 50k+10k, 100k, 1m or 1m+50k; more than one with commas', list, [
+      '10k+5k',
+    ])
+    .option(
+      '--paths <names>',
+      'load paths, with commas; `all` for every one, `ways-back` for verify, reset and clean (default: a quick choice)',
+      list,
+    )
     .option('--runs <n>', 'rounds that count; one more warms up', parseRuns, 6)
     .option('--output <dir>', 'folder for bench.json, bench.md and bench.html', 'bench/results')
     .option('--compare <file>', 'an earlier bench.json; exit 3 where a path has regressed')

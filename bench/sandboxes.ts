@@ -31,7 +31,6 @@ export async function freshDatabases(serverUrl: string): Promise<Sandboxes> {
     async fresh() {
       await drop(run);
       await admin.query(`create database ${quote(run)} template ${quote(template)}`);
-      await admin.query('checkpoint');
       const url = withDatabase(serverUrl, run);
       const client = await open(url);
       return { url, client, close: () => client.end() };
@@ -58,7 +57,6 @@ export async function scratchSchemas(databaseUrl: string): Promise<Sandboxes> {
       await drop();
       await admin.query(`create schema ${quote(schema)}`);
       await migrate(url.href, schema);
-      await admin.query('checkpoint').catch(() => undefined);
       const client = await open(url.href);
       return { url: url.href, client, close: () => client.end() };
     },

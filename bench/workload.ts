@@ -1,7 +1,7 @@
 import { ScaleSeedError } from '../src/errors.js';
 import type { Fixture } from '../src/fixtures/fixture.js';
 import { SETS } from '../src/fixtures/registry.js';
-import { sizedCertificates } from '../src/fixtures/sized.js';
+import { sizedAgents, sizedCertificates } from '../src/fixtures/sized.js';
 
 /** The sizes that are compared. */
 const SIZES: Readonly<Record<string, () => readonly Fixture[]>> = {
@@ -9,6 +9,7 @@ const SIZES: Readonly<Record<string, () => readonly Fixture[]>> = {
   '50k+10k': () => SETS['fleet-50k'],
   '100k': () => [sizedCertificates(100_000)],
   '1m': () => [sizedCertificates(1_000_000)],
+  '1m+50k': () => [sizedCertificates(1_000_000), sizedAgents(50_000)],
 };
 
 /** @throws ScaleSeedError `usage` for a size that is unknown. */

@@ -8,6 +8,7 @@ import { pgloader } from './pgloader.js';
 import { postgresJs } from './postgres-js.js';
 import { psqlCopy } from './psql-copy.js';
 import { published, publishedProcess } from './published.js';
+import { WAYS_BACK } from './ways-back.js';
 
 /** Every load path, the reference first. */
 export const PATHS: readonly LoadPath[] = [
@@ -31,6 +32,7 @@ export const PATHS: readonly LoadPath[] = [
   pgloader,
   unloggedFloor,
   offlineFloor,
+  ...WAYS_BACK,
 ];
 
 /** What is compared where nothing is named: minutes, not hours. */

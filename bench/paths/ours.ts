@@ -43,8 +43,9 @@ export const onlineProcess: LoadPath = {
   about: 'scale-seed load --no-settle as a whole process, from start to exit',
   reference: 'published-process',
   load: async ({ url, fixtures }) => {
+    const flags: Readonly<Record<string, string>> = { scale_certs: '--certs', scale_agents: '--agents' };
     const sized = fixtures.flatMap(({ name, count }) =>
-      name === 'scale_certs' ? ['--certs', String(count)] : [],
+      flags[name] === undefined ? [] : [flags[name], String(count)],
     );
     const named = sized.length > 0 ? [] : fixtures.map(({ name }) => name);
     const args = ['load', ...named, ...sized, '--no-settle', '--quiet'];

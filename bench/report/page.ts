@@ -31,9 +31,10 @@ export function renderPage(result: BenchResult): string {
       <body>
         <h1>Load paths side by side</h1>
         <p>
-          Every path loads the same rows into the same tables of a fresh database. The paths take turns, round
-          after round, so that whatever slows the machine down slows all of them. Ratios pair the runs of one
-          round; they are the figures that hold on another machine, times are not.
+          Every path loads the same rows into the same tables of a fresh database, or deals with them where
+          they stand. The paths take turns, round after round, so that whatever slows the machine down slows
+          all of them. Ratios pair the runs of one round; they are the figures that hold on another machine,
+          times are not.
         </p>
         ${renderLegend()} ${sizes.map(renderSize)} ${overview}
         <footer>${describeRun(result)}; ${result.startedAt}</footer>

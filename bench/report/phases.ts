@@ -10,7 +10,7 @@ export function renderPhases({ paths }: SizeResult): Html {
   if (names.length === 0) return html``;
   const rows = measured.map(({ name, phases }) => ({
     name,
-    medians: names.map((phase) => estimateMedian(phases.map((sample) => sample[phase] ?? 0)).median),
+    medians: names.map((phase) => medianOf(phases.flatMap((sample) => sample[phase] ?? []))),
   }));
   const longest = Math.max(...rows.map(({ medians }) => sum(medians)));
   return html`<h3>Where the time goes</h3>
@@ -22,14 +22,20 @@ export function renderPhases({ paths }: SizeResult): Html {
         about: '',
         bar: html`<div class="track">
           ${medians.map(
-            (ms, i) => html`<b class="phase-${i}" style="width: ${((100 * ms) / longest).toFixed(2)}%"></b>`,
+            (ms, i) =>
+              html`<b class="phase-${i}" style="width: ${((100 * (ms ?? 0)) / longest).toFixed(2)}%"></b>`,
           )}
         </div>`,
-        cells: medians.map((ms) => `${Math.round(ms)} ms`),
+        cells: medians.map((ms) => (ms === undefined ? '–' : `${Math.round(ms)} ms`)),
       })),
     })}`;
 }
 
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
+/** Undefined where the path does not know the phase. */
+function medianOf(ms: readonly number[]): number | undefined {
+  return ms.length === 0 ? undefined : estimateMedian(ms).median;
+}
+
+function sum(numbers: readonly (number | undefined)[]): number {
+  return numbers.reduce<number>((total, number) => total + (number ?? 0), 0);
 }

@@ -89,14 +89,23 @@ function timeCells({ time, rowsPerSecond }: Pick<PathResult, 'time' | 'rowsPerSe
 /** The ratios of all sizes side by side. */
 export function renderSizes({ sizes }: BenchResult): Html {
   const names = [...new Set(sizes.flatMap(({ paths }) => paths.map(({ name }) => name)))];
-  const ratioOf = (name: string, { paths }: SizeResult): string => {
-    const ratio = paths.find((path) => path.name === name)?.ratio;
+  const find = (name: string, { paths }: SizeResult) => paths.find((path) => path.name === name)?.ratio;
+  const referenceOf = (name: string): string => {
+    const [to] = sizes.flatMap((size) => find(name, size)?.to ?? []);
+    return to === undefined || to === name ? '' : `of ${to}`;
+  };
+  const ratioOf = (name: string, size: SizeResult): string => {
+    const ratio = find(name, size);
     if (ratio === undefined) return '–';
     return ratio.to === name ? '1.00' : `${formatRatio(ratio.median)} (${intervalOf(ratio, formatRatio)})`;
   };
   return renderChart({
     caption: html`Ratio of times, with its interval.`,
     columns: sizes.map(({ size }) => size),
-    rows: names.map((name) => ({ name, about: '', cells: sizes.map((size) => ratioOf(name, size)) })),
+    rows: names.map((name) => ({
+      name,
+      about: referenceOf(name),
+      cells: sizes.map((size) => ratioOf(name, size)),
+    })),
   });
 }

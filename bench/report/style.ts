@@ -14,6 +14,7 @@ p { max-width: 46rem; }
 .swatch { display: inline-block; width: 0.8em; height: 0.8em; border-radius: 2px; margin-right: 0.4em; }
 .ours { background: var(--ours); } .published { background: var(--published); } .rival { background: var(--rival); } .floor { background: var(--floor); }
 .phase-0 { background: light-dark(#cfc4ea, #4a3f70); } .phase-1 { background: light-dark(#9d86d3, #7a64b8); } .phase-2 { background: light-dark(#5f43ab, #b3a1e6); } .phase-3 { background: light-dark(#e0a458, #b98038); }
+.phase-4 { background: light-dark(#6fa8a0, #4d8a82); } .phase-5 { background: light-dark(#b3b3b3, #707479); }
 table { width: 100%; border-collapse: collapse; margin: 0.75rem 0 1.5rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--muted); font-size: 0.85rem; padding-bottom: 0.4rem; }
 th, td { padding: 0.35rem 0 0.35rem 1.2rem; border-top: 1px solid var(--line); text-align: right; white-space: nowrap; }

@@ -62,9 +62,30 @@ describe('bench in a scratch schema of a database', () => {
     expect(code).toBe(3);
   });
 
+  it('compares the ways back with a first load', async () => {
+    const { code, stdout, stderr } = await bench('--paths', 'ways-back', '--runs', '1');
+    expect(stderr).toContain('written: ');
+    expect(code).toBe(0);
+    const result = JSON.parse(await readFile(join(output, 'bench.json'), 'utf8')) as BenchResult;
+    const { paths } = result.sizes[0]!;
+    expect(paths.map(({ name }) => name)).toEqual([
+      'load-settled',
+      'verify',
+      'reset',
+      'reset-changed',
+      'reset-exclusive',
+      'clean',
+    ]);
+    for (const { name, ratio } of paths) expect(ratio?.to, name).toBe('load-settled');
+    expect(paths.filter(({ rowsPerSecond }) => rowsPerSecond === undefined).map(({ name }) => name)).toEqual([
+      'clean',
+    ]);
+    expect(stdout).toMatch(/^clean .* load-settled +-$/m);
+  });
+
   it.each([
-    [['--size', '7'], /there is no size 7\n.*10k\+5k, 50k\+10k, 100k, 1m/],
-    [['--paths', 'magic'], /there is no load path magic/],
+    [['--size', '7'], /there is no size 7\n.*10k\+5k, 50k\+10k, 100k, 1m, 1m\+50k/],
+    [['--paths', 'magic'], /there is no load path magic\n.*ways-back/],
     [['--runs', '0'], /write a whole number from 1 to 999/],
     [['--compare', '/nowhere.json'], /\/nowhere.json cannot be compared with/],
   ])('says what is wrong with %j', async (args, message) => {

@@ -24,6 +24,13 @@ const TIMES: Readonly<Record<string, Times>> = {
     to: 'published-process',
   },
   'online-process': { samplesMs: [390, 380, 390, 400, 390, 380], kind: 'ours', to: 'published-process' },
+  'load-settled': {
+    samplesMs: [300, 310, 290, 300, 300, 300],
+    kind: 'ours',
+    to: 'load-settled',
+    more: { phases: [{ connect: 20, work: 200, settle: 80 }] },
+  },
+  clean: { samplesMs: [60, 62, 58, 60, 60, 60], kind: 'ours', to: 'load-settled' },
 };
 
 function fullResult(): BenchResult {
@@ -48,6 +55,16 @@ describe('the page', () => {
       /<b>online<\/b> is the quickest/,
     ],
     ['nobody where nothing was compared', { online }, undefined],
+    [
+      'no way back',
+      { published, online, 'load-settled': TIMES['load-settled']!, clean: TIMES.clean! },
+      /<b>online<\/b> is the quickest/,
+    ],
+    [
+      'nobody among the ways back',
+      { 'load-settled': TIMES['load-settled']!, clean: TIMES.clean! },
+      undefined,
+    ],
   ])('calls %s the quickest', (_, times, verdict) => {
     const page = renderPage(resultOf(times));
     if (verdict === undefined) expect(page).not.toContain('is the quickest');
@@ -61,6 +78,26 @@ describe('the page', () => {
   ])('holds no NaN and no undefined after %s', (_, times: Record<string, Times>) => {
     const [markup] = renderPage(resultOf(times)).split('<script');
     expect(markup).not.toMatch(/NaN|undefined|Infinity/);
+  });
+
+  it('says what each ratio is to', () => {
+    const page = renderPage(fullResult()).replace(/\s+/g, ' ');
+    expect(page).toMatch(
+      /ratio to <b>load-settled<\/b>(?:(?!<\/table>).)*about clean.*?class="number">.*?0\.20</,
+    );
+    const [, sizes = ''] = page.split('All sizes');
+    for (const [name, reference] of [
+      ['online', 'published'],
+      ['online-process', 'published-process'],
+      ['clean', 'load-settled'],
+    ])
+      expect(sizes).toContain(`>${name}<small>of ${reference}</small>`);
+    expect(sizes).toContain('>load-settled</th>');
+  });
+
+  it('shows no time of a phase that a path does not know', () => {
+    const page = renderPage(fullResult()).replace(/<[^>]+>|\s+/g, ' ');
+    expect(page).toMatch(/load-settled +connect 20 ms +copy – +merge – +other – +work 200 ms +settle 80 ms/);
   });
 
   it('escapes what it shows', () => {
