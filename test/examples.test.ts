@@ -112,7 +112,7 @@ describe('the compose file', async () => {
       );
       const run = 'docker compose -f docker-compose.yml -f compose.scale-seed.yaml --profile scale run --rm';
       expect(stdout.trimEnd().split('\n')).toEqual([
-        `${run} -T scale-seed reset`,
+        `${run} -T scale-seed reset --yes`,
         `${run} k6-scale-bulk`,
         `${run} k6-scale-agent`,
         'mkdir -p results',
