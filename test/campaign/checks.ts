@@ -8,8 +8,7 @@ export interface Fleet {
 }
 
 /** What a trial tries. */
-export const COMMANDS = ['load', 'reset', 'clean'] as const;
-export type Command = (typeof COMMANDS)[number];
+export type Command = 'load' | 'reset' | 'clean';
 
 export const FIXTURES = ['scale_certs', 'scale_agents'] as const;
 
