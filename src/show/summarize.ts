@@ -123,7 +123,7 @@ function summarizeReset(report: ResetReport): Summary {
       ...fixtures.flatMap(({ name, dependents, kept, records }) => [
         ...remark(`${name}: what hung on it ${dryRun ? 'would be' : 'was'} deleted`, dependents),
         ...remark(`${name}: what hangs on it ${dryRun ? 'would stay' : 'was left'}`, kept),
-        ...remark(`${name}: no command touches`, records),
+        ...remark(`${name}: on record, and left as it is`, records),
       ]),
       ...blockedRemarks(fixtures),
       checkRemark(foreignKeys),
