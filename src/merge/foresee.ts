@@ -1,55 +1,74 @@
-import { stage, type Staging } from '../copy/staging.js';
+import { stage } from '../copy/staging.js';
+import { ScaleSeedError } from '../errors.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { literal, quote } from '../postgres/quote.js';
-import type { Counts } from '../report/result.js';
+import type { Blocked, Counts } from '../report/result.js';
 import type { Step } from '../run/step.js';
 import { columnOf, rowsOf } from '../table/inspect-table.js';
 import { countedKeys } from '../table/keys.js';
 import { countPresent } from '../table/marks.js';
 import { keyText, sameIdentity } from './expressions.js';
+import type { StepKeys } from './keys.js';
 
 /**
  * What adding a fixture's rows would come to by now: those whose own key stands would be left alone, those of which
- * another key is held by a row of somebody else's would be kept out. What triggers would do, nobody can say.
+ * another key is held by another row would be kept out. Where `keys` are given rows are restored: then those of the
+ * fixture itself hold nothing back. What triggers would do, nobody can say.
+ *
+ * @throws ScaleSeedError `conflict` where a row that stands could not be restored.
  */
-export async function foreseeMerge(step: Step, staged?: Staging): Promise<Counts> {
+export async function foreseeMerge(step: Step, keys?: StepKeys): Promise<Counts> {
   const { session, fixture, table } = step;
-  const relation = numberedRelation(step) ?? (staged ?? (await stage(step))).table;
+  const relation = numberedRelation(step) ?? (keys?.staged ?? (await stage(step))).table;
+  const identity = identityOf(fixture);
   const others = fixture.conflictKeys.slice(1);
   const holders = others.map((key, i) => {
     const same = key.map((column) => `h${i}.${quote(column)} = s.${quote(column)}`);
     return `left join ${rowsOf(table)} as h${i} on ${same.join(' and ')}`;
   });
-  const [column = ''] = identityOf(fixture);
-  const standing = `t.${quote(column)} is not null`;
-  const held = others.map((_, i) => `h${i}.${quote(column)} is not null`);
-  const from = `from ${relation} as s left join ${rowsOf(table)} as t on ${sameIdentity(fixture)} ${holders.join(' ')}`;
-  const blocked = `not ${standing} and (${['false', ...held].join(' or ')})`;
-  const { rows } = await session.query<{ standing: string; blocked: string }>(
-    `select count(*) filter (where ${standing}) as standing, count(*) filter (where ${blocked}) as blocked ${from}`,
-  );
-  const counts = { standing: Number(rows[0]?.standing), blocked: Number(rows[0]?.blocked) };
+  const stands = `t.${quote(identity[0]!)} is not null`;
+  const held = others.map((_, i) => {
+    const own = keys?.hold(identity.map((column) => `h${i}.${quote(column)}`)) ?? 'false';
+    return `h${i}.${quote(identity[0]!)} is not null and not ${own}`;
+  });
+  const anyHeld = ['false', ...held.map((one) => `(${one})`)].join(' or ');
   const by = others.map(
     (key, i) =>
-      `'row ' || ${keyText(fixture, `h${i}`)} || ${literal(`, which has the same ${key.join(', ')}`)}`,
+      `when ${held[i]!} then 'row ' || ${keyText(fixture, `h${i}`)} || ${literal(`, which has the same ${key.join(', ')}`)}`,
   );
-  const first =
-    counts.blocked === 0
-      ? undefined
-      : await session.query<{ key: string; by: string }>(
-          `select ${keyText(fixture, 's')} as key, coalesce(${by
-            .map((text, i) => `case when ${held[i]!} then ${text} end`)
-            .join(', ')}) as by ${from} where ${blocked} order by 1 limit 1`,
-        );
-  const inserted = fixture.count - counts.standing - counts.blocked;
+  const from = `from ${relation} as s left join ${rowsOf(table)} as t on ${sameIdentity(fixture)} ${holders.join(' ')}`;
+  const { rows } = await session.query<Record<'standing' | 'blocked' | 'stuck', string>>(
+    `select count(*) filter (where ${stands}) as standing,
+       count(*) filter (where not ${stands} and (${anyHeld})) as blocked,
+       count(*) filter (where ${stands} and (${anyHeld})) as stuck ${from}`,
+  );
+  const findFirst = async (condition: string): Promise<Blocked> => {
+    const first = await session.query<Blocked>(
+      `select ${keyText(fixture, 's')} as key, case ${by.join(' ')} end as by
+       ${from} where ${condition} and (${anyHeld}) order by 1 limit 1`,
+    );
+    return first.rows[0]!;
+  };
+  const [standing, blocked] = [Number(rows[0]?.standing), Number(rows[0]?.blocked)];
+  if (keys !== undefined && Number(rows[0]?.stuck) > 0) throw stuck(fixture, await findFirst(stands));
+  const inserted = fixture.count - standing - blocked;
   return {
     rows: fixture.count,
     inserted,
-    skipped: counts.standing,
-    blocked: counts.blocked,
-    firstBlocked: first?.rows[0] ?? null,
+    skipped: standing,
+    blocked,
+    firstBlocked: blocked === 0 ? null : await findFirst(`not ${stands}`),
     present: (await countPresent(session, fixture, table)) + inserted,
   };
+}
+
+function stuck({ name }: Fixture, { key, by }: Blocked): ScaleSeedError {
+  return new ScaleSeedError(`fixture ${name}: ${key} cannot be restored: in its way is ${by}`, {
+    code: 'conflict',
+    phase: 'reset',
+    fixture: name,
+    hint: 'change or delete that row first',
+  });
 }
 
 /** Has the server see to it that nothing is written, where no row has to be staged. */

@@ -144,7 +144,7 @@ async function foreseeReset(step: Step, keepDependents: boolean): Promise<ResetF
   return transaction(async () => {
     await forbidWriting(step);
     const keys = await keysOf(step);
-    const { skipped: restored, ...counts } = await foreseeMerge(step, keys.staged);
+    const { skipped: restored, ...counts } = await foreseeMerge(step, keys);
     const roots = rootsOfRun(step, keys);
     return {
       name: fixture.name,

@@ -71,6 +71,8 @@ const STATES: Record<string, string> = {
   'a part of the rows': 'some',
   'rows that have drifted, and what hangs on them': 'hanging',
   'a row in the way of another': 'blocked',
+  'a row in the way of one that stands': 'stuck',
+  'rows that hold each other’s keys, of which one is missing': 'swapped',
 };
 
 async function prepare(kind: string, fixtures: readonly Fixture[]): Promise<void> {
@@ -88,6 +90,9 @@ async function prepare(kind: string, fixtures: readonly Fixture[]): Promise<void
       insert into deployment_targets select 'target-' || id, id from agents limit 4;
       insert into jobs select id, null, null, id from deployment_targets`,
     blocked: `delete from agents where id ~ '7$'; ${strange}`,
+    stuck: `update agents set name = 'x' || id where id ~ '7$'; ${strange}`,
+    swapped: `delete from agents where id ~ '7$';
+      update agents set name = regexp_replace(name, '8$', '7') where id ~ '8$'`,
   }[kind]!;
   await database.query(sql);
 }
