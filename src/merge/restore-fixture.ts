@@ -30,7 +30,6 @@ export interface Restored {
   inserted: number;
   tally: Tally;
   fingerprint: string;
-  foreignKeys: ForeignKeyCheck;
   /** Plain indexes that were dropped and made again. */
   rebuiltIndexes: string[];
 }
@@ -43,17 +42,19 @@ export interface Restored {
  * anew instead, and what refers to them does so again afterwards: docs/decisions/reset.md has the times. Where a row
  * cannot be added again, that is undone, and the rows are updated.
  */
-export async function restoreFixture(step: Step, keys: StepKeys, plan: LoadPlan): Promise<Restored> {
-  const roots = rootsOf(step, keys);
-  if (plan.mode === 'exclusive') await lockTable(step, plan.lockTimeoutMs);
-  const foreignKeys = await chooseCheck(step, roots);
-  if (foreignKeys.check === 'row') return updateRows(step, keys, foreignKeys);
+export async function restoreFixture(
+  step: Step,
+  keys: StepKeys,
+  { check }: ForeignKeyCheck,
+  plan: LoadPlan,
+): Promise<Restored> {
+  if (check === 'row') return updateRows(step, keys, check);
   await silenceTriggers(step.session);
   await step.session.query('savepoint anew');
-  const loaded = await loadAnew(step, keys, roots, plan);
-  if (loaded.restored + loaded.inserted === step.fixture.count) return { ...loaded, foreignKeys };
+  const loaded = await loadAnew(step, keys, rootsOf(step, keys), plan);
+  if (loaded.restored + loaded.inserted === step.fixture.count) return loaded;
   await step.session.query('rollback to savepoint anew');
-  return updateRows(step, keys, foreignKeys);
+  return updateRows(step, keys, check);
 }
 
 /** Deletes the rows that stand, and loads all. */
@@ -62,7 +63,7 @@ async function loadAnew(
   { staged }: StepKeys,
   roots: Roots,
   { mode }: LoadPlan,
-): Promise<Omit<Restored, 'foreignKeys'>> {
+): Promise<Restored> {
   const { session, fixture, table } = step;
   const tally = new Tally(step, 0);
   const deleted = await session.query(`delete ${roots.from}`);
@@ -97,11 +98,11 @@ async function loadAnew(
 }
 
 /** Updates the rows that stand, and inserts the others, all at once: rows may hold each other's unique keys. */
-async function updateRows(step: Step, keys: StepKeys, foreignKeys: ForeignKeyCheck): Promise<Restored> {
+async function updateRows(step: Step, keys: StepKeys, check: ForeignKeyCheck['check']): Promise<Restored> {
   const { context, session, fixture, table, server } = step;
   const staged = keys.staged ?? (await stage(step));
   step.enter('reset');
-  if (foreignKeys.check === 'set') await lockParents(session, fixture, table, staged, true);
+  if (check === 'set') await lockParents(session, fixture, table, staged, true);
   const restored = await restoreRows(session, fixture, table, staged, server.anchor);
   const { inserted } =
     restored < staged.rows
@@ -118,7 +119,6 @@ async function updateRows(step: Step, keys: StepKeys, foreignKeys: ForeignKeyChe
     inserted,
     tally,
     fingerprint: staged.fingerprint(),
-    foreignKeys,
     rebuiltIndexes: [],
   };
 }
@@ -131,10 +131,12 @@ function overruled(fixture: Fixture, table: TableInfo, drift: readonly ColumnDri
 }
 
 /**
- * How foreign keys are checked, the table's own and those that point at it; it holds until the transaction ends. Whoever
- * would refer to a row that is gone for a moment waits until it is there again, and does not fail: readers go on.
+ * Says how foreign keys are checked, the table's own and those that point at it; it holds until the transaction ends. By
+ * set, whoever would refer to a row waits from here on: it may be gone for a moment. Readers go on, but in exclusive mode.
  */
-async function chooseCheck(step: Step, roots: Roots): Promise<ForeignKeyCheck> {
+export async function claimTable(step: Step, keys: StepKeys, plan: LoadPlan): Promise<ForeignKeyCheck> {
+  const roots = rootsOf(step, keys);
+  if (plan.mode === 'exclusive') await lockTable(step, plan.lockTimeoutMs);
   const before = await foreseeCheck(step, roots);
   return before.check === 'row'
     ? before

@@ -7,8 +7,9 @@ import { summarizeChecks } from '../merge/foreign-keys.js';
 import { countHanging, deleteHanging, exceed, foreseeHanging, refuseKept } from '../merge/hanging.js';
 import { keysOf, rootsOfRun, type StepKeys } from '../merge/keys.js';
 import { countRecords } from '../merge/records.js';
-import { foreseeCheck, restoreFixture } from '../merge/restore-fixture.js';
-import type { Dependents, ResetFixture, ResetReport, RowsOf } from '../report/result.js';
+import type { LoadPlan } from '../merge/load-fixture.js';
+import { claimTable, foreseeCheck, restoreFixture } from '../merge/restore-fixture.js';
+import type { Dependents, ResetFixture, ResetReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
 import { listRows } from '../report/units.js';
 import { withDatabase } from '../run/context.js';
@@ -79,11 +80,12 @@ async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFix
     await lockFixture(step);
     const keys = await keysOf(step);
     enter('reset');
-    const hanging =
+    const plan = { mode, lockTimeoutMs };
+    const { foreignKeys, ...hanging } =
       options.keepDependents === true
-        ? { dependents: [], kept: await keepHanging(step, keys) }
-        : { dependents: await clearHanging(step, keys, options.confirm), kept: [] };
-    const { restored, inserted, tally, ...rest } = await restoreFixture(step, keys, { mode, lockTimeoutMs });
+        ? await keepHanging(step, keys, plan)
+        : await clearHanging(step, keys, plan, options.confirm);
+    const { restored, inserted, tally, ...rest } = await restoreFixture(step, keys, foreignKeys, plan);
     const present = await countPresent(session, fixture, table);
     return {
       name: fixture.name,
@@ -92,6 +94,7 @@ async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFix
       restored,
       ...tally.counts(fixture.count, inserted, present),
       ...rest,
+      foreignKeys,
       ...hanging,
       records: await countRecords(step, keys),
       timings: { totalMs: total() },
@@ -101,40 +104,55 @@ async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFix
   });
 }
 
+type Hanging = Pick<ResetFixture, 'dependents' | 'kept' | 'foreignKeys'>;
+
 /**
- * Deletes what hangs on the rows, where the answer is yes, and returns what went; if by the time of the answer more would
- * go than was agreed to, it is asked for again.
+ * Deletes what hangs on the rows, where the answer is yes, and says what went. The table is claimed only after the answer, so
+ * that nobody waits for somebody who thinks, and before the deletion, so that nothing comes to hang on it afterwards; if by
+ * then more would go than was agreed to, it is asked for again.
  */
 async function clearHanging(
   step: Step,
   keys: StepKeys,
+  plan: LoadPlan,
   confirm: ResetOptions['confirm'],
-): Promise<Dependents[]> {
-  const { context, session, fixture, table } = step;
+): Promise<Hanging> {
+  const { context, session, fixture } = step;
   const roots = rootsOfRun(step, keys);
-  const named = { fixture: fixture.name, schema: table.schema, table: table.name };
   for (;;) {
     const asked = await foreseeHanging(session, roots);
-    if (asked.length === 0) return [];
-    if (confirm === undefined)
-      context.onNotice(`${fixture.name}: what hangs on it is deleted: ${listRows(asked)}`);
-    else if (!(await orAborted(confirm({ ...named, dependents: asked }, session.signal), session.signal)))
-      throw notAgreed(fixture);
+    if (asked.length > 0) await agree(step, asked, confirm);
     await session.query('savepoint hanging');
+    const foreignKeys = await claimTable(step, keys, plan);
     const dependents = await foreseeHanging(session, roots);
-    if (!exceed(dependents, asked) && !exceed(await deleteHanging(session, roots), dependents))
-      return dependents;
+    const agreed = !exceed(dependents, asked);
+    if (agreed && !exceed(await deleteHanging(session, roots), dependents))
+      return { dependents, kept: [], foreignKeys };
     await session.query('rollback to savepoint hanging');
     context.onNotice(`${fixture.name}: rows were added in the meantime, and more would go now`);
   }
 }
 
+/** Says what is to be deleted, or asks whether it may be. */
+async function agree(
+  { context, session, fixture, table }: Step,
+  dependents: Dependents[],
+  confirm: ResetOptions['confirm'],
+): Promise<void> {
+  const named = { fixture: fixture.name, schema: table.schema, table: table.name };
+  if (confirm === undefined)
+    context.onNotice(`${fixture.name}: what hangs on it is deleted: ${listRows(dependents)}`);
+  else if (!(await orAborted(confirm({ ...named, dependents }, session.signal), session.signal)))
+    throw notAgreed(fixture);
+}
+
 /** Says what stays. */
-async function keepHanging(step: Step, keys: StepKeys): Promise<RowsOf[]> {
-  const { hanging } = await countHanging(step.session, rootsOfRun(step, keys));
-  if (hanging.length > 0)
-    step.context.onNotice(`${step.fixture.name}: what hangs on it is left: ${listRows(hanging)}`);
-  return hanging;
+async function keepHanging(step: Step, keys: StepKeys, plan: LoadPlan): Promise<Hanging> {
+  const foreignKeys = await claimTable(step, keys, plan);
+  const { hanging: kept } = await countHanging(step.session, rootsOfRun(step, keys));
+  if (kept.length > 0)
+    step.context.onNotice(`${step.fixture.name}: what hangs on it is left: ${listRows(kept)}`);
+  return { dependents: [], kept, foreignKeys };
 }
 
 /** What would be done, without a lock that anybody could wait for. */
