@@ -50,7 +50,10 @@ export const LIVE = `
  * Every row of every table but audit_events, as text; times of the fleet's rows as seconds after their anchor, so that two
  * fleets of different anchors are alike.
  */
-export async function snapshot(database: TestDatabase, anchor: string): Promise<Record<string, string[]>> {
+export async function snapshot(
+  database: Pick<TestDatabase, 'query'>,
+  anchor: string,
+): Promise<Record<string, string[]>> {
   const tables = await database.query<{ name: string; columns: string[] }>(
     `select c.relname as name, array_agg(case when a.atttypid = 'timestamptz'::regtype
          then format('extract(epoch from %1$I - case when id ~ ''^(cert-loadtest|ag)-scale'' then $1::timestamptz else ''epoch'' end)', a.attname)
