@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import { SCHEMA_SQL } from '../src/embedded/schema.js';
+import SCHEMA_SQL from '../src/embedded/schema.sql';
 import { seedParents, verify } from '../src/index.js';
 import { CLI } from './support/command-line.js';
 import { useDatabase, type TestDatabase } from './support/database.js';
-import { LEAVE_BEHIND, LEFTOVERS, LIVE, OTHERS, snapshot } from './support/leftovers.js';
+import { leaveBehind as leaving, LEFTOVERS, live, OTHERS, PUBLISHED, snapshot } from './support/leftovers.js';
 
 const page = await readFile(new URL('../docs/ways-back.md', import.meta.url), 'utf8');
 
@@ -116,7 +116,7 @@ describe.skipIf(inject('poolerPort') !== 0)('after a run', { timeout: 180_000 },
   /** What a run changes, what it leaves behind, and what somebody else adds and sets meanwhile. */
   async function leaveBehind(): Promise<void> {
     fresh = await snapshot(fleet, (anchors = await anchorsOf())[0]!);
-    await ask(url, `${LIVE}; ${LEAVE_BEHIND}`);
+    await ask(url, `${live(PUBLISHED)}; ${leaving(PUBLISHED)}`);
     await ask(
       url,
       `insert into agents (id, name, hostname, api_key_hash) values ('ag-later', 'later', 'later', 'x')`,

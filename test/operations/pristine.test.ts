@@ -7,7 +7,7 @@ import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import type { Fixture } from '../../src/fixtures/fixture.js';
 import { run, start } from '../support/command-line.js';
 import { useDatabase } from '../support/database.js';
-import { LEAVE_BEHIND, LEFTOVERS, LIVE, OTHERS, snapshot } from '../support/leftovers.js';
+import { leaveBehind as leaving, LEFTOVERS, live, OTHERS, SIZED, snapshot } from '../support/leftovers.js';
 
 const database = useDatabase();
 const certs: Fixture = { ...sizedCertificates(500), name: '01_certs' };
@@ -57,8 +57,8 @@ beforeAll(async () => {
 
 describe('after a run', () => {
   beforeAll(async () => {
-    await database.query(LIVE);
-    await database.query(LEAVE_BEHIND);
+    await database.query(live(SIZED));
+    await database.query(leaving(SIZED));
   });
 
   it('what hangs on the fleet is drift, table by table', async () => {
@@ -131,9 +131,9 @@ describe('after a run', () => {
   });
 
   it('and so it does the second time', async () => {
-    await database.query(LIVE);
+    await database.query(live(SIZED));
     await database.query('alter table audit_events disable trigger no_delete; delete from audit_events');
-    await database.query(`alter table audit_events enable trigger no_delete; ${LEAVE_BEHIND}`);
+    await database.query(`alter table audit_events enable trigger no_delete; ${leaving(SIZED)}`);
     await database.query(`delete from agents where id = 'ag-scale-00000299'`);
     await resetAndCompare();
   });
@@ -143,7 +143,7 @@ describe('after a run', () => {
 async function leaveBehind(): Promise<void> {
   await reset(fleet());
   await database.query(`alter table audit_events disable trigger no_delete; delete from audit_events;
-    alter table audit_events enable trigger no_delete; ${LIVE}; ${LEAVE_BEHIND}`);
+    alter table audit_events enable trigger no_delete; ${live(SIZED)}; ${leaving(SIZED)}`);
 }
 
 /** All rows as they are, whatever their times. */

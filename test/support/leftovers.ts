@@ -1,31 +1,40 @@
 import type { TestDatabase } from './database.js';
 
+/** How the ids of a fleet begin. */
+export interface Prefixes {
+  certs: string;
+  agents: string;
+}
+
+export const PUBLISHED: Prefixes = { certs: 'cert-loadtest-bulk-', agents: 'ag-loadtest-' };
+export const SIZED: Prefixes = { certs: 'cert-loadtest-scale-', agents: 'ag-scale-' };
+
 /** How many rows each table gets that refers to certificates, and each that refers to agents. */
 export const LEFTOVERS = 30;
 
 /**
- * What a run leaves hanging on a sized fleet: in every table that refers to it some rows, and rows that refer to those;
+ * What a run leaves hanging on a fleet: in every table that refers to it some rows, and rows that refer to those;
  * on record what happened; and a job of somebody else's certificate that was given a target of the fleet's.
  */
-export const LEAVE_BEHIND = `
-  insert into deployment_targets select 'target-' || right(id, 5), id from agents where id like 'ag-scale-%' order by id limit ${LEFTOVERS};
+export const leaveBehind = ({ certs, agents }: Prefixes): string => `
+  insert into deployment_targets select 'target-' || right(id, 5), id from agents where id like '${agents}%' order by id limit ${LEFTOVERS};
   insert into jobs select 'job-' || right(c.id, 5), c.id, a.agent_id, a.id
-    from (select id, row_number() over (order by id) as n from managed_certificates where id like 'cert-loadtest-scale-%') as c
+    from (select id, row_number() over (order by id) as n from managed_certificates where id like '${certs}%') as c
     join (select *, row_number() over (order by id) as n from deployment_targets where agent_id <> 'ag-real') as a using (n);
-  insert into jobs select 'agent-job-' || right(id, 5), null, id, null from agents where id like 'ag-scale-%' order by id limit ${LEFTOVERS};
-  insert into certificate_versions select id, certificate_id from jobs where certificate_id like 'cert-loadtest-scale-%';
+  insert into jobs select 'agent-job-' || right(id, 5), null, id, null from agents where id like '${agents}%' order by id limit ${LEFTOVERS};
+  insert into certificate_versions select id, certificate_id from jobs where certificate_id like '${certs}%';
   insert into certificate_target_mappings select certificate_id, target_id from jobs where target_id is not null;
-  insert into policy_violations select id, certificate_id from jobs where certificate_id like 'cert-loadtest-scale-%';
-  insert into issuance_approval_requests select id, certificate_id, id from jobs where certificate_id like 'cert-loadtest-scale-%';
-  insert into notification_events select id, certificate_id from jobs where certificate_id like 'cert-loadtest-scale-%';
-  insert into certificate_revocations select id, certificate_id from jobs where certificate_id like 'cert-loadtest-scale-%';
+  insert into policy_violations select id, certificate_id from jobs where certificate_id like '${certs}%';
+  insert into issuance_approval_requests select id, certificate_id, id from jobs where certificate_id like '${certs}%';
+  insert into notification_events select id, certificate_id from jobs where certificate_id like '${certs}%';
+  insert into certificate_revocations select id, certificate_id from jobs where certificate_id like '${certs}%';
   insert into discovery_scans select 'scan-' || right(agent_id, 5), agent_id from deployment_targets where agent_id <> 'ag-real';
   insert into discovered_certificates select j.id, j.certificate_id, j.agent_id, s.id
-    from jobs as j join discovery_scans as s using (agent_id) where j.certificate_id like 'cert-loadtest-scale-%';
+    from jobs as j join discovery_scans as s using (agent_id) where j.certificate_id like '${certs}%';
   insert into agent_group_members select 'group', agent_id from deployment_targets where agent_id <> 'ag-real';
-  insert into endpoint_health_checks select id, certificate_id from jobs where certificate_id like 'cert-loadtest-scale-%';
-  insert into acme_orders select id, certificate_id from jobs where certificate_id like 'cert-loadtest-scale-%';
-  insert into audit_events select id, 'certificate', certificate_id from jobs where certificate_id like 'cert-loadtest-scale-%';
+  insert into endpoint_health_checks select id, certificate_id from jobs where certificate_id like '${certs}%';
+  insert into acme_orders select id, certificate_id from jobs where certificate_id like '${certs}%';
+  insert into audit_events select id, 'certificate', certificate_id from jobs where certificate_id like '${certs}%';
   update jobs set target_id = 'target-00001' where id = 'job-real'`;
 
 /** Somebody else's rows, among them some of every table that a fleet hangs on. */
@@ -40,11 +49,11 @@ export const OTHERS = `
   insert into discovered_certificates values ('found-real', 'mc-real', 'ag-real', 'scan-real')`;
 
 /** What a run writes in the columns that a running system writes. */
-export const LIVE = `
+export const live = ({ certs, agents }: Prefixes): string => `
   update managed_certificates set status = 'RenewalInProgress', expires_at = now() + interval '90 days',
-    last_renewal_at = now(), last_deployment_at = now(), updated_at = now() where id like 'cert-loadtest-scale-%';
+    last_renewal_at = now(), last_deployment_at = now(), updated_at = now() where id like '${certs}%';
   update agents set status = 'Offline', last_heartbeat_at = now(), hostname = 'h-' || id, os = 'linux',
-    architecture = 'amd64', ip_address = '127.0.0.1', version = '3' where id like 'ag-scale-%'`;
+    architecture = 'amd64', ip_address = '127.0.0.1', version = '3' where id like '${agents}%'`;
 
 /**
  * Every row of every table but audit_events, as text; times of the fleet's rows as seconds after their anchor, so that two
@@ -56,7 +65,7 @@ export async function snapshot(
 ): Promise<Record<string, string[]>> {
   const tables = await database.query<{ name: string; columns: string[] }>(
     `select c.relname as name, array_agg(case when a.atttypid = 'timestamptz'::regtype
-         then format('extract(epoch from %1$I - case when id ~ ''^(cert-loadtest|ag)-scale'' then $1::timestamptz else ''epoch'' end)', a.attname)
+         then format('extract(epoch from %1$I - case when id ~ ''^(cert-loadtest|ag-loadtest|ag-scale)-'' then $1::timestamptz else ''epoch'' end)', a.attname)
          else format('%I', a.attname) end order by a.attnum) as columns
      from pg_class as c join pg_attribute as a on a.attrelid = c.oid
      where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
