@@ -84,15 +84,16 @@ function sumOf(counts: readonly number[]): string {
   return formatCount(counts.reduce((sum, count) => sum + count, 0));
 }
 
-const intactTitle = (live: boolean): string =>
+const intactTitle = (live: boolean, allRead: boolean): string =>
   live
     ? 'Verified: every row stands as it was loaded, but for what a running stack writes'
-    : 'Verified: every column of every row stands as it was loaded, and nothing hangs on them';
+    : `Verified: every column of every row stands as it was loaded${allRead ? ', and nothing hangs on them' : ''}`;
 
 function summarizeVerify({ fixtures, live, intact, failures }: VerifyReport): Summary {
+  const allRead = fixtures.every(({ unread }) => unread.length === 0);
   const drifted = new Set(fixtures.filter((fixture) => !fixture.intact).map(({ name }) => name));
   return {
-    title: intact ? intactTitle(live) : `Drifted: ${[...drifted].join(', ')}`,
+    title: intact ? intactTitle(live, allRead) : `Drifted: ${[...drifted].join(', ')}`,
     table: tableOf(fixtures, {
       rows: ({ rows }) => rows,
       missing: ({ missing }) => missing.rows,
