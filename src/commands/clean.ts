@@ -1,6 +1,6 @@
-import { clean, type CleanOptions, type CleanPlan } from '../operations/clean.js';
+import { clean, type CleanPlan } from '../operations/clean.js';
 import { listRows } from '../report/units.js';
-import { confirmOnTerminal } from './confirm.js';
+import { confirmUnless } from './confirm.js';
 import { defineCommand } from './define-command.js';
 import { execute } from './execute.js';
 import { DRY_RUN } from './load.js';
@@ -18,11 +18,9 @@ export const registerClean = defineCommand<OperationFlags & { yes?: true; dryRun
       ['scale-seed clean --set all --yes', 'in a script'],
       ['scale-seed clean --certs 1000000 --yes', 'a sized fleet'],
     ],
-    run(names, { yes, dryRun, settle, ...flags }) {
-      const confirm: CleanOptions['confirm'] =
-        yes === true || dryRun === true
-          ? undefined
-          : (plan, signal) => confirmOnTerminal(questionFor(plan), signal);
+    run(names, flags) {
+      const { dryRun, settle } = flags;
+      const confirm = confirmUnless(flags, questionFor);
       // A question and bars do not share a terminal.
       const progress = flags.progress && confirm === undefined;
       return execute('clean', names, { ...flags, progress }, (options) =>

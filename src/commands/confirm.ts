@@ -1,5 +1,15 @@
 import { refusal } from '../errors.js';
 
+/** What an operation asks by: a question for each plan; nothing is asked where it was answered, or nothing is to be done. */
+export function confirmUnless<Plan>(
+  { yes, dryRun }: { yes?: true; dryRun?: true },
+  questionFor: (plan: Plan) => string,
+): ((plan: Plan, signal: AbortSignal) => Promise<boolean>) | undefined {
+  return yes === true || dryRun === true
+    ? undefined
+    : (plan, signal) => confirmOnTerminal(questionFor(plan), signal);
+}
+
 /**
  * Asks a question on the terminal; only `y` or `yes` agrees, and the end of the input does not.
  *

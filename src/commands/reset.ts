@@ -1,6 +1,6 @@
-import { reset, type ResetOptions, type ResetPlan } from '../operations/reset.js';
+import { reset, type ResetPlan } from '../operations/reset.js';
 import { listRows } from '../report/units.js';
-import { confirmOnTerminal } from './confirm.js';
+import { confirmUnless } from './confirm.js';
 import { defineCommand } from './define-command.js';
 import { execute } from './execute.js';
 import { ADD_OPTIONS, DRY_RUN, MODE_OPTIONS, type AddFlags, type ModeFlags } from './load.js';
@@ -26,12 +26,9 @@ export const registerReset = defineCommand<ResetFlags>('reset', {
   ],
   codes: ['drift'],
   run(names, flags) {
-    const { yes, dryRun, keepDependents, createParents, settle, force, mode, lockTimeout } = flags;
+    const { dryRun, keepDependents, createParents, settle, force, mode, lockTimeout } = flags;
     const how = { createParents, settle, force, mode, lockTimeoutMs: lockTimeout };
-    const confirm: ResetOptions['confirm'] =
-      yes === true || dryRun === true
-        ? undefined
-        : (plan, signal) => confirmOnTerminal(questionFor(plan), signal);
+    const confirm = confirmUnless(flags, questionFor);
     // A question and bars do not share a terminal.
     const progress = flags.progress && (confirm === undefined || keepDependents === true);
     return execute('reset', names, { ...flags, progress }, (options) =>

@@ -2,7 +2,7 @@ import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { Dependents, ForeignKeyCheck } from '../report/result.js';
 import type { Step } from '../run/step.js';
-import { findImpact, holdKey, type Roots } from '../table/dependents.js';
+import { findImpact, holdKey, type Impact, type Roots } from '../table/dependents.js';
 import type { TableInfo } from '../table/inspect-table.js';
 import type { Keys } from '../table/keys.js';
 import { findReferences, type Reference } from '../table/references.js';
@@ -31,7 +31,7 @@ export async function foreseeDeletion(step: Step, keys: Keys): Promise<Deleted> 
   const roots = rootsOf(step, keys);
   const foreignKeys = checkOf(table, await findReferences(session, table), roots, server.mayReplicate);
   const { rows } = await session.query<{ count: string }>(`select count(*) ${roots.from}`);
-  return { rows: Number(rows[0]?.count), dependents: await dependentsOf(step, roots), foreignKeys };
+  return { rows: Number(rows[0]?.count), dependents: (await impactOf(step, roots)).dependents, foreignKeys };
 }
 
 /**
@@ -51,14 +51,14 @@ export async function deleteRows(step: Step, keys: Keys): Promise<Deleted> {
   };
   if (foreignKeys.check === 'row') {
     await lockRows(step, roots);
-    const dependents = await dependentsOf(step, roots);
+    const { dependents } = await impactOf(step, roots);
     return { rows: await remove(), dependents, foreignKeys };
   }
   await silenceTriggers(session);
   const rows = await remove();
   await heedTriggers(session);
-  const dependents = await dependentsOf(step, roots);
-  if (dependents.length > 0) await takeAlong(session, roots);
+  const { dependents, references } = await impactOf(step, roots);
+  if (dependents.length > 0) await takeAlong(session, references, roots);
   return { rows, dependents, foreignKeys };
 }
 
@@ -72,10 +72,10 @@ async function lockRows({ session, table }: Step, { from }: Roots): Promise<void
     await session.query(`select count(*) from (select ${from} for update of t) as locked`);
 }
 
-async function dependentsOf({ session, fixture }: Step, roots: Roots): Promise<Dependents[]> {
-  const { dependents, blockers } = await findImpact(session, roots);
-  if (blockers.length > 0) refuse(fixture, blockers);
-  return dependents;
+async function impactOf({ session, fixture }: Step, roots: Roots): Promise<Impact> {
+  const impact = await findImpact(session, roots);
+  if (impact.blockers.length > 0) refuse(fixture, impact.blockers);
+  return impact;
 }
 
 /** The same, as it holds until the transaction ends. */

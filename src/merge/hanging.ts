@@ -14,8 +14,11 @@ import { madeBy, rootsOf } from './keys.js';
  * Does to the rows that refer to roots what their foreign keys say, in place of the keys' own triggers, which would ask
  * every referring table once for every root. What refers to those rows in turn is left to the triggers.
  */
-export async function takeAlong(session: Session, roots: Roots): Promise<void> {
-  const references = await withRows(session, await findReferences(session, roots.table));
+export async function takeAlong(
+  session: Session,
+  references: readonly Reference[],
+  roots: Roots,
+): Promise<void> {
   const cascading = references.filter(({ action }) => action === 'cascade');
   await deleteReferring(session, cascading, roots);
   for (const reference of references.filter(({ action }) => action === 'set null')) {
@@ -42,24 +45,28 @@ export async function countHanging(
  * @throws ScaleSeedError `privilege` or `conflict` where it may not be deleted, or nobody can say what it is.
  */
 export async function foreseeHanging(session: Session, roots: Roots): Promise<Dependents[]> {
-  const { dependents, blockers, unread } = await findHanging(session, roots);
+  const { dependents, blockers, references, unread } = await findHanging(session, roots);
   if (unread.length > 0)
-    throw keeps(`nobody can tell what of ${unread.join(', ')} hangs on the rows: the role may not read it`, {
-      code: 'privilege',
-      table: unread[0],
-    });
+    throw keeps(
+      session,
+      `nobody can tell what of ${unread.join(', ')} hangs on the rows: the role may not read it`,
+      {
+        code: 'privilege',
+        table: unread[0],
+      },
+    );
   if (blockers.length > 0) {
     const list = blockers.map(({ table, rows }) => `${rows} in ${table}`).join(', ');
-    throw keeps(`rows forbid to delete what hangs on the fleet, as they refer to it: ${list}`, {
+    throw keeps(session, `rows forbid to delete what hangs on the fleet, as they refer to it: ${list}`, {
       code: 'conflict',
       table: blockers[0]?.table,
     });
   }
-  for (const { child, mayDelete } of await referringTables(session, roots)) {
+  for (const { child, mayDelete } of ofOtherTables(references, roots)) {
     const table = `${child.schema}.${child.name}`;
     const hangs = dependents.some((rows) => rows.table === table && rows.effect === 'deleted');
     if (hangs && !mayDelete)
-      throw keeps(`the role may not delete from ${table}, whose rows hang on the fleet`, {
+      throw keeps(session, `the role may not delete from ${table}, whose rows hang on the fleet`, {
         code: 'privilege',
         table,
       });
@@ -73,7 +80,8 @@ export async function foreseeHanging(session: Session, roots: Roots): Promise<De
  * @throws ScaleSeedError where something keeps them.
  */
 export async function deleteHanging(session: Session, roots: Roots): Promise<Dependents[]> {
-  return deleteReferring(session, await referringTables(session, roots), roots);
+  const references = await withRows(session, await findReferences(session, roots.table));
+  return deleteReferring(session, ofOtherTables(references, roots), roots);
 }
 
 /** Whether more would go or change than was agreed to, of any table. */
@@ -93,10 +101,9 @@ export async function refuseKept(on: Pick<Step, 'session' | 'fixture' | 'table' 
   await foreseeHanging(on.session, { ...roots, except: madeBy(on.known) });
 }
 
-/** The references of other tables; rows of the roots' own table that refer to one another stay. */
-async function referringTables(session: Session, roots: Roots): Promise<Reference[]> {
-  const references = await withRows(session, await findReferences(session, roots.table));
-  return references.filter(({ child }) => child.oid !== roots.table.oid);
+/** Rows of the roots' own table that refer to one another stay. */
+function ofOtherTables(references: readonly Reference[], { table }: Roots): Reference[] {
+  return references.filter(({ child }) => child.oid !== table.oid);
 }
 
 /**
@@ -122,7 +129,7 @@ async function deleteReferring(
     );
     const { rows } = await session.query<{ left: boolean[] }>(`select array[${left.join(', ')}] as left`);
     const kept = references.find((_, index) => rows[0]?.left[index] === true);
-    if (kept !== undefined) throw keptBy(kept);
+    if (kept !== undefined) throw keptBy(session, kept);
     return [...new Set(names)].map((table) => {
       const own = (gone[0]?.counts ?? []).filter((_, index) => names[index] === table);
       return { table, rows: own.reduce((sum, count) => sum + Number(count), 0), effect: 'deleted' };
@@ -132,13 +139,19 @@ async function deleteReferring(
   }
 }
 
-function keptBy({ child, triggers }: Reference): ScaleSeedError {
+function keptBy(session: Session, { child, triggers }: Reference): ScaleSeedError {
   const by = triggers.length > 0 ? `the triggers ${triggers.join(', ')} keep` : 'a rule or a policy keeps';
   const table = `${child.schema}.${child.name}`;
-  return keeps(`${by} rows of ${table} that were to go`, { code: 'conflict', table });
+  return keeps(session, `${by} rows of ${table} that were to go`, { code: 'conflict', table });
 }
 
-function keeps(message: string, more: Pick<ErrorContext, 'code' | 'table'>): ScaleSeedError {
-  const hint = 'see to that first, or leave what hangs on the fleet with --keep-dependents';
-  return new ScaleSeedError(message, { phase: 'reset', hint, ...more });
+function keeps(
+  session: Session,
+  message: string,
+  more: Pick<ErrorContext, 'code' | 'table'>,
+): ScaleSeedError {
+  // Only a reset can leave it.
+  const phase = session.phase === 'clean' ? 'clean' : 'reset';
+  const otherwise = phase === 'clean' ? '' : ', or leave what hangs on the fleet with --keep-dependents';
+  return new ScaleSeedError(message, { phase, hint: `see to that first${otherwise}`, ...more });
 }

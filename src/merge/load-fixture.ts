@@ -22,6 +22,16 @@ export interface LoadPlan {
   lockTimeoutMs: number;
 }
 
+/** The same out of an operation's options. */
+export function loadPlan({
+  mode = 'online',
+  lockTimeoutMs = 10_000,
+}: {
+  [Part in keyof LoadPlan]?: LoadPlan[Part] | undefined;
+}): LoadPlan {
+  return { mode, lockTimeoutMs };
+}
+
 /** What the transaction of a fixture did. */
 interface Loaded extends Pick<LoadedFixture, 'copiedBytes' | 'merge' | 'foreignKeys' | 'rebuiltIndexes'> {
   inserted: number;

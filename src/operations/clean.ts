@@ -3,6 +3,7 @@ import { forbidWriting } from '../merge/foresee.js';
 import { summarizeChecks } from '../merge/foreign-keys.js';
 import { exceed } from '../merge/hanging.js';
 import { keysOf } from '../merge/keys.js';
+import { untilAgreed } from '../merge/until-agreed.js';
 import type { CleanedFixture, CleanReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
 import { withDatabase } from '../run/context.js';
@@ -88,30 +89,24 @@ function resultOf(
   return { name: fixture.name, schema, table: name, deleted, dependents, foreignKeys, timings: { totalMs } };
 }
 
-/**
- * Deletes the rows where the answer is yes, and returns what went. They are locked only after it, so that nobody waits for
- * somebody who thinks; if more went than was agreed to, that is undone for another answer.
- */
-async function deleteAgreed(
+/** Deletes the rows where the answer is yes, and returns what went. */
+function deleteAgreed(
   step: Step,
   keys: Keys,
   confirm: NonNullable<CleanOptions['confirm']>,
 ): Promise<Deleted> {
-  const { context, session, fixture, table } = step;
-  const named = { fixture: fixture.name, schema: table.schema, table: table.name };
-  for (;;) {
-    const asked = await foreseeDeletion(step, keys);
-    const agreed =
-      asked.rows > 0 &&
-      (await orAborted(
-        confirm({ ...named, rows: asked.rows, dependents: asked.dependents }, session.signal),
-        session.signal,
-      ));
-    if (!agreed) return { ...asked, rows: 0, dependents: [] };
-    await session.query('savepoint agreed');
+  const { session, fixture, table } = step;
+  const ask = async (): Promise<{ foreseen: Deleted; agreed: boolean }> => {
+    const foreseen = await foreseeDeletion(step, keys);
+    const { rows, dependents } = foreseen;
+    const plan = { fixture: fixture.name, schema: table.schema, table: table.name, rows, dependents };
+    const agreed = rows > 0 && (await orAborted(confirm(plan, session.signal), session.signal));
+    return { foreseen, agreed };
+  };
+  return untilAgreed(step, ask, async ({ foreseen, agreed }) => {
+    if (!agreed) return { ...foreseen, rows: 0, dependents: [] };
     const deleted = await deleteRows(step, keys);
-    if (deleted.rows <= asked.rows && !exceed(deleted.dependents, asked.dependents)) return deleted;
-    await session.query('rollback to savepoint agreed');
-    context.onNotice(`${fixture.name}: rows were added in the meantime, and more would go now`);
-  }
+    const more = deleted.rows > foreseen.rows || exceed(deleted.dependents, foreseen.dependents);
+    return more ? undefined : deleted;
+  });
 }

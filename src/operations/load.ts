@@ -1,6 +1,6 @@
 import { forbidWriting, foreseeMerge } from '../merge/foresee.js';
 import { chooseForeignKeyCheck, summarizeChecks } from '../merge/foreign-keys.js';
-import { loadFixture } from '../merge/load-fixture.js';
+import { loadFixture, loadPlan } from '../merge/load-fixture.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { translateError } from '../postgres/translate-error.js';
 import type { LoadedFixture, LoadReport } from '../report/result.js';
@@ -55,14 +55,15 @@ export function load(options: LoadOptions = {}): Promise<LoadReport> {
 
 /** Loads fixtures into a database that is at hand. */
 export async function loadOn(context: RunContext, options: LoadOptions): Promise<LoadReport> {
-  const { mode = 'online', lockTimeoutMs = 10_000, dryRun = false } = options;
+  const { dryRun = false } = options;
+  const plan = loadPlan(options);
   const { base, anchor, fixtures } = await runOnFixtures<LoadedFixture>(context, options, {
     ...needsToAdd(options),
     survey: true,
     privileges: ['select', 'insert'],
     citus: options.citus,
     changed: ({ inserted }) => inserted > 0,
-    work: (step) => (dryRun ? foreseeLoad(step) : loadFixture(step, { mode, lockTimeoutMs })),
+    work: (step) => (dryRun ? foreseeLoad(step) : loadFixture(step, plan)),
   });
   const several = new Set(fixtures.map(({ schema }) => schema)).size > 1;
   for (const { name, schema, confirmation } of dryRun ? [] : fixtures) {
@@ -73,7 +74,7 @@ export async function loadOn(context: RunContext, options: LoadOptions): Promise
     ...base,
     command: 'load',
     dryRun,
-    mode,
+    mode: plan.mode,
     anchor,
     foreignKeys: summarizeChecks(fixtures.map(({ foreignKeys }) => foreignKeys)),
     fixtures,

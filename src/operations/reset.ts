@@ -7,8 +7,9 @@ import { summarizeChecks } from '../merge/foreign-keys.js';
 import { countHanging, deleteHanging, exceed, foreseeHanging, refuseKept } from '../merge/hanging.js';
 import { keysOf, rootsOfRun, type StepKeys } from '../merge/keys.js';
 import { countRecords } from '../merge/records.js';
-import type { LoadPlan } from '../merge/load-fixture.js';
+import { loadPlan, type LoadPlan } from '../merge/load-fixture.js';
 import { claimTable, foreseeCheck, restoreFixture } from '../merge/restore-fixture.js';
+import { untilAgreed } from '../merge/until-agreed.js';
 import type { Dependents, ResetFixture, ResetReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
 import { listRows } from '../report/units.js';
@@ -74,13 +75,12 @@ export function reset(options: ResetOptions = {}): Promise<ResetReport> {
 
 async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFixture> {
   const { session, fixture, table, enter, transaction } = step;
-  const { mode = 'online', lockTimeoutMs = 10_000 } = options;
   const total = stopwatch();
   return transaction(async () => {
     await lockFixture(step);
     const keys = await keysOf(step);
     enter('reset');
-    const plan = { mode, lockTimeoutMs };
+    const plan = loadPlan(options);
     const { foreignKeys, ...hanging } =
       options.keepDependents === true
         ? await keepHanging(step, keys, plan)
@@ -107,30 +107,29 @@ async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFix
 type Hanging = Pick<ResetFixture, 'dependents' | 'kept' | 'foreignKeys'>;
 
 /**
- * Deletes what hangs on the rows, where the answer is yes, and says what went. The table is claimed only after the answer, so
- * that nobody waits for somebody who thinks, and before the deletion, so that nothing comes to hang on it afterwards; if by
- * then more would go than was agreed to, it is asked for again.
+ * Deletes what hangs on the rows, where the answer is yes, and says what went. The table is claimed before that, so that
+ * nothing comes to hang on it afterwards.
  */
-async function clearHanging(
+function clearHanging(
   step: Step,
   keys: StepKeys,
   plan: LoadPlan,
   confirm: ResetOptions['confirm'],
 ): Promise<Hanging> {
-  const { context, session, fixture } = step;
+  const { session } = step;
   const roots = rootsOfRun(step, keys);
-  for (;;) {
+  const ask = async (): Promise<Dependents[]> => {
     const asked = await foreseeHanging(session, roots);
     if (asked.length > 0) await agree(step, asked, confirm);
-    await session.query('savepoint hanging');
+    return asked;
+  };
+  return untilAgreed(step, ask, async (asked) => {
     const foreignKeys = await claimTable(step, keys, plan);
     const dependents = await foreseeHanging(session, roots);
-    const agreed = !exceed(dependents, asked);
-    if (agreed && !exceed(await deleteHanging(session, roots), dependents))
-      return { dependents, kept: [], foreignKeys };
-    await session.query('rollback to savepoint hanging');
-    context.onNotice(`${fixture.name}: rows were added in the meantime, and more would go now`);
-  }
+    if (exceed(dependents, asked) || exceed(await deleteHanging(session, roots), dependents))
+      return undefined;
+    return { dependents, kept: [], foreignKeys };
+  });
 }
 
 /** Says what is to be deleted, or asks whether it may be. */
@@ -162,15 +161,14 @@ async function foreseeReset(step: Step, keepDependents: boolean): Promise<ResetF
   return transaction(async () => {
     await forbidWriting(step);
     const keys = await keysOf(step);
-    const { skipped: restored, ...counts } = await foreseeMerge(step, keys);
+    const counts = await foreseeMerge(step, keys);
     const roots = rootsOfRun(step, keys);
     return {
       name: fixture.name,
       schema: table.schema,
       table: table.name,
       ...counts,
-      skipped: restored,
-      restored,
+      restored: counts.skipped,
       fingerprint: await orAborted(fingerprintOf(fixture), context.signal),
       foreignKeys: await foreseeCheck(step, roots),
       rebuiltIndexes: [],

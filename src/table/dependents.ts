@@ -19,8 +19,8 @@ export interface Roots {
 export interface Impact {
   dependents: Dependents[];
   blockers: { table: string; rows: number }[];
-  /** Tables that may hold some and that the role may not read. */
-  unread: string[];
+  /** The foreign keys that point at the rows' table, of tables that may hold any row. */
+  references: Reference[];
 }
 
 /** Rows of tables, by the tables' oids: the `t` of any of some FROM clauses, and how many that are. */
@@ -43,12 +43,20 @@ export async function findImpact(session: Session, roots: Roots): Promise<Impact
  * What hangs on rows, as if every foreign key to them said cascade: the rows that refer to them, and what deleting those
  * would do.
  */
-export async function findHanging(session: Session, roots: Roots): Promise<Impact> {
+export async function findHanging(
+  session: Session,
+  roots: Roots,
+): Promise<
+  Impact & {
+    /** Tables that may hold some and that the role may not read. */
+    unread: string[];
+  }
+> {
   const references = await withRows(session, await findReferences(session, roots.table));
   const hanging = references.map((reference) => ({ ...reference, action: 'cascade' as const }));
   const unread = [...new Set(references.filter(({ mayRead }) => !mayRead).map(({ child }) => nameOf(child)))];
   const read = hanging.filter(({ mayRead }) => mayRead);
-  return { ...(await impactOf(session, roots, read)), unread };
+  return { ...(await impactOf(session, roots, read)), references, unread };
 }
 
 /** A condition that holds for the rows `t` of a reference's table that refer to roots. */
@@ -67,7 +75,7 @@ export function holdKey({ columns, parentColumns }: Reference, { key }: Roots): 
   return places.includes(-1) ? undefined : key.hold(places.map((place) => columns[place]!));
 }
 
-async function impactOf(session: Session, roots: Roots, references: readonly Reference[]): Promise<Impact> {
+async function impactOf(session: Session, roots: Roots, references: Reference[]): Promise<Impact> {
   const own = { table: nameOf(roots.table), from: [roots.from], rows: 0 };
   const deleted: RowsByTable = new Map([[roots.table.oid, own]]);
   const touched: Record<Reference['action'], RowsByTable> = {
@@ -87,7 +95,7 @@ async function impactOf(session: Session, roots: Roots, references: readonly Ref
       ...counts(touched['set default']).map((rows) => ({ ...rows, effect: 'set default' as const })),
     ],
     blockers: counts(touched.block),
-    unread: [],
+    references,
   };
 }
 

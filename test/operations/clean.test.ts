@@ -151,6 +151,23 @@ describe.each(['set', 'row'])('by %s, what goes along', (way) => {
   });
 });
 
+it('rows that a trigger keeps without a word end it, and it is said what to do', async () => {
+  await database.query(
+    `create table racks (agent_id text references agents on delete cascade);
+     insert into racks values ('ag-scale-00000001');
+     create or replace function nothing() returns trigger language plpgsql as 'begin return null; end';
+     create trigger keeper before delete on racks for each row execute function nothing()`,
+  );
+  await expect(clean(agents())).rejects.toMatchObject({
+    code: 'conflict',
+    phase: 'clean',
+    message: expect.stringContaining('the triggers keeper keep rows of public.racks') as string,
+    state: 'scale_agents: nothing was changed',
+    hint: 'see to that first',
+  });
+  expect(await database.value('select count(*) from agents')).toBe('10');
+});
+
 describe('while an answer is waited for', () => {
   const addRacks = (first: number, last: number) =>
     database.query(
