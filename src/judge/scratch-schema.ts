@@ -5,6 +5,7 @@ import { quote } from '../postgres/quote.js';
 import { Session } from '../postgres/session.js';
 import type { RunContext } from '../run/context.js';
 import { withSession } from '../run/sessions.js';
+import { describeHolders } from '../run/watch-locks.js';
 
 /** What a scratch schema is known by; nobody else's looks like that. */
 const PREFIX = 'scale_seed_ci_';
@@ -26,21 +27,33 @@ export async function withScratchSchema<T>(
 ): Promise<T> {
   const name = PREFIX + randomBytes(8).toString('hex');
   const keeper = await Session.open(context.target, context.signal);
+  let isLeft = true;
   try {
     await requireCreate(keeper);
-    return await keeper.transaction(async () => {
+    const result = await keeper.transaction(async () => {
       await holdLock(keeper, name);
       await createSchema(context, name);
-      return work(name);
+      const done = await work(name);
+      // Under the lock: without it, another run would take the schema for left behind.
+      await drop(keeper, name).catch(async (error: unknown) => {
+        throw await leftBehind(keeper, name, error);
+      });
+      return done;
     });
+    isLeft = false;
+    return result;
+  } catch (error) {
+    // That one says so, and what to do.
+    isLeft = !isLeftBehind(error, name);
+    throw error;
   } finally {
     // Before the schema is dropped: a pooler may have no other connection to give.
     await keeper.close();
-    await dropSchema(context, name);
+    if (isLeft) await dropSchema(context, name);
   }
 }
 
-/** Drops the scratch schemas that runs left behind which were killed; those of live runs are locked. */
+/** Drops the scratch schemas that earlier runs left behind; those of live runs are locked. */
 export function sweepScratchSchemas(context: RunContext): Promise<void> {
   return withSession(context, async (session) => {
     const { rows } = await session.query<{ name: string }>(
@@ -52,9 +65,31 @@ export function sweepScratchSchemas(context: RunContext): Promise<void> {
         if (context.signal.aborted) throw error;
         tellFailure(context, name, error);
       });
-      if (dropped === true)
-        context.onNotice(`dropped schema ${name}, which a run that was killed had left behind`);
+      if (dropped === true) context.onNotice(`dropped schema ${name}, which an earlier run had left behind`);
     }
+  });
+}
+
+function isLeftBehind(error: unknown, name: string): boolean {
+  return error instanceof ScaleSeedError && error.table === name;
+}
+
+/** A run that leaves a schema behind has failed, whatever its verdict would be. */
+async function leftBehind(keeper: Session, name: string, error: unknown): Promise<unknown> {
+  if (!(error instanceof ScaleSeedError) || error.code !== 'locked') return error;
+  // The transaction has failed, and can be asked no more.
+  await keeper.query('rollback');
+  const holders = await describeHolders(
+    keeper,
+    `select l.pid from pg_locks as l join pg_class as c on c.oid = l.relation
+     where c.relnamespace = to_regnamespace($1) and l.granted and l.pid <> pg_backend_pid()`,
+    [name],
+  );
+  return error.with({
+    message: `the scratch schema ${name} could not be dropped, and is still there: held by ${holders || 'another session'}`,
+    phase: 'measure',
+    table: name,
+    hint: `end that session and run \`drop schema ${name} cascade\`, or ci again, which drops it first`,
   });
 }
 

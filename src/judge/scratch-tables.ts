@@ -1,4 +1,4 @@
-import { castTo, inspectTables, type TableInfo } from '../table/inspect-table.js';
+import { castTo, inspectTables, refuseMissingTable, type TableInfo } from '../table/inspect-table.js';
 import { quote, quoteList } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { encodeWhole } from '../encode/encode-rows.js';
@@ -36,7 +36,7 @@ export async function furnish(session: Session, load: RealLoad, schema: string):
   for (const name of names) {
     // Of several schemas, the first stands for all.
     const real = fixtures.find(({ table }) => table === name)!.schema;
-    const table = (await inspectTables(session, [name], real)).get(name)!;
+    const table = (await inspectTables(session, [name], real)).get(name) ?? refuseMissingTable(name, real);
     tables.set(name, table);
     leftOut.push(...(await copyTable(session, table, schema)));
   }

@@ -51,7 +51,7 @@ export async function ci(options: CiOptions = {}): Promise<CiReport> {
       const peakRssBytes = process.resourceUsage().maxRSS * 1024;
       return rounded({ ...judged, peakRssBytes, timings: { ...report.timings, totalMs: total() } });
     } catch (error) {
-      const state = 'the fleet is loaded and stands; it was not judged';
+      const state = 'the fleet was loaded and committed; it was not judged';
       throw translateError(error, { phase: 'measure' }).with({ state });
     }
   });

@@ -286,7 +286,7 @@ describe('interruption of a measurement', () => {
     measuring.kill(signal);
     const outcome = await measuring.outcome;
     expect(outcome).toMatchObject({ code, stdout: '' });
-    expect(outcome.stderr).toContain('now: the fleet is loaded and stands; it was not judged');
+    expect(outcome.stderr).toContain('now: the fleet was loaded and committed; it was not judged');
     await database.untilNoSession();
     expect(await schemas()).toEqual([]);
     expect(await database.value(`select count(*) from managed_certificates`)).toBe('20000');
@@ -311,7 +311,7 @@ describe('interruption of a measurement', () => {
     const live = start(['ci', ...LARGE], env());
     await live.saw('measuring against');
     expect((await live.outcome).stderr).toContain(
-      `dropped schema ${abandoned!}, which a run that was killed had left behind`,
+      `dropped schema ${abandoned!}, which an earlier run had left behind`,
     );
 
     const measuring = start(['ci', ...LARGE], env());

@@ -178,7 +178,7 @@ describe('a fixture of the user’s own', () => {
       code: 'fixture',
       phase: 'measure',
       message: 'the reference load inserted 9 rows where ours inserted 200',
-      state: 'the fleet is loaded and stands; it was not judged',
+      state: 'the fleet was loaded and committed; it was not judged',
     });
     expect(await scratchSchemas()).toEqual([]);
   });
@@ -249,7 +249,7 @@ describe('a baseline', () => {
         run({ fixtures: [sizedAgents(200)], budgetRatio: 1000, baseline: other }),
       ).rejects.toMatchObject({
         code: 'configuration',
-        state: 'the fleet is loaded and stands; it was not judged',
+        state: 'the fleet was loaded and committed; it was not judged',
       });
     }
   });
