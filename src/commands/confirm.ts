@@ -20,9 +20,7 @@ export async function confirmOnTerminal(
   signal = new AbortController().signal,
 ): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stderr.isTTY)
-    throw refusal('there is no terminal to ask on', 'add --yes to go ahead without being asked', {
-      state: 'nothing was changed',
-    });
+    throw refusal('there is no terminal to ask on', 'add --yes to go ahead without being asked');
   const { createInterface } = await import('node:readline/promises');
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   // While it reads, the terminal sends no signal of its own.

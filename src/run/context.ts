@@ -83,11 +83,11 @@ async function onOwnServer<T>(
 }
 
 /** Gives a fresh embedded database the parents that the shipped fixtures name. */
-export function seedParents(
-  client: { query(sql: string, values?: unknown[]): Promise<unknown> },
+export async function seedParents(
+  client: { query(sql: string, values?: unknown[]): Promise<{ rowCount: number | null }> },
   schema = 'public',
 ): Promise<void> {
-  return createParents(client, ALL_PARENTS, schema);
+  await createParents(client, ALL_PARENTS, schema);
 }
 
 /**

@@ -7,7 +7,7 @@ import type { Patience } from './patience.js';
 import { prepareSchema, type Needs, type Prepared } from './prepare.js';
 import type { Server } from './server.js';
 import type { Sessions } from './sessions.js';
-import { COMMITTED, takeStep, UNCHANGED, type Step } from './step.js';
+import { COMMITTED, takeStep, UNCHANGED, untouched, type Step } from './step.js';
 
 /** The fixtures of one schema on their way through a run. */
 export interface Fleet<Result> {
@@ -131,8 +131,8 @@ function errorsOf<Result>({ failed, tasks }: Fleet<Result>): ScaleSeedError[] {
 
 /** Every fixture with what stands of it, those of one state together. */
 function describeStates<Result>(tasks: readonly Task<Result>[]): string {
-  const stateOf = ({ done, failed }: Task<Result>): string =>
-    done === undefined ? (failed?.state ?? UNCHANGED) : COMMITTED;
+  const stateOf = ({ prepared, done, failed }: Task<Result>): string =>
+    done === undefined ? (failed?.state ?? untouched(prepared)) : COMMITTED;
   return [...new Set(tasks.map(stateOf))]
     .map((state) => {
       const names = tasks

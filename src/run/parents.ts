@@ -1,6 +1,6 @@
 import { during, ScaleSeedError } from '../errors.js';
 import type { Fixture, ParentRow } from '../fixtures/fixture.js';
-import { quote, quoteList } from '../postgres/quote.js';
+import { literal, quote, quoteList } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 
 /** Parents that the fixtures name and the database lacks, each once, in the order in which they must be made. */
@@ -36,31 +36,35 @@ export function refuseMissing(missing: readonly ParentRow[]): void {
   });
 }
 
-/** Inserts parents, leaving alone what already stands under the same key. */
+/** Inserts parents, leaving alone what already stands under the same key; returns how many were inserted. */
 export async function createParents(
-  session: { query(sql: string, values?: unknown[]): Promise<unknown> },
+  session: { query(sql: string, values?: unknown[]): Promise<{ rowCount: number | null }> },
   parents: readonly ParentRow[],
   schema: string,
-): Promise<void> {
+): Promise<number> {
+  let created = 0;
   for (const { table, values } of parents) {
     const columns = Object.keys(values);
     const parameters = columns.map((_, index) => `$${index + 1}`).join(', ');
     try {
-      await session.query(
+      const { rowCount } = await session.query(
         `insert into ${quote(schema, table)} (${quoteList(columns)}) values (${parameters}) on conflict do nothing`,
         Object.values(values).map(asParameter),
       );
+      created += rowCount ?? 0;
     } catch (error) {
       throw during(error, `cannot create a parent row in ${table}`, { table });
     }
   }
+  return created;
 }
 
-/** A select of `i` where a parent is not there. */
+/** A select of `i` where a parent is not there; what row security may hide is taken to be there. */
 function absenceSql({ table, key }: ParentRow, i: number, schema: string, values: string[]): string {
   const matches = Object.entries(key).map(([column, value]) => `${quote(column)} = $${values.push(value)}`);
-  return `(select ${i} as absent where not exists (
-    select from ${quote(schema, table)} where ${matches.join(' and ')}))`;
+  const name = quote(schema, table);
+  return `(select ${i} as absent where not exists (select from ${name} where ${matches.join(' and ')})
+    and not row_security_active(${literal(name)}::regclass))`;
 }
 
 /** node-postgres writes an array as a PostgreSQL array; in a parent row it is JSON. */

@@ -33,6 +33,8 @@ export interface Prepared {
   fixture: Fixture;
   table: TableInfo;
   standing: Standing | undefined;
+  /** Parent rows that were inserted and committed for the fixtures of its schema. */
+  createdParents: number;
 }
 
 /**
@@ -59,6 +61,7 @@ export async function prepareSchema(
     fixture,
     table: tableOf(fixture),
     standing: standing.get(fixture),
+    createdParents: 0,
   }));
   if (needs.parents !== undefined) await settleParents(context, session, prepared, needs.parents);
   const known = [...fixtures, ...(needs.known ?? [])];
@@ -95,12 +98,14 @@ async function settleParents(
   parents: NonNullable<Needs['parents']>,
 ): Promise<void> {
   for (const schema of new Set(prepared.map(({ table }) => table.schema))) {
-    const members = prepared.filter(({ table }) => table.schema === schema).map(({ fixture }) => fixture);
-    const missing = await missingParents(session, members, schema);
+    const members = prepared.filter(({ table }) => table.schema === schema);
+    const fixtures = members.map(({ fixture }) => fixture);
+    const missing = await missingParents(session, fixtures, schema);
     if (parents === 'require') refuseMissing(missing);
     if (parents === 'require' || missing.length === 0) continue;
-    if (parents === 'create') await createParents(session, missing, schema);
-    const done = parents === 'create' ? 'created' : 'would create';
-    onNotice(`${done} ${missing.length} parent rows in schema ${schema}`);
+    const created = parents === 'create' ? await createParents(session, missing, schema) : 0;
+    for (const member of members) member.createdParents = created;
+    const done = parents === 'create' ? `created ${created}` : `would create ${missing.length}`;
+    onNotice(`${done} parent rows in schema ${schema}`);
   }
 }
