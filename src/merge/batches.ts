@@ -15,12 +15,12 @@ export async function eachBatch(
   { enter, count }: Step,
   staging: Staging,
   phase: Phase,
-  work: (rows: number, first: boolean) => Promise<void>,
+  work: (rows: number) => Promise<void>,
 ): Promise<void> {
-  for (let wanted = FIRST_BATCH_ROWS, counted = 0, first = true; ; first = false) {
+  for (let wanted = FIRST_BATCH_ROWS, counted = 0; ;) {
     wanted = Math.min(wanted * BATCH_GROWTH, MAX_BATCH_ROWS);
     const rows = staging.rows - counted;
-    await Promise.all([work(rows, first), staging.encodeAhead(wanted)]);
+    await Promise.all([work(rows), staging.encodeAhead(wanted)]);
     count(phase, rows);
     counted = staging.rows;
     if (staging.ended) return;

@@ -4,83 +4,33 @@ import { readRows } from '../fixtures/read-rows.js';
 import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { Blocked, Counts } from '../report/result.js';
+import type { Step } from '../run/step.js';
 import { castTo, rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { columnValue, keyText, sameIdentity } from './expressions.js';
 
-/** What is looked at to find out what stands in a row's way. */
-interface Staged {
-  session: Session;
-  fixture: Fixture;
-  table: TableInfo;
+/** What kept a row out that has the same key as another of the fixture. */
+export const REPEATED = 'another row of the fixture with the same key';
+
+/** Stands for a key that nothing in the table tells. */
+export const UNKNOWN = 'unknown';
+
+/** The first staged row that could not be added, and what is in its way. */
+export async function findBlocked(
+  { session, fixture, table }: Step,
+  staging: Staging,
+): Promise<Blocked | null> {
+  const absent = await findAbsent(session, fixture, table, staging);
+  if (absent !== undefined) return { key: absent.key, by: absent.by ?? suspects(table) };
+  const key = await findRepeated(session, fixture, staging);
+  return key === undefined ? null : { key, by: REPEATED };
 }
-
-/**
- * Counts the rows that were left out of a merge by why they were: ON CONFLICT says no more of them than that they were.
- * A row whose own key stands was skipped; any other was kept out by something else.
- */
-export class Tally {
-  readonly #on: Staged;
-  /** Rows whose own key stands. */
-  #standing: number;
-  #first: Blocked | null = null;
-
-  /** `stood`: rows that were not sent, since all of them stand. */
-  constructor(on: Staged, stood: number) {
-    this.#on = on;
-    this.#standing = stood;
-  }
-
-  /** Adds a batch that has just been merged and is still staged. */
-  async add(staging: Staging, rows: number, inserted: number): Promise<void> {
-    if (inserted === rows) {
-      this.#standing += rows;
-      return;
-    }
-    const { session, fixture, table } = this.#on;
-    const key = identityOf(fixture).map((column) => `s.${quote(column)}`);
-    const { rows: counts } = await session.query<{ standing: string }>(
-      `select count(distinct (${key.join(', ')})) as standing
-       from ${staging.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture)}`,
-    );
-    const standing = Number(counts[0]?.standing);
-    this.#standing += standing;
-    if (standing < rows) this.#first ??= await this.#find(staging);
-  }
-
-  async #find(staging: Staging): Promise<Blocked | null> {
-    const { session, fixture, table } = this.#on;
-    const absent = await findAbsent(session, fixture, table, staging);
-    if (absent !== undefined) return { key: absent.key, by: absent.by ?? suspects(table) };
-    const key = await findRepeated(session, fixture, staging);
-    return key === undefined ? null : { key, by: REPEATED };
-  }
-
-  /** The counts of a fixture; `marked` rows of its mark stand in the end. */
-  counts(rows: number, inserted: number, marked: number): Counts {
-    const present = Math.min(this.#standing, marked);
-    const blocked = rows - present;
-    // A row that was inserted and is gone again was not added.
-    const added = Math.min(inserted, present);
-    return {
-      rows,
-      inserted: added,
-      skipped: present - added,
-      blocked,
-      firstBlocked: blocked === 0 ? null : (this.#first ?? UNKNOWN),
-      present,
-    };
-  }
-}
-
-const REPEATED = 'another row of the fixture with the same key';
-const UNKNOWN: Blocked = { key: 'unknown', by: 'a trigger that deletes or changes what was inserted' };
 
 /** Keys that are held in memory to find one that is repeated. */
 const MAX_KEYS = 1_000_000;
 
 /** The same counts, where nothing in the table told what blocks a row, with the first key that the fixture itself repeats. */
 export async function nameRepeated(fixture: Fixture, counts: Counts): Promise<Counts> {
-  if (counts.firstBlocked !== UNKNOWN) return counts;
+  if (counts.firstBlocked?.key !== UNKNOWN) return counts;
   const columns = Object.keys(fixture.columns);
   const places = identityOf(fixture).map((column) => columns.indexOf(column));
   const seen = new Set<string>();

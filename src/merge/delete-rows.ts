@@ -3,10 +3,12 @@ import type { Fixture } from '../fixtures/fixture.js';
 import type { Dependents, ForeignKeyCheck } from '../report/result.js';
 import type { Step } from '../run/step.js';
 import { findImpact, holdKey, type Impact, type Roots } from '../table/dependents.js';
+import { watchEffects } from '../table/effects.js';
 import type { TableInfo } from '../table/inspect-table.js';
 import type { Keys } from '../table/keys.js';
 import { findReferences, type Reference } from '../table/references.js';
-import { heedTriggers, holdStructure, obstacleToSilence, silenceTriggers } from './foreign-keys.js';
+import { holdStructure } from './claim.js';
+import { heedTriggers, obstacleToSilence, silenceTriggers } from './foreign-keys.js';
 import { rootsOf } from './keys.js';
 import { takeAlong } from './hanging.js';
 
@@ -49,25 +51,26 @@ export async function deleteRows(step: Step, keys: Keys): Promise<Deleted> {
     const { rowCount } = await session.query(`delete ${roots.from}`);
     return rowCount ?? 0;
   };
+  const tellEffects = await watchEffects(session, step.table);
   if (foreignKeys.check === 'row') {
     await lockRows(step, roots);
     const { dependents } = await impactOf(step, roots);
-    return { rows: await remove(), dependents, foreignKeys };
+    const rows = await remove();
+    return { rows, dependents: await tellEffects(rows, dependents), foreignKeys };
   }
   await silenceTriggers(session);
   const rows = await remove();
   await heedTriggers(session);
   const { dependents, references } = await impactOf(step, roots);
   if (dependents.length > 0) await takeAlong(session, references, roots);
-  return { rows, dependents, foreignKeys };
+  return { rows, dependents: await tellEffects(rows, dependents), foreignKeys };
 }
 
 /**
  * Locks the rows, so that no row comes to refer to them any more. A role that may only delete cannot lock them, nor does
- * Citus, and rows of other tables are not locked at all: what comes to refer to any of those in the moment before the
- * deletion goes without being counted.
+ * Citus.
  */
-async function lockRows({ session, table }: Step, { from }: Roots): Promise<void> {
+export async function lockRows({ session, table }: Step, { from }: Roots): Promise<void> {
   if (table.privileges.update && !table.distributed)
     await session.query(`select count(*) from (select ${from} for update of t) as locked`);
 }

@@ -1,66 +1,13 @@
 import { rowsOf, type TableInfo } from '../table/inspect-table.js';
-import { quote, quoteTable } from '../postgres/quote.js';
+import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { ScaleSeedError } from '../errors.js';
 import type { Step } from '../run/step.js';
-import { describeHolders } from '../run/watch-locks.js';
 
 /** An index that can be made again exactly as it was. */
 export interface PlainIndex {
   name: string;
   definition: string;
-}
-
-const LOCK_NOT_AVAILABLE = '55P03';
-const INSUFFICIENT_PRIVILEGE = '42501';
-
-/**
- * Locks the table against everybody else until the transaction ends, which is what dropping an index needs.
- *
- * @throws ScaleSeedError `privilege`; `locked` after `lockTimeoutMs`; {@link nameHolders} then says who holds it.
- */
-export async function lockTable({ session, fixture, table }: Step, lockTimeoutMs: number): Promise<void> {
-  // To PostgreSQL 0 means no limit.
-  await session.query(`select set_config('lock_timeout', $1, true)`, [
-    `${Math.max(1, Math.ceil(lockTimeoutMs))}ms`,
-  ]);
-  const locking = session.query(`lock table ${quoteTable(table)} in access exclusive mode`);
-  await locking.catch((error: unknown) => {
-    throw error instanceof ScaleSeedError
-      ? describeRefusal(error.with({ fixture: fixture.name }), table, lockTimeoutMs)
-      : error;
-  });
-  await session.query('set local lock_timeout to default');
-}
-
-function describeRefusal(
-  error: ScaleSeedError,
-  { schema, name }: TableInfo,
-  limitMs: number,
-): ScaleSeedError {
-  const table = `${schema}.${name}`;
-  if (error.sqlState === INSUFFICIENT_PRIVILEGE) {
-    return error.with({
-      message: `exclusive mode: the role may not lock ${name}`,
-      table,
-      hint: `load with --mode online, or make the role ${name}'s owner, or grant it maintain (PostgreSQL 17) or update on it`,
-    });
-  }
-  if (error.sqlState !== LOCK_NOT_AVAILABLE) return error;
-  return error.with({
-    message: `${name} could not be locked within ${limitMs} ms`,
-    table,
-    hint: 'end the sessions that hold it, raise --lock-timeout, or load with --mode online',
-  });
-}
-
-/** The error of a table that could not be locked, with the sessions that hold it; any other error as it is. */
-export async function nameHolders(session: Session, table: TableInfo, error: unknown): Promise<unknown> {
-  if (!(error instanceof ScaleSeedError) || error.code !== 'locked') return error;
-  const pids =
-    'select pid from pg_locks where relation = $1::int8::oid and granted and pid <> pg_backend_pid()';
-  const holders = await describeHolders(session, pids, [table.oid]).catch(() => '');
-  return holders === '' ? error : error.with({ message: `${error.message}: held by ${holders}` });
 }
 
 /**

@@ -1,11 +1,10 @@
 import type { Staging } from '../copy/staging.js';
-import { castTo, inspectTables, refuseMissingTable, type TableInfo } from '../table/inspect-table.js';
+import { castTo, type TableInfo } from '../table/inspect-table.js';
 import { literal, quote, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { ScaleSeedError } from '../errors.js';
 import { columnsOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 import type { ForeignKeyCheck } from '../report/result.js';
-import type { Step } from '../run/step.js';
 import { columnValue } from './expressions.js';
 import { restColumns } from './rest-columns.js';
 
@@ -51,6 +50,8 @@ function obstacleTo(fixture: Fixture, table: TableInfo, mayReplicate: boolean): 
     ({ lockable, columns }) => !lockable && !columns.some((column) => isNull(fixture, table, column)),
   );
   if (unlockable !== undefined) return `the role may not lock rows of ${unlockable.parent.name}`;
+  const hidden = foreignKeys.find(({ rowsHidden }) => rowsHidden);
+  if (hidden !== undefined) return `${hidden.parent.name} has row security`;
   const special = foreignKeys.find((key) => !key.simple);
   if (special !== undefined) return `foreign key ${special.name} is of a special kind`;
   const own = foreignKeys.find(({ parent }) => parent.schema === table.schema && parent.name === name);
@@ -58,36 +59,6 @@ function obstacleTo(fixture: Fixture, table: TableInfo, mayReplicate: boolean): 
   const { computed } = restColumns(fixture, table);
   const unknown = foreignKeys.find(({ columns }) => columns.some((column) => computed.includes(column)));
   return unknown === undefined ? undefined : `the column of ${unknown.name} has a default that is computed`;
-}
-
-/**
- * Silences the foreign keys' triggers until the transaction ends, where that silences nothing else; {@link lockParents}
- * then has to take their place. Returns the table as it is now, and what was decided; that takes 2 ms.
- */
-export async function takeOverForeignKeys(
-  step: Step,
-): Promise<{ table: TableInfo; foreignKeys: ForeignKeyCheck }> {
-  const { session, fixture, table, server } = step;
-  const before = chooseForeignKeyCheck(fixture, table, server.mayReplicate);
-  if (before.check === 'row' || table.foreignKeys.length === 0) return { table, foreignKeys: before };
-  const now = await holdStructure(step);
-  const foreignKeys = chooseForeignKeyCheck(fixture, now, server.mayReplicate);
-  if (foreignKeys.check === 'set') await silenceTriggers(session);
-  return { table: now, foreignKeys };
-}
-
-/**
- * Returns the table as it is now. A trigger, rule, policy or foreign key, its own or one that points at it, may have been
- * added since it was first looked at: the lock keeps their makers away from here on, so that what the catalogue says
- * under it stays true. It asks for no more than the right to insert.
- */
-export async function holdStructure(
-  { session, table }: Step,
-  lock: 'row exclusive' | 'exclusive' = 'row exclusive',
-): Promise<TableInfo> {
-  await session.query(`lock table ${quoteTable(table)} in ${lock} mode`);
-  const tables = await inspectTables(session, [table.name], table.schema);
-  return tables.get(table.name) ?? refuseMissingTable(table.name, table.schema);
 }
 
 /** Foreign keys' triggers do nothing from here on, nor do any others. */
@@ -102,7 +73,7 @@ export async function heedTriggers(session: Session): Promise<void> {
 
 /**
  * Checks that every distinct parent of the staged rows exists, and locks it as the foreign key's own trigger would,
- * so that it cannot go before the transaction ends. Keys that do not vary need that for the `first` batch only. All
+ * so that it cannot go before the transaction ends; those that are the same for all rows were locked with the table. All
  * keys in one statement: a round trip apiece would wait its turn behind the other fixtures' encoding.
  *
  * @throws ScaleSeedError `parents`.
@@ -112,16 +83,48 @@ export async function lockParents(
   fixture: Fixture,
   table: TableInfo,
   staged: Staging,
-  first: boolean,
+): Promise<void> {
+  const keys = table.foreignKeys.filter(({ columns }) => columns.some((column) => varies(fixture, column)));
+  await lockParentsOf(session, fixture, table, keys, staged);
+}
+
+/**
+ * The same for parents that are the same for all rows, before any is staged: as far as the role may lock them, and refused
+ * only where no trigger might still make them.
+ */
+export async function lockConstantParents(
+  session: Session,
+  fixture: Fixture,
+  table: TableInfo,
+  { check }: ForeignKeyCheck,
+): Promise<void> {
+  const keys = table.foreignKeys.filter(
+    ({ columns, simple, lockable, rowsHidden, parent }) =>
+      simple &&
+      lockable &&
+      !rowsHidden &&
+      !(parent.schema === table.schema && parent.name === table.name) &&
+      !columns.some((column) => varies(fixture, column)),
+  );
+  await lockParentsOf(session, fixture, table, keys).catch((error: unknown) => {
+    if (check === 'set' || !(error instanceof ScaleSeedError) || error.code !== 'parents') throw error;
+  });
+}
+
+async function lockParentsOf(
+  session: Session,
+  fixture: Fixture,
+  table: TableInfo,
+  keys: readonly ForeignKey[],
+  staged?: Staging,
 ): Promise<void> {
   const values: unknown[] = [];
-  const checks = table.foreignKeys
-    .filter(({ columns }) => first || columns.some((column) => varies(fixture, column)))
+  const checks = keys
     .filter(({ columns }) => !columns.some((column) => isNull(fixture, table, column)))
     .map((key) => missingParentsSql(fixture, table, staged, key, values));
   if (checks.length === 0) return;
   const { rows } = await session.query<{ key: string; missing: string }>(checks.join(' union all '), values);
-  const key = table.foreignKeys.find(({ name }) => name === rows[0]?.key);
+  const key = keys.find(({ name }) => name === rows[0]?.key);
   if (key === undefined) return;
   const missing = rows.filter((row) => row.key === key.name).map((row) => row.missing);
   throw new ScaleSeedError(
@@ -140,11 +143,10 @@ export async function lockParents(
 function missingParentsSql(
   fixture: Fixture,
   table: TableInfo,
-  { table: staging }: Staging,
+  staged: Staging | undefined,
   { name, columns, parent, parentColumns, parentIsPartitioned }: ForeignKey,
   values: unknown[],
 ): string {
-  const constant = !columns.some((column) => varies(fixture, column));
   // What the row will hold, which a numeric's scale may round, is what must have a parent.
   const wanted = columns.map(
     (column, i) => `${castTo(table, column, sourceSql(fixture, table, column, values))} as k${i}`,
@@ -153,7 +155,7 @@ function missingParentsSql(
   const parents = `${parentIsPartitioned ? '' : 'only '}${quoteTable(parent)}`;
   const same = parentColumns.map((column, i) => `p.${quote(column)} = w.k${i}`).join(' and ');
   return `(with wanted as materialized (
-         select distinct ${wanted.join(', ')} from ${constant ? '(select) as s' : `${staging} as s`}),
+         select distinct ${wanted.join(', ')} from ${staged?.table ?? '(select)'} as s),
        locked as materialized (
          select ${parentColumns.map((column) => `p.${quote(column)}`).join(', ')} from ${parents} as p where exists (select from wanted as w where ${same})
          for key share)

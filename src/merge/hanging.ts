@@ -75,13 +75,13 @@ export async function foreseeHanging(session: Session, roots: Roots): Promise<De
 }
 
 /**
- * Deletes all rows that refer to roots, whatever their foreign keys say; returns how many, table by table.
+ * Deletes all rows that refer to roots, whatever their foreign keys say.
  *
  * @throws ScaleSeedError where something keeps them.
  */
-export async function deleteHanging(session: Session, roots: Roots): Promise<Dependents[]> {
+export async function deleteHanging(session: Session, roots: Roots): Promise<void> {
   const references = await withRows(session, await findReferences(session, roots.table));
-  return deleteReferring(session, ofOtherTables(references, roots), roots);
+  await deleteReferring(session, ofOtherTables(references, roots), roots);
 }
 
 /** Whether more would go or change than was agreed to, of any table. */
@@ -114,28 +114,21 @@ async function deleteReferring(
   session: Session,
   references: readonly Reference[],
   roots: Roots,
-): Promise<Dependents[]> {
-  if (references.length === 0) return [];
+): Promise<void> {
+  if (references.length === 0) return;
   const doomed = references.map(
     (reference) => `from ${childRows(reference.child)} as t where ${refersTo(reference, roots)}`,
   );
-  const deletions = doomed.map((from, index) => `gone${index} as (delete ${from} returning 1)`);
-  const counts = doomed.map((_, index) => `(select count(*) from gone${index})`);
+  const deletions = doomed.map((from, index) => `gone${index} as (delete ${from})`);
   const left = doomed.map((from) => `exists (select ${from})`);
-  const names = references.map(({ child }) => `${child.schema}.${child.name}`);
   try {
-    const { rows: gone } = await session.query<{ counts: string[] }>(
-      `with ${deletions.join(', ')} select array[${counts.join(', ')}]::text[] as counts`,
-    );
+    await session.query(`with ${deletions.join(', ')} select`);
     const { rows } = await session.query<{ left: boolean[] }>(`select array[${left.join(', ')}] as left`);
     const kept = references.find((_, index) => rows[0]?.left[index] === true);
     if (kept !== undefined) throw keptBy(session, kept);
-    return [...new Set(names)].map((table) => {
-      const own = (gone[0]?.counts ?? []).filter((_, index) => names[index] === table);
-      return { table, rows: own.reduce((sum, count) => sum + Number(count), 0), effect: 'deleted' };
-    });
   } catch (error) {
-    throw during(error, `cannot delete from ${[...new Set(names)].join(', ')}`, { table: names[0] });
+    const names = [...new Set(references.map(({ child }) => `${child.schema}.${child.name}`))];
+    throw during(error, `cannot delete from ${names.join(', ')}`, { table: names[0] });
   }
 }
 

@@ -7,13 +7,15 @@ import { lockFixture, lockLoaders } from '../run/lock-fixture.js';
 import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
-import { countPresent } from '../table/marks.js';
-import { hasChanged, surveyTable } from '../table/survey.js';
+import type { TableInfo } from '../table/inspect-table.js';
+import { hasChanged, surveyTable, type Standing } from '../table/survey.js';
 import { eachBatch, FIRST_BATCH_ROWS } from './batches.js';
-import { nameRepeated, Tally } from './blocked.js';
-import { dropPlainIndexes, lockTable, nameHolders, rebuildIndexes, type PlainIndex } from './exclusive.js';
-import { chooseForeignKeyCheck, heedTriggers, lockParents, takeOverForeignKeys } from './foreign-keys.js';
+import { nameRepeated } from './blocked.js';
+import { claimTable, takeOverForeignKeys } from './claim.js';
+import { dropPlainIndexes, rebuildIndexes } from './exclusive.js';
+import { chooseForeignKeyCheck, heedTriggers, lockParents } from './foreign-keys.js';
 import { mergeStaged } from './merge.js';
+import { Tally, type LastLook } from './tally.js';
 
 /** How fixtures are to be loaded. */
 export interface LoadPlan {
@@ -36,8 +38,8 @@ export function loadPlan({
 interface Loaded extends Pick<LoadedFixture, 'copiedBytes' | 'merge' | 'foreignKeys' | 'rebuiltIndexes'> {
   inserted: number;
   tally: Tally;
-  /** Rows of the fixture's mark that stand. */
-  marked: number;
+  /** Comes with the commit. */
+  look: Promise<LastLook>;
   /** Of the rows that were sent, where that were all. */
   fingerprint: string | undefined;
   copyMs: number;
@@ -49,15 +51,14 @@ interface Loaded extends Pick<LoadedFixture, 'copiedBytes' | 'merge' | 'foreignK
  * staging table, and merges them from there.
  */
 export async function loadFixture(step: Step, plan: LoadPlan): Promise<LoadedFixture> {
-  const { fixture, table, session, context, transaction } = step;
+  const { fixture, table, context, transaction } = step;
   if (table.distributed && plan.mode === 'exclusive') throw exclusiveOnWorkers(step);
   const total = stopwatch();
-  const loaded = await transaction(() => loadInTransaction(step, plan)).catch(async (error: unknown) => {
-    throw await nameHolders(session, table, error);
-  });
+  const loaded = await transaction(() => loadInTransaction(step, plan));
   const totalMs = total();
-  const { inserted, tally, marked, copyMs, mergeMs, fingerprint, ...rest } = loaded;
-  const counts = await nameRepeated(fixture, tally.counts(fixture.count, inserted, marked));
+  const { inserted, tally, look, copyMs, mergeMs, fingerprint, ...rest } = loaded;
+  const last = await look;
+  const counts = await nameRepeated(fixture, tally.counts(inserted, last));
   if (counts.firstBlocked !== null) context.onNotice(blockedNotice(fixture.name, counts));
   return {
     name: fixture.name,
@@ -68,7 +69,7 @@ export async function loadFixture(step: Step, plan: LoadPlan): Promise<LoadedFix
     ...rest,
     timings: { copyMs, mergeMs, totalMs },
     rowsPerSecond: Math.round(inserted / (totalMs / 1000)),
-    confirmation: fixture.confirmation(marked),
+    confirmation: fixture.confirmation(last.marked),
   };
 }
 
@@ -79,13 +80,13 @@ function blockedNotice(name: string, { blocked, rows, firstBlocked }: Counts): s
 
 async function loadInTransaction(step: Step, plan: LoadPlan): Promise<Loaded> {
   const { fixture, table, session, server, enter, count } = step;
-  const { missing, noneAfter, present } = await findMissing(step, plan);
+  const { missing, standing, claimed } = await findMissing(step, plan);
   const stood = missing.first - 1;
   if (stood > 0) count('merge', stood);
   const tally = new Tally(step, stood);
   if (missing.first > missing.last) {
     const foreignKeys = chooseForeignKeyCheck(fixture, table, server.mayReplicate);
-    return { ...NOTHING_TO_DO, tally, marked: present, foreignKeys };
+    return { ...NOTHING_TO_DO, tally, look: tally.lookAtCommit(standing), foreignKeys };
   }
 
   enter('copy');
@@ -95,19 +96,24 @@ async function loadInTransaction(step: Step, plan: LoadPlan): Promise<Loaded> {
     await staging.copy(FIRST_BATCH_ROWS);
     enter('merge');
     const rowsToCome = missing.last - missing.first + 1;
-    const dropped = plan.mode === 'exclusive' ? await claim(step, rowsToCome, plan) : [];
-    const merged = await mergeBatches(step, staging, noneAfter, tally);
+    const dropped = claimed === undefined ? [] : await dropPlainIndexes(step, rowsToCome);
+    const merged = await mergeBatches(
+      step,
+      staging,
+      await takeOverForeignKeys(step, claimed),
+      standing,
+      tally,
+    );
     await staging.refuseUnrepeatable();
     if (dropped.length > 0) {
       enter('index');
       if (server.mayReplicate) await heedTriggers(session);
       await rebuildIndexes(session, dropped);
     }
-    const marked = await countPresent(session, fixture, table);
     return {
       ...merged,
       tally,
-      marked,
+      look: tally.lookAtCommit(),
       copiedBytes: staging.bytes,
       fingerprint: stood === 0 ? staging.fingerprint() : undefined,
       rebuiltIndexes: dropped.map(({ name }) => name),
@@ -119,7 +125,7 @@ async function loadInTransaction(step: Step, plan: LoadPlan): Promise<Loaded> {
   }
 }
 
-const NOTHING_TO_DO: Omit<Loaded, 'tally' | 'marked' | 'foreignKeys'> = {
+const NOTHING_TO_DO: Omit<Loaded, 'tally' | 'look' | 'foreignKeys'> = {
   inserted: 0,
   copiedBytes: 0,
   merge: 'none',
@@ -129,38 +135,57 @@ const NOTHING_TO_DO: Omit<Loaded, 'tally' | 'marked' | 'foreignKeys'> = {
   mergeMs: 0,
 };
 
+/** What has to be sent, what stands already, and in exclusive mode the table under its lock. */
+interface Missing {
+  missing: Range;
+  standing: Standing;
+  claimed?: TableInfo;
+}
+
 /** The rows that have to be sent, once no other loader is at work on the fixture. */
-async function findMissing(
-  step: Step,
-  { mode }: LoadPlan,
-): Promise<{ missing: Range; noneAfter: boolean; present: number }> {
-  const { fixture, table, session } = step;
+async function findMissing(step: Step, { mode, lockTimeoutMs }: LoadPlan): Promise<Missing> {
   const waited = await lockFixture(step);
   if (mode === 'exclusive') await lockLoaders(step);
-  const before = step.standing!;
-  // Whoever was waited for has probably loaded the rows; rows that are to be built upon may have been deleted meanwhile.
+  const standing = await lookAgain(step, step.standing!, waited);
+  const found = missingAfter(step, standing);
+  if (mode !== 'exclusive' || found.missing.first > found.missing.last) return found;
+  const claimed = await claimTable(step, 'access exclusive', lockTimeoutMs);
+  // What was looked at before the lock is looked at again under it.
+  return { ...missingAfter(step, await lookAgain(step, standing)), claimed };
+}
+
+/** Whoever was waited for has probably loaded the rows; rows that are to be built upon may have been deleted meanwhile. */
+async function lookAgain(
+  { fixture, table, session }: Step,
+  before: Standing,
+  waited = false,
+): Promise<Standing> {
   const stale = waited || (before.upTo > 0 && (await hasChanged(session, table, before)));
   const survey = stale ? await surveyTable(session, table, [fixture]) : undefined;
-  const { upTo, noneAfter, present } = survey?.standing.get(fixture) ?? before;
-  return { missing: { first: Math.min(upTo, fixture.count) + 1, last: fixture.count }, noneAfter, present };
+  return survey?.standing.get(fixture) ?? before;
+}
+
+function missingAfter({ fixture }: Step, standing: Standing): Missing {
+  const missing = { first: Math.min(standing.upTo, fixture.count) + 1, last: fixture.count };
+  return { missing, standing };
 }
 
 /** Merges the batch that is staged, then copies and merges the others. */
 async function mergeBatches(
   step: Step,
   staging: Staging,
-  noneStands: boolean,
+  { table, foreignKeys }: Awaited<ReturnType<typeof takeOverForeignKeys>>,
+  { noneAfter }: Standing,
   tally: Tally,
 ): Promise<Pick<Loaded, 'inserted' | 'merge' | 'foreignKeys'>> {
   const { fixture, session } = step;
   const { anchor } = step.server;
-  const { table, foreignKeys } = await takeOverForeignKeys(step);
   // On Citus's workers a plain insert that fails might take more than its savepoint back with it.
-  const plainInsert = noneStands && !table.distributed;
+  const plainInsert = noneAfter && !table.distributed;
   let merge: MergeStrategy = plainInsert ? 'insert' : 'on conflict';
   let inserted = 0;
-  await eachBatch(step, staging, 'merge', async (rows, first) => {
-    if (foreignKeys.check === 'set') await lockParents(session, fixture, table, staging, first);
+  await eachBatch(step, staging, 'merge', async (rows) => {
+    if (foreignKeys.check === 'set') await lockParents(session, fixture, table, staging);
     const merged = await mergeStaged(session, fixture, table, staging, anchor, merge === 'insert');
     merge = merged.strategy;
     inserted += merged.inserted;
@@ -177,10 +202,4 @@ function exclusiveOnWorkers({ fixture, table: { schema, name } }: Step): ScaleSe
     table: `${schema}.${name}`,
     hint: 'load with --mode online',
   });
-}
-
-/** Locks the table for exclusive mode, and drops the indexes that are quicker to build again afterwards. */
-async function claim(step: Step, rowsToCome: number, { lockTimeoutMs }: LoadPlan): Promise<PlainIndex[]> {
-  await lockTable(step, lockTimeoutMs);
-  return dropPlainIndexes(step, rowsToCome);
 }

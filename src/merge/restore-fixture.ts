@@ -7,13 +7,13 @@ import { holdKey, type Roots } from '../table/dependents.js';
 import type { TableInfo } from '../table/inspect-table.js';
 import { findReferences } from '../table/references.js';
 import { eachBatch, FIRST_BATCH_ROWS } from './batches.js';
-import { Tally } from './blocked.js';
 import { compareRows } from './compare.js';
-import { dropPlainIndexes, lockTable, rebuildIndexes } from './exclusive.js';
+import { claimTable } from './claim.js';
+import { lockRows } from './delete-rows.js';
+import { dropPlainIndexes, rebuildIndexes } from './exclusive.js';
 import {
   chooseForeignKeyCheck,
   heedTriggers,
-  holdStructure,
   lockParents,
   obstacleToSilence,
   silenceTriggers,
@@ -22,6 +22,7 @@ import { rootsOf, type StepKeys } from './keys.js';
 import type { LoadPlan } from './load-fixture.js';
 import { mergeStaged } from './merge.js';
 import { restoreRows } from './restore.js';
+import { Tally } from './tally.js';
 
 /** What became of a fixture's rows. */
 export interface Restored {
@@ -73,8 +74,8 @@ async function loadAnew(
     if (staged === undefined) await staging.copy(FIRST_BATCH_ROWS);
     step.enter('reset');
     let added = 0;
-    await eachBatch(step, staging, 'reset', async (rows, first) => {
-      await lockParents(session, fixture, table, staging, first);
+    await eachBatch(step, staging, 'reset', async (rows) => {
+      await lockParents(session, fixture, table, staging);
       const { inserted } = await mergeStaged(session, fixture, table, staging, step.server.anchor, true);
       await tally.add(staging, rows, inserted);
       added += inserted;
@@ -102,18 +103,21 @@ async function updateRows(step: Step, keys: StepKeys, check: ForeignKeyCheck['ch
   const { context, session, fixture, table, server } = step;
   const staged = keys.staged ?? (await stage(step));
   step.enter('reset');
-  if (check === 'set') await lockParents(session, fixture, table, staged, true);
-  const restored = await restoreRows(session, fixture, table, staged, server.anchor);
+  if (check === 'set') await lockParents(session, fixture, table, staged);
+  let restored = await restoreRows(session, fixture, table, staged, server.anchor);
   const { inserted } =
     restored < staged.rows
       ? await mergeStaged(session, fixture, table, staged, server.anchor, false)
       : { inserted: 0 };
+  const tally = new Tally(step, 0);
+  await tally.add(staged, staged.rows, restored + inserted);
+  // Rows that others have added in the meantime have yet to be restored.
+  if (tally.standing > restored + inserted)
+    restored = (await restoreRows(session, fixture, table, staged, server.anchor)) - inserted;
   if (table.userTriggers.length > 0) {
     const { drift } = await compareRows(session, fixture, table, staged);
     if (drift.length > 0) context.onNotice(overruled(fixture, table, drift));
   }
-  const tally = new Tally(step, 0);
-  await tally.add(staged, staged.rows, restored + inserted);
   return {
     restored,
     inserted,
@@ -133,14 +137,26 @@ function overruled(fixture: Fixture, table: TableInfo, drift: readonly ColumnDri
 /**
  * Says how foreign keys are checked, the table's own and those that point at it; it holds until the transaction ends. By
  * set, whoever would refer to a row waits from here on: it may be gone for a moment. Readers go on, but in exclusive mode.
+ * By row, the rows that stand are locked, so that nothing comes to refer to them any more.
  */
-export async function claimTable(step: Step, keys: StepKeys, plan: LoadPlan): Promise<ForeignKeyCheck> {
+export async function claimFixture(
+  step: Step,
+  keys: StepKeys,
+  { mode, lockTimeoutMs }: LoadPlan,
+): Promise<{ step: Step; foreignKeys: ForeignKeyCheck }> {
   const roots = rootsOf(step, keys);
-  if (plan.mode === 'exclusive') await lockTable(step, plan.lockTimeoutMs);
   const before = await foreseeCheck(step, roots);
-  return before.check === 'row'
-    ? before
-    : foreseeCheck({ ...step, table: await holdStructure(step, 'exclusive') }, roots);
+  if (before.check === 'row' && mode === 'online') {
+    await lockRows(step, roots);
+    return { step, foreignKeys: before };
+  }
+  const table = await claimTable(
+    step,
+    mode === 'exclusive' ? 'access exclusive' : 'exclusive',
+    lockTimeoutMs,
+  );
+  const claimed = { ...step, table };
+  return { step: claimed, foreignKeys: before.check === 'row' ? before : await foreseeCheck(claimed, roots) };
 }
 
 /** The same, as far as it can be known without a lock. */

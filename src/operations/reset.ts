@@ -1,14 +1,13 @@
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
-import { nameHolders } from '../merge/exclusive.js';
 import { forbidWriting, foreseeMerge } from '../merge/foresee.js';
 import { summarizeChecks } from '../merge/foreign-keys.js';
 import { countHanging, deleteHanging, exceed, foreseeHanging, refuseKept } from '../merge/hanging.js';
 import { keysOf, rootsOfRun, type StepKeys } from '../merge/keys.js';
 import { countRecords } from '../merge/records.js';
 import { loadPlan, type LoadPlan } from '../merge/load-fixture.js';
-import { claimTable, foreseeCheck, restoreFixture } from '../merge/restore-fixture.js';
+import { claimFixture, foreseeCheck, restoreFixture } from '../merge/restore-fixture.js';
 import { untilAgreed } from '../merge/until-agreed.js';
 import type { Dependents, ResetFixture, ResetReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
@@ -20,7 +19,7 @@ import { orAborted } from '../run/or-aborted.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
-import { countPresent } from '../table/marks.js';
+import { watchEffects } from '../table/effects.js';
 import { needsToAdd, type AddOptions, type LoadOptions } from './load.js';
 
 /** What of other tables is about to be deleted. */
@@ -74,37 +73,36 @@ export function reset(options: ResetOptions = {}): Promise<ResetReport> {
 }
 
 async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFixture> {
-  const { session, fixture, table, enter, transaction } = step;
+  const { fixture, table, enter, transaction } = step;
   const total = stopwatch();
-  return transaction(async () => {
+  const done = await transaction(async () => {
     await lockFixture(step);
     const keys = await keysOf(step);
     enter('reset');
     const plan = loadPlan(options);
-    const { foreignKeys, ...hanging } =
+    const { step: claimed, ...hanging } =
       options.keepDependents === true
         ? await keepHanging(step, keys, plan)
         : await clearHanging(step, keys, plan, options.confirm);
-    const { restored, inserted, tally, ...rest } = await restoreFixture(step, keys, foreignKeys, plan);
-    const present = await countPresent(session, fixture, table);
-    return {
-      name: fixture.name,
-      schema: table.schema,
-      table: table.name,
-      restored,
-      ...tally.counts(fixture.count, inserted, present),
-      ...rest,
-      foreignKeys,
-      ...hanging,
-      records: await countRecords(step, keys),
-      timings: { totalMs: total() },
-    };
-  }).catch(async (error: unknown) => {
-    throw await nameHolders(session, table, error);
+    const restored = await restoreFixture(claimed, keys, hanging.foreignKeys, plan);
+    const records = await countRecords(step, keys);
+    return { restored, hanging, records, look: restored.tally.lookAtCommit() };
   });
+  const { inserted, tally, ...restored } = done.restored;
+  return {
+    name: fixture.name,
+    schema: table.schema,
+    table: table.name,
+    ...tally.counts(inserted, await done.look),
+    ...restored,
+    ...done.hanging,
+    records: done.records,
+    timings: { totalMs: total() },
+  };
 }
 
-type Hanging = Pick<ResetFixture, 'dependents' | 'kept' | 'foreignKeys'>;
+/** What became of the rows that hang on a fixture, and the step on the table as it was claimed. */
+type Hanging = Pick<ResetFixture, 'dependents' | 'kept' | 'foreignKeys'> & { step: Step };
 
 /**
  * Deletes what hangs on the rows, where the answer is yes, and says what went. The table is claimed before that, so that
@@ -124,11 +122,12 @@ function clearHanging(
     return asked;
   };
   return untilAgreed(step, ask, async (asked) => {
-    const foreignKeys = await claimTable(step, keys, plan);
-    const dependents = await foreseeHanging(session, roots);
-    if (exceed(dependents, asked) || exceed(await deleteHanging(session, roots), dependents))
-      return undefined;
-    return { dependents, kept: [], foreignKeys };
+    const claimed = await claimFixture(step, keys, plan);
+    const foreseen = await foreseeHanging(session, roots);
+    const tellEffects = await watchEffects(session, step.table);
+    await deleteHanging(session, roots);
+    const dependents = await tellEffects(0, foreseen);
+    return exceed(dependents, asked) ? undefined : { ...claimed, dependents, kept: [] };
   });
 }
 
@@ -147,11 +146,11 @@ async function agree(
 
 /** Says what stays. */
 async function keepHanging(step: Step, keys: StepKeys, plan: LoadPlan): Promise<Hanging> {
-  const foreignKeys = await claimTable(step, keys, plan);
+  const claimed = await claimFixture(step, keys, plan);
   const { hanging: kept } = await countHanging(step.session, rootsOfRun(step, keys));
   if (kept.length > 0)
     step.context.onNotice(`${step.fixture.name}: what hangs on it is left: ${listRows(kept)}`);
-  return { dependents: [], kept, foreignKeys };
+  return { ...claimed, dependents: [], kept };
 }
 
 /** What would be done, without a lock that anybody could wait for. */

@@ -20,7 +20,8 @@ const GRACE_MS = 1500;
  * - values are written and read in one way, and messages are in English where the role may have that;
  * - no JIT, which never pays in a merge and can cost hundreds of milliseconds;
  * - a watch on the client, without which a backend that waits for COPY data never learns that the loader's machine is
- *   gone. Servers on Windows cannot watch it, and PostgreSQL 14 can on Linux alone.
+ *   gone. Servers on Windows cannot watch it, and PostgreSQL 14 can on Linux alone;
+ * - a lock is waited for five minutes at most, where nobody has chosen otherwise.
  *
  * Left as they are: limits (of time, memory, temporary files), what only makes a plan better or worse, read-only
  * transactions, which are refused, and synchronous_commit and event_triggers, which somebody has chosen for a reason.
@@ -38,7 +39,8 @@ select set_config(name, wanted, true) from (values
   ('client_connection_check_interval',
     case when version() ~* 'mingw|windows|visual c' or
       version() ~ '^PostgreSQL 14' and version() !~* 'linux' then '0' else '5000' end),
-  ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3')
+  ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3'),
+  ('lock_timeout', regexp_replace(current_setting('lock_timeout'), '^0$', '5min'))
 ) as setting (name, wanted)
 where wanted is distinct from current_setting(name)`;
 
@@ -57,11 +59,17 @@ export class Session {
   backend: number | undefined;
   /** When the statement that runs was sent. */
   busySinceMs: number | undefined;
+  /** Since when it waits for a lock, by more than one statement. */
+  waitingSinceMs: number | undefined;
+  /** Whoever was seen to hold what the transaction waited for, in words. */
+  heldBy: string | undefined;
   readonly #client: pg.Client;
   readonly #target: Target;
   readonly #onAbort = (): void => void this.#cancel();
   /** What runs on the server now. */
   #running: Promise<unknown> | undefined;
+  /** What is to be asked with the commit. */
+  #lastWords: { sql: string; answer: (rows: never[]) => void }[] = [];
   #broken = false;
 
   private constructor(client: pg.Client, target: Target, signal: AbortSignal) {
@@ -98,6 +106,27 @@ export class Session {
     return this.#run(() => this.#client.query<R>(sql, values));
   }
 
+  /** Runs one statement, and returns the SQLSTATEs of what the server has to say of it. */
+  async hear(sql: string): Promise<string[]> {
+    const heard: string[] = [];
+    const listen = ({ code }: { code?: string | undefined }): void => void heard.push(code ?? '');
+    this.#client.on('notice', listen);
+    try {
+      await this.query(sql);
+      return heard;
+    } finally {
+      this.#client.off('notice', listen);
+    }
+  }
+
+  /**
+   * Asks in the message that commits the transaction, so that no moment lies between the answer and the commit. Resolves
+   * once that is through; never, where it is not. There is no room for parameters.
+   */
+  async atCommit<R extends pg.QueryResultRow>(sql: string): Promise<R[]> {
+    return new Promise((resolve) => this.#lastWords.push({ sql, answer: resolve }));
+  }
+
   /** Streams chunks into `COPY ... FROM STDIN`, with back-pressure from the server to the generator. */
   async copyFrom(sql: string, chunks: AsyncIterable<Buffer>): Promise<{ rows: number }> {
     return this.#run(async () => {
@@ -119,13 +148,15 @@ export class Session {
     isolation: 'read committed' | 'repeatable read' = 'read committed',
   ): Promise<T> {
     let committing = false;
+    this.#lastWords = [];
+    this.heldBy = undefined;
     try {
       const begin = `begin isolation level ${isolation}; ${SETTINGS}; select pg_catalog.pg_backend_pid() as pid`;
       const begun: unknown = await this.query(begin).catch(explainReplica);
       this.backend = (begun as pg.QueryResult<{ pid: number }>[]).at(-1)?.rows[0]?.pid;
       const result = await work();
       committing = !this.signal.aborted;
-      await this.query('commit');
+      await this.#commit();
       return result;
     } catch (error) {
       const refused = error instanceof ScaleSeedError && error.sqlState !== undefined;
@@ -141,6 +172,12 @@ export class Session {
   async close(): Promise<void> {
     this.signal.removeEventListener('abort', this.#onAbort);
     if (this.#broken || !(await settles(this.#client.end()))) this.#cut();
+  }
+
+  async #commit(): Promise<void> {
+    const words = this.#lastWords;
+    const answers: unknown = await this.query([...words.map(({ sql }) => sql), 'commit'].join(';\n'));
+    for (const [i, { answer }] of words.entries()) answer((answers as pg.QueryResult<never>[])[i]!.rows);
   }
 
   /** All errors of the driver's come through here, and are translated here. */

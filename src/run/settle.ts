@@ -5,9 +5,19 @@ import type { Session } from '../postgres/session.js';
 import type { RunContext } from './context.js';
 import type { Server } from './server.js';
 import type { Sessions } from './sessions.js';
+import { describeHolders, SUSPICIOUS_MS } from './watch-locks.js';
 
 const MOST_TRIES = 5;
 const RETRY_MS = 100;
+
+/** How long a table that somebody else has locked is looked at again. */
+const PATIENCE_MS = 10_000;
+
+type Vacuumed = TableName & {
+  oid: string;
+  /** How long the role waits for a lock, in milliseconds. */
+  limitMs: string;
+};
 
 const NOT_SETTLED = 'everything is done and committed, but the tables are not vacuumed and analyzed';
 
@@ -19,10 +29,10 @@ const countsAtEnd = ({ version }: Server): boolean => Number.parseInt(version) <
  * later, after VACUUM, and autovacuum comes for rows that are settled. PostgreSQL 14 tells of it when the session ends,
  * which a pooler's does not, or with a commit, if that is half a second after the last time it told.
  */
-export async function countWithCommit(session: Session, server: Server): Promise<void> {
-  if (!countsAtEnd(server)) await session.query('select pg_stat_force_next_flush()');
+export function countWithCommit(session: Session, server: Server): void {
+  if (!countsAtEnd(server)) void session.atCommit('select pg_stat_force_next_flush()');
   else if (session.pooled)
-    await session.query('select pg_sleep(0.51 - extract(epoch from clock_timestamp() - now()))');
+    void session.atCommit('select pg_sleep(0.51 - extract(epoch from clock_timestamp() - now()))');
 }
 
 /**
@@ -46,7 +56,7 @@ export async function settleTables(
       session.onWait = tell;
       const { obstacle, ...table } = await session.transaction(() => prepareVacuum(session, name));
       onEvent({ type: 'settle', table: table.name });
-      if (obstacle === null) await vacuum(session, quoteTable(table), tell);
+      if (obstacle === null) await vacuum(session, table, tell);
       else tell(`is not vacuumed, as the role may not: ${obstacle}`);
     } catch (error) {
       if (signal.aborted && error instanceof ScaleSeedError) throw error.with({ state: NOT_SETTLED });
@@ -56,35 +66,61 @@ export async function settleTables(
 }
 
 /**
- * Dead rows that an open transaction may still see stay, and bring autovacuum: a short one, such as an ANALYZE of its own, is
- * waited for.
+ * Waits for nobody's lock, but looks for a while whether it is gone. Dead rows that an open transaction may still see stay,
+ * and bring autovacuum: a short one, such as an ANALYZE of its own, is waited for.
  */
-async function vacuum(session: Session, table: string, tell: (message: string) => void): Promise<void> {
-  await session.query(`vacuum (analyze) ${table}`);
+async function vacuum(session: Session, table: Vacuumed, tell: (message: string) => void): Promise<void> {
+  const name = quoteTable(table);
+  const pause = (): Promise<void> => delay(RETRY_MS, undefined, { signal: session.signal });
+  const startMs = performance.now();
+  let told = false;
+  while (await isSkipped(session, `vacuum (analyze, skip_locked) ${name}`)) {
+    await pause();
+    const waitedMs = performance.now() - startMs;
+    if (waitedMs > Math.min(Number(table.limitMs), PATIENCE_MS)) {
+      tell(`is not vacuumed, since it stays locked by ${await holdersOf(session, table)}`);
+      return;
+    }
+    if (told || waitedMs < SUSPICIOUS_MS) continue;
+    told = true;
+    tell(`waiting for a lock that is held by ${await holdersOf(session, table)}`);
+  }
   for (let tries = 1; ; tries++) {
     const { rows } = await session.query<{ dead: string }>(
-      'select pg_stat_get_dead_tuples($1::regclass) as dead',
-      [table],
+      'select pg_stat_get_dead_tuples($1::int8::oid) as dead',
+      [table.oid],
     );
     if (Number(rows[0]?.dead) === 0) return;
     if (tries > MOST_TRIES) break;
-    await delay(RETRY_MS, undefined, { signal: session.signal });
-    await session.query(`vacuum ${table}`);
+    await pause();
+    await isSkipped(session, `vacuum (skip_locked) ${name}`);
   }
   tell('keeps dead rows that an open transaction may still see: autovacuum will come for them');
 }
 
+/** Whether a statement has left a table alone that somebody else has locked. */
+async function isSkipped(session: Session, sql: string): Promise<boolean> {
+  return (await session.hear(sql)).includes('55P03');
+}
+
+async function holdersOf(session: Session, { oid }: Vacuumed): Promise<string> {
+  const pids = `select pid from pg_locks where relation = $1::int8::oid and pid <> pg_backend_pid() and granted
+    and mode in ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')`;
+  return (await describeHolders(session, pids, [oid])) || 'another session';
+}
+
 /**
  * VACUUM runs in no transaction: what is to hold for it is set for the session, where that is no pooler's. It ends if the
- * loader goes, and waits for a lock ten seconds at most.
+ * loader goes, and waits with a limit for a lock that it cannot do without, such as an index's.
  */
 const SET_FOR_VACUUM = `
-select set_config('client_connection_check_interval', current_setting('client_connection_check_interval'), false),
-  set_config('lock_timeout', regexp_replace(current_setting('lock_timeout'), '^0$', '10s'), false)`;
+select set_config(name, current_setting(name), false)
+from unnest(array['client_connection_check_interval', 'lock_timeout']) as name`;
 
 /** Owners of the table or of the database may vacuum it, and from 17 on whoever may maintain it. */
 const FIND = `
-select n.nspname as schema, c.relname as name, case
+select c.oid::int8 as oid, n.nspname as schema, c.relname as name,
+  (extract(epoch from current_setting('lock_timeout')::interval) * 1000)::int8 as "limitMs", case
     when pg_has_role(d.datdba, 'usage') then null
     when not v.maintain and not pg_has_role(c.relowner, 'usage')
       then format('before PostgreSQL 17 only its owner may, %I', pg_get_userbyid(c.relowner))
@@ -98,8 +134,8 @@ where n.nspname || '.' || c.relname = $1 and c.relkind in ('r', 'p')`;
 async function prepareVacuum(
   session: Session,
   name: string,
-): Promise<TableName & { obstacle: string | null }> {
+): Promise<Vacuumed & { obstacle: string | null }> {
   if (!session.pooled) await session.query(SET_FOR_VACUUM);
-  const { rows } = await session.query<TableName & { obstacle: string | null }>(FIND, [name]);
+  const { rows } = await session.query<Vacuumed & { obstacle: string | null }>(FIND, [name]);
   return rows[0]!;
 }

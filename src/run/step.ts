@@ -6,6 +6,7 @@ import type { Prepared } from './prepare.js';
 import type { RunContext } from './context.js';
 import type { Server } from './server.js';
 import { countWithCommit } from './settle.js';
+import { nameHolders } from './watch-locks.js';
 
 /** One fixture's turn in one schema. */
 export interface Step extends Prepared {
@@ -26,6 +27,13 @@ export interface Step extends Prepared {
 export const UNCHANGED = 'nothing was changed';
 export const COMMITTED = 'done and committed';
 
+/** What stands of a fixture whose transaction has not been committed: parents were, with those of its siblings. */
+export function untouched({ createdParents }: Prepared): string {
+  return createdParents === 0
+    ? UNCHANGED
+    : `nothing was changed, but that ${createdParents} parent rows were created and stand`;
+}
+
 /** A deadlock, or a transaction that cannot be put in a row with others: what was done is undone, and may come right. */
 const TRY_AGAIN = ['40001', '40P01'];
 const MAX_TRIES = 4;
@@ -43,7 +51,8 @@ export async function takeStep<Result>(
   work: (step: Step) => Promise<Result>,
 ): Promise<Result> {
   const { fixture, table } = prepared;
-  let state = UNCHANGED;
+  let state = untouched(prepared);
+  let isCommitted = false;
   const say = (message: string): void => {
     context.onNotice(`${fixture.name}: ${message.replaceAll('\n', ' ')}`);
   };
@@ -51,10 +60,11 @@ export async function takeStep<Result>(
   const transaction: Step['transaction'] = async (own, isolation) => {
     const result = await session.transaction(async () => {
       const done = await own();
-      if (settle) await countWithCommit(session, server);
+      if (settle) countWithCommit(session, server);
       return done;
     }, isolation);
     state = COMMITTED;
+    isCommitted = true;
     return result;
   };
   for (let tries = 1; ; tries++) {
@@ -65,8 +75,8 @@ export async function takeStep<Result>(
       context.onEvent({ type: 'done', fixture: fixture.name });
       return result;
     } catch (error) {
-      const translated = translateError(error, { phase: session.phase });
-      const again = TRY_AGAIN.includes(translated.sqlState ?? '') && state === UNCHANGED;
+      const translated = await nameHolders(session, table, translateError(error, { phase: session.phase }));
+      const again = TRY_AGAIN.includes(translated.sqlState ?? '') && !isCommitted;
       const message = `${translated.message}${again ? `; given up after ${tries} tries` : ''}`;
       if (!again || tries === MAX_TRIES)
         throw named(
@@ -96,7 +106,7 @@ function named(
     phase: known ? error.phase : phase,
     fixture: fixture.name,
     table: error.table?.includes('.') === true ? error.table : table,
-    state: error.state ?? state,
+    state: error.state === undefined || error.state === UNCHANGED ? state : error.state,
   });
 }
 

@@ -1,9 +1,10 @@
+import type { ScaleSeedError } from '../errors.js';
 import { Session } from '../postgres/session.js';
 import type { Target } from '../postgres/target.js';
 
 /** Statements that have run for so long are looked at; most of those that load much wait for nothing. */
-const SUSPICIOUS_MS = 1000;
-const INTERVAL_MS = 250;
+export const SUSPICIOUS_MS = 1000;
+const INTERVAL_MS = 100;
 
 /** Waits for the loader that is at work on a fixture, after a notice of its own. */
 export const WAIT_FOR_FIXTURE = 'select pg_advisory_xact_lock($1::int, hashtext($2)) as turn';
@@ -27,6 +28,19 @@ export async function describeHolders(session: Session, pids: string, values: un
   return rows.map(({ text }) => text).join(', ');
 }
 
+/** The error of a lock that was not had in time, with the sessions that hold it; any other error as it is. */
+export async function nameHolders(
+  session: Session,
+  { oid }: { oid: number },
+  error: ScaleSeedError,
+): Promise<ScaleSeedError> {
+  if (error.code !== 'locked') return error;
+  const pids =
+    'select pid from pg_locks where relation = $1::int8::oid and granted and pid <> pg_backend_pid()';
+  const holders = session.heldBy ?? (await describeHolders(session, pids, [oid]).catch(() => ''));
+  return holders === '' ? error : error.with({ message: `${error.message}: held by ${holders}` });
+}
+
 /**
  * Has those who wait for a lock of somebody else's say whose it is, once for each set of holders, until it is ended. Asks
  * by a session of its own, opened when the first statement takes long; where none can be had, nothing is said.
@@ -41,12 +55,18 @@ export function watchLocks(target: Target, sessions: readonly Session[]): () => 
     // Those that are not open yet are holes.
     const alive = sessions.filter(({ broken }) => !broken);
     const own = alive.map(({ backend }) => backend);
-    for (const { backend, busySinceMs = Infinity, onWait } of alive) {
-      if (!backend || !onWait || performance.now() - busySinceMs < SUSPICIOUS_MS) continue;
+    for (const session of alive) {
+      const { backend, waitingSinceMs, busySinceMs = Infinity, onWait } = session;
+      const waitedMs = performance.now() - (waitingSinceMs ?? busySinceMs);
+      if (!backend || !onWait || waitedMs < (waitingSinceMs === undefined ? SUSPICIOUS_MS : INTERVAL_MS))
+        continue;
       open ??= await Session.open(target, opening.signal);
       const holders = await describeHolders(open, BLOCKERS, [backend, WAIT_FOR_FIXTURE, own]);
+      if (holders === '') continue;
+      session.heldBy = holders;
       const known = told.get(onWait) ?? new Set();
-      if (holders !== '' && !known.has(holders)) onWait(`waiting for a lock that is held by ${holders}`);
+      if (waitedMs < SUSPICIOUS_MS || known.has(holders)) continue;
+      onWait(`waiting for a lock that is held by ${holders}`);
       told.set(onWait, known.add(holders));
     }
     if (!opening.signal.aborted) lookLater();

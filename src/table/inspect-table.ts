@@ -27,6 +27,8 @@ interface ForeignKey {
   parentIsPartitioned: boolean;
   /** The role may lock rows of the parent. */
   lockable: boolean;
+  /** Row security may keep rows of the parent from the role's sight, though not from the foreign key's. */
+  rowsHidden: boolean;
   /** An enforced key that a NULL in any column satisfies, and no period. */
   simple: boolean;
 }
@@ -99,6 +101,7 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
         join pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.attnum),
       'parentIsPartitioned', p.relkind = 'p',
       'lockable', has_any_column_privilege(p.oid, 'update'),
+      'rowsHidden', row_security_active(p.oid),
       'simple', k.confmatchtype = 's' and not coalesce((to_jsonb(k)->>'conperiod')::bool, false)
         and coalesce((to_jsonb(k)->>'conenforced')::bool, true)
     ) order by k.conname), '[]')

@@ -9,11 +9,12 @@ export interface Keys {
   hold: (columns: readonly string[]) => string;
 }
 
-/** The key that identifies a row, where it is a single column that counts. */
+/** The key that identifies a row, where it is a single column that counts, and every row's number has room in it. */
 export function countingKey(fixture: Fixture): { column: string; key: NumberedKey } | undefined {
   const [column, ...others] = identityOf(fixture);
   const key = column === undefined ? undefined : fixture.numberedKeys[column];
-  return column === undefined || key === undefined || others.length > 0 ? undefined : { column, key };
+  if (column === undefined || key === undefined || others.length > 0) return undefined;
+  return String(fixture.count).length > key.digits ? undefined : { column, key };
 }
 
 /**
@@ -23,7 +24,7 @@ export function countingKey(fixture: Fixture): { column: string; key: NumberedKe
  */
 export function countedKeys(fixture: Fixture, table: TableInfo): Keys | undefined {
   const counting = countingKey(fixture);
-  if (counting === undefined || String(fixture.count).length > counting.key.digits) return undefined;
+  if (counting === undefined) return undefined;
   const { uncut, collate } = columnOf(table, counting.column);
   if (collate !== '' || !['text', 'character varying'].includes(uncut)) return undefined;
   return { hold: ([column = '']) => countedCondition(counting.key, fixture.count, column, literal) };

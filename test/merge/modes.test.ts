@@ -1,9 +1,10 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import type { Fixture } from '../../src/fixtures/fixture.js';
 import { chooseFixtures } from '../../src/fixtures/registry.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import { load } from '../../src/operations/load.js';
+import { reset } from '../../src/operations/reset.js';
 import { useDatabase } from '../support/database.js';
 import { differenceSql } from '../support/oracle.js';
 
@@ -236,5 +237,52 @@ describe('more jobs than fixtures', () => {
       code: 'fixture',
       state: 'scale_certs: nothing was changed',
     });
+  });
+});
+
+describe('the order of locks', () => {
+  const commands: [string, () => Promise<{ fixtures: { present: number }[] }>][] = [
+    ['load in exclusive mode', () => load({ ...certs(), mode: 'exclusive' })],
+    ['reset', () => reset(certs())],
+    ['reset in exclusive mode', () => reset({ ...certs(), mode: 'exclusive' })],
+  ];
+  const certs = () => ({ databaseUrl: database.url, fixtures: [sizedCertificates(50)], settle: false });
+  const HOLD_PARENT = `select from owners where id = 'o-carol' for update`;
+
+  beforeEach(async () => {
+    await database.query('truncate managed_certificates cascade');
+  });
+
+  it.each(commands)('of %s lets whoever holds a parent read the table', async (_, command) => {
+    const holder = await database.client();
+    await holder.query(`begin; ${HOLD_PARENT}`);
+    const running = command();
+    await database.untilSession(`wait_event_type = 'Lock'`);
+    await holder.query(`set statement_timeout = '5s'; select count(*) from managed_certificates`);
+    await holder.query('commit');
+    expect((await running).fixtures[0]?.present).toBe(50);
+  });
+
+  it.each(commands)('of %s ends no other session in a deadlock', async (_, command) => {
+    const holder = await database.client();
+    await holder.query('begin; lock table managed_certificates in row exclusive mode');
+    const running = command();
+    await database.untilSession(`wait_event_type = 'Lock' and wait_event = 'relation'`);
+    await holder.query(`set local statement_timeout = '5s'; ${HOLD_PARENT}`);
+    await holder.query('commit');
+    expect((await running).fixtures[0]?.present).toBe(50);
+  });
+
+  it('of a load in exclusive mode says whose row it could not have in time', async () => {
+    const holder = await database.client();
+    await holder.query(`begin; ${HOLD_PARENT}`);
+    const loading = load({ ...certs(), mode: 'exclusive', lockTimeoutMs: 600 });
+    await expect(loading).rejects.toMatchObject({
+      code: 'locked',
+      message: expect.stringMatching(
+        /could not be locked within 600 ms: held by pid \d+ \(\w+, test,/,
+      ) as string,
+    });
+    await holder.query('rollback');
   });
 });

@@ -373,22 +373,29 @@ it('rows that another fixture of the run has made do not hang on the fleet', asy
 });
 
 describe('while rows are loaded anew', () => {
-  /** Holds a reset up after it has deleted the rows. */
-  async function heldUp(options: ResetOptions): Promise<{ release: () => Promise<void> }> {
-    const blocker = await database.client();
-    await blocker.query(`begin; select from owners where id = 'o-carol' for update`);
-    const resetting = reset({ ...fleet(), fixtures: [certs], ...options });
-    await database.untilSession(`wait_event_type = 'Lock' and query like '%for key share%'`);
+  /** Holds a reset up after it has deleted the rows, by a generator that takes its time. */
+  async function heldUp(): Promise<{ release: () => Promise<void> }> {
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    const slow: Fixture = {
+      ...certs,
+      async *rows(first, last) {
+        if (last - first > 0) await held;
+        yield* certs.rows(first, last);
+      },
+    };
+    const resetting = reset({ ...fleet(), fixtures: [slow] });
+    await database.untilSession(`query like 'copy %'`);
     return {
       release: async () => {
-        await blocker.query('rollback');
+        letGo();
         await resetting;
       },
     };
   }
 
   it('readers see them all, and who would refer to one waits and does not fail', async () => {
-    const { release } = await heldUp({});
+    const { release } = await heldUp();
     expect(
       await database.value(`select count(*) from managed_certificates where id like 'cert-loadtest-scale-%'`),
     ).toBe('500');

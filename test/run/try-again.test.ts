@@ -3,7 +3,6 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { sizedAgents } from '../../src/fixtures/sized.js';
 import { clean, type CleanPlan } from '../../src/operations/clean.js';
 import { load, type LoadOptions } from '../../src/operations/load.js';
-import { reset } from '../../src/operations/reset.js';
 import type { RunEvent } from '../../src/report/events.js';
 import { ADVISORY_NAMESPACE } from '../../src/run/lock-fixture.js';
 import { useDatabase } from '../support/database.js';
@@ -58,8 +57,6 @@ describe('a deadlock', () => {
   it.each<[string, number, () => Promise<{ fixtures: object[] }>, object]>([
     ['load', 1, () => load(options()), { inserted: 3_000, skipped: 0, present: 3_000 }],
     ['load', 3, () => load(options()), { inserted: 3_000, skipped: 0, present: 3_000 }],
-    ['load in exclusive mode', 1, () => load({ ...options(), mode: 'exclusive' }), { inserted: 3_000 }],
-    ['reset', 1, () => reset(options()), { restored: 0, inserted: 3_000, present: 3_000 }],
     ['clean', 1, () => clean(options()), { deleted: 0 }],
   ])('of %s, %i times, is tried again, told, and counted once', async (_, times, command, counts) => {
     const report = await deadlock(command, times);

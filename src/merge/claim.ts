@@ -1,0 +1,135 @@
+import { ScaleSeedError } from '../errors.js';
+import { quoteTable } from '../postgres/quote.js';
+import type { Session } from '../postgres/session.js';
+import type { Step } from '../run/step.js';
+import { inspectTables, refuseMissingTable, type TableInfo } from '../table/inspect-table.js';
+import type { ForeignKeyCheck } from '../report/result.js';
+import { chooseForeignKeyCheck, lockConstantParents, silenceTriggers } from './foreign-keys.js';
+
+type Mode = 'row exclusive' | 'exclusive' | 'access exclusive';
+
+const LOCK_NOT_AVAILABLE = '55P03';
+const INSUFFICIENT_PRIVILEGE = '42501';
+
+/**
+ * Locks a fixture's constant parents and then its table until the transaction ends, and returns the table as it is by then.
+ *
+ * Parents come first, since whoever holds one may want to read the table. Whoever does it the other way round would be in
+ * a deadlock with this, which ends the session that looks for one last, after its deadlock_timeout: so this waits for no
+ * longer than half of that at a time, and then lets everything go and begins again. That also lets others through that
+ * came after. From then on a lock is waited for as long as for the table, with others waiting behind it.
+ *
+ * @throws ScaleSeedError `privilege`; `parents`; `locked` after `limitMs`.
+ */
+export async function claimTable(
+  step: Step,
+  mode: Exclude<Mode, 'row exclusive'>,
+  limitMs: number,
+): Promise<TableInfo> {
+  const { session, fixture, table } = step;
+  const startMs = performance.now();
+  session.waitingSinceMs = startMs;
+  try {
+    await session.query('savepoint claim');
+    while (!(await tryToClaim(step, mode, startMs + limitMs - performance.now()))) {
+      if (performance.now() - startMs >= limitMs) throw lockedOut(step, limitMs);
+    }
+  } catch (error) {
+    if (!(error instanceof ScaleSeedError) || error.sqlState !== INSUFFICIENT_PRIVILEGE) throw error;
+    throw error.with({
+      message: `exclusive mode: the role may not lock ${table.name}`,
+      fixture: fixture.name,
+      table: `${table.schema}.${table.name}`,
+      hint: `load with --mode online, or make the role ${table.name}'s owner, or grant it maintain (PostgreSQL 17) or update on it`,
+    });
+  } finally {
+    session.waitingSinceMs = undefined;
+  }
+  await session.query(limitSql(`${atLeastOne(limitMs)}`));
+  return heedNewKeys(step, await inspectAgain(session, table));
+}
+
+/** Locks the parents of foreign keys that have been added since the table was first looked at. */
+async function heedNewKeys({ session, fixture, table, server }: Step, now: TableInfo): Promise<TableInfo> {
+  if (JSON.stringify(now.foreignKeys) !== JSON.stringify(table.foreignKeys))
+    await lockConstantParents(
+      session,
+      fixture,
+      now,
+      chooseForeignKeyCheck(fixture, now, server.mayReplicate),
+    );
+  return now;
+}
+
+async function tryToClaim(step: Step, mode: Mode, leftMs: number): Promise<boolean> {
+  const { session, fixture, table, server } = step;
+  const halfMs = `extract(epoch from current_setting('deadlock_timeout')::interval) * 500`;
+  try {
+    await session.query(limitSql(`least(${atLeastOne(leftMs)}, ceil(${halfMs}))`));
+    const foreignKeys = chooseForeignKeyCheck(fixture, table, server.mayReplicate);
+    await lockConstantParents(session, fixture, table, foreignKeys);
+    await session.query(`lock table ${quoteTable(table)} in ${mode} mode`);
+    return true;
+  } catch (error) {
+    if (!(error instanceof ScaleSeedError) || error.sqlState !== LOCK_NOT_AVAILABLE) throw error;
+    await session.query('rollback to savepoint claim');
+    return false;
+  }
+}
+
+/** To PostgreSQL 0 means no limit. */
+function atLeastOne(ms: number): number {
+  return Math.max(1, Math.ceil(ms));
+}
+
+function limitSql(ms: string): string {
+  return `select set_config('lock_timeout', (${ms})::int || 'ms', true)`;
+}
+
+function lockedOut(
+  { fixture, session: { phase }, table: { schema, name } }: Step,
+  limitMs: number,
+): ScaleSeedError {
+  return new ScaleSeedError(`${name} could not be locked within ${limitMs} ms`, {
+    code: 'locked',
+    phase,
+    fixture: fixture.name,
+    table: `${schema}.${name}`,
+    hint: 'end the sessions that hold it, raise --lock-timeout, or load with --mode online',
+  });
+}
+
+/**
+ * Silences the foreign keys' triggers until the transaction ends, where that silences nothing else; the parents that are
+ * the same for all rows are locked for that, and lockParents() then has to take the triggers' place for the others.
+ * Returns the table as it is now, where it was not `claimed` before, and what was decided.
+ */
+export async function takeOverForeignKeys(
+  step: Step,
+  claimed?: TableInfo,
+): Promise<{ table: TableInfo; foreignKeys: ForeignKeyCheck }> {
+  const { session, fixture, table, server } = step;
+  const before = chooseForeignKeyCheck(fixture, table, server.mayReplicate);
+  if (before.check === 'row' || table.foreignKeys.length === 0)
+    return { table: claimed ?? table, foreignKeys: before };
+  if (claimed === undefined) await lockConstantParents(session, fixture, table, before);
+  const now = claimed ?? (await heedNewKeys(step, await holdStructure(step)));
+  const foreignKeys = chooseForeignKeyCheck(fixture, now, server.mayReplicate);
+  if (foreignKeys.check === 'set') await silenceTriggers(session);
+  return { table: now, foreignKeys };
+}
+
+/**
+ * Returns the table as it is now. A trigger, rule, policy or foreign key, its own or one that points at it, may have been
+ * added since it was first looked at: the lock keeps their makers away from here on, so that what the catalogue says
+ * under it stays true. It asks for no more than the right to insert.
+ */
+export async function holdStructure({ session, table }: Step): Promise<TableInfo> {
+  await session.query(`lock table ${quoteTable(table)} in row exclusive mode`);
+  return inspectAgain(session, table);
+}
+
+async function inspectAgain(session: Session, { schema, name, distributed }: TableInfo): Promise<TableInfo> {
+  const tables = await inspectTables(session, [name], schema);
+  return { ...(tables.get(name) ?? refuseMissingTable(name, schema)), distributed };
+}

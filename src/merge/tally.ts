@@ -1,0 +1,137 @@
+import type { Staging } from '../copy/staging.js';
+import { identityOf } from '../fixtures/fixture.js';
+import { literal, quote } from '../postgres/quote.js';
+import type { Blocked, Counts } from '../report/result.js';
+import type { Step } from '../run/step.js';
+import { rowsOf } from '../table/inspect-table.js';
+import { countedCondition, countingKey } from '../table/keys.js';
+import { markCondition } from '../table/marks.js';
+import type { Standing } from '../table/survey.js';
+import { findBlocked, UNKNOWN } from './blocked.js';
+import { sameIdentity } from './expressions.js';
+
+/** What stands of a fixture in the moment of the commit: rows of its mark, and rows that were counted by their keys. */
+export type LastLook = Record<'marked' | 'counted', number>;
+
+/** Keys of rows that were found standing, of fixtures whose keys do not count. */
+const STOOD = 'scale_seed_stood';
+
+/**
+ * Counts the rows that were left out of a merge by why they were: ON CONFLICT says no more of them than that they were.
+ * A row whose own key stands was skipped; any other was kept out by something else. What was found standing is counted
+ * again with the commit, since others may have deleted it by then.
+ */
+export class Tally {
+  readonly #on: Step;
+  /** Rows whose own key was found standing, those that were inserted among them. */
+  #standing: number;
+  /** Rows of batches of which every row was inserted. */
+  #whole = 0;
+  #keepsKeys = false;
+  #first: Blocked | null = null;
+
+  /** `stood`: rows that were not sent, since all of them stand. */
+  constructor(on: Step, stood: number) {
+    this.#on = on;
+    this.#standing = stood;
+  }
+
+  /** Adds a batch that has just been merged and is still staged. */
+  async add(staging: Staging, rows: number, inserted: number): Promise<void> {
+    if (inserted === rows) {
+      this.#whole += rows;
+      this.#standing += rows;
+      return;
+    }
+    const standing = await this.#countStanding(staging);
+    this.#standing += standing;
+    if (standing < rows) this.#first ??= await findBlocked(this.#on, staging);
+  }
+
+  /** Rows whose own key was found standing so far. */
+  get standing(): number {
+    return this.#standing;
+  }
+
+  /**
+   * What stands in the end; to be asked for before the commit, and awaited after it. What a survey has found is counted
+   * again only where anything may have changed since.
+   */
+  async lookAtCommit(known?: Standing): Promise<LastLook> {
+    const { fixture, table } = this.#on;
+    const counting = countingKey(fixture);
+    if (counting !== undefined) {
+      const held = countedCondition(counting.key, fixture.count, `t.${quote(counting.column)}`, literal);
+      return this.#lookAtCommit(`count(*) filter (where ${held})`, known);
+    }
+    const stood = `select count(*) from pg_temp.${quote(STOOD)} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture)}`;
+    return this.#lookAtCommit(`${this.#whole}${this.#keepsKeys ? ` + (${stood})` : ''}`);
+  }
+
+  async #lookAtCommit(counted: string, known?: Standing): Promise<LastLook> {
+    const { session, fixture, table } = this.#on;
+    const from = `from ${rowsOf(table)} as t`;
+    const marked = `count(*) filter (where ${markCondition(fixture.mark)})`;
+    const counts = `select array[${marked}, ${counted}] ${from}`;
+    const isKnown =
+      known === undefined || table.distributed
+        ? 'false'
+        : `pg_current_snapshot()::text = ${literal(known.snapshot)}`;
+    const [row] = await session.atCommit<{ counts: string[] | null }>(
+      `select case when ${isKnown} then null else (${counts})::text[] end as counts`,
+    );
+    const [markedRows = known?.present, countedRows = known?.upTo] = row?.counts ?? [];
+    return { marked: Number(markedRows), counted: Number(countedRows) };
+  }
+
+  /** How many of the staged rows' keys stand, each once. */
+  async #countStanding({ table: staging }: Staging): Promise<number> {
+    const { session, fixture, table } = this.#on;
+    const key = identityOf(fixture).map((column) => `s.${quote(column)}`);
+    const joined = `from ${staging} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture)}`;
+    if (countingKey(fixture) !== undefined) {
+      const { rows } = await session.query<{ standing: string }>(
+        `select count(distinct (${key.join(', ')})) as standing ${joined}`,
+      );
+      return Number(rows[0]?.standing);
+    }
+    const keys = `select distinct ${key.join(', ')} ${joined}`;
+    const { rowCount } = await session.query(
+      this.#keepsKeys
+        ? `insert into pg_temp.${quote(STOOD)} ${keys}`
+        : `create temp table ${quote(STOOD)} on commit drop as ${keys}`,
+    );
+    this.#keepsKeys = true;
+    return rowCount ?? 0;
+  }
+
+  /** The counts of a fixture, of which so many rows were inserted. */
+  counts(inserted: number, { marked, counted }: LastLook): Counts {
+    const { fixture } = this.#on;
+    const rows = fixture.count;
+    const present = countingKey(fixture) === undefined ? Math.min(counted, marked) : counted;
+    const blocked = rows - present;
+    // A row that was inserted and is gone again was not added.
+    const added = Math.min(inserted, present);
+    return {
+      rows,
+      inserted: added,
+      skipped: present - added,
+      blocked,
+      firstBlocked: blocked === 0 ? null : (this.#first ?? this.#gone(inserted)),
+      present,
+    };
+  }
+
+  /** What may have taken rows away that were found standing. */
+  #gone(inserted: number): Blocked {
+    const { userTriggers, rules } = this.#on.table;
+    const suspects = [
+      ...(userTriggers.length + rules.length > 0
+        ? ['a trigger that deletes or changes what was inserted']
+        : []),
+      ...(this.#standing > inserted ? ['another session, which has deleted it in the meantime'] : []),
+    ];
+    return { key: UNKNOWN, by: suspects.join(' or ') };
+  }
+}

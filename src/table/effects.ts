@@ -1,0 +1,86 @@
+import type { Dependents } from '../report/result.js';
+import { quoteTable, type TableName } from '../postgres/quote.js';
+import type { Session } from '../postgres/session.js';
+import type { TableInfo } from './inspect-table.js';
+
+/** A table that a deletion may reach, and how many of its rows the session has deleted. */
+interface Reached extends TableName {
+  isRoot: boolean;
+  deleted: string;
+  /** What a foreign key may have done to rows that stay, of a table whose rows the role may read. */
+  changes: 'set null' | 'set default' | null;
+}
+
+/** The session's own counters, which hear of what cascades and triggers do; rows of earlier transactions may be among them. */
+const REACHED = `
+with recursive reached (oid) as (
+  select $1::int8::oid
+  union select k.conrelid from reached join pg_constraint k on k.confrelid = reached.oid and k.contype = 'f')
+select n.nspname as schema, c.relname as name, c.oid = $1::int8::oid as "isRoot",
+  coalesce((select sum(pg_stat_get_xact_tuples_deleted(p.relid)) from pg_partition_tree(c.oid) p where p.isleaf),
+    pg_stat_get_xact_tuples_deleted(c.oid)) as deleted,
+  case when has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')
+    then (select case max(k.confdeltype) when 'n' then 'set null' when 'd' then 'set default' end from pg_constraint k
+      where k.conrelid = c.oid and k.contype = 'f' and k.confdeltype in ('n', 'd') and k.confrelid in (table reached))
+  end as changes
+from reached join pg_class c using (oid) join pg_namespace n on n.oid = c.relnamespace
+where not c.relispartition order by 1, 2`;
+
+/**
+ * A condition that holds for rows `t` that the transaction itself has written, by whatever savepoint. Ids before its own
+ * are others'. Of those from its own on, what is seen though it has not ended is its own; what came after the snapshot
+ * has not. An id that seems to be of the far future is one of a past round, of a row that was frozen since.
+ */
+const WRITTEN = `case
+  when age(t.xmin) > 0 or own.id - age(t.xmin) > own.next + 1000000 then false
+  when own.id - age(t.xmin) >= own.next then true
+  else pg_xact_status((own.id - age(t.xmin))::text::xid8) = 'in progress' end`;
+
+/** What a deletion of so many rows has done to other rows; where nobody can say, what was foreseen. */
+export type TellEffects = (rows: number, foreseen: readonly Dependents[]) => Promise<Dependents[]>;
+
+/**
+ * To be called before rows of a table are deleted; what it returns then tells, from the server's own account of the
+ * transaction, what became of the tables that refer to it, however that came about. Every row counts once.
+ */
+export async function watchEffects(session: Session, table: TableInfo): Promise<TellEffects> {
+  // Citus does it on its workers.
+  if (table.distributed) return (_rows, foreseen) => Promise.resolve([...foreseen]);
+  const before = await findReached(session, table);
+  return async (rows, foreseen) => {
+    const reached = await findReached(session, table);
+    const deleted = reached.map((one, i) => Number(one.deleted) - Number(before[i]?.deleted ?? 0));
+    const root = reached.findIndex(({ isRoot }) => isRoot);
+    // Somebody has switched the counters off.
+    if (deleted[root]! < rows) return [...foreseen];
+    deleted[root]! -= rows;
+    const changed = await countWritten(session, reached);
+    const effects = reached.flatMap((one, i): Dependents[] => {
+      const name = `${one.schema}.${one.name}`;
+      return [
+        { table: name, rows: deleted[i]!, effect: 'deleted' },
+        { table: name, rows: changed[i]!, effect: one.changes ?? 'set null' },
+      ];
+    });
+    const placeOf = ({ table: name, effect }: Dependents): number =>
+      foreseen.findIndex((one) => one.table === name && one.effect === effect) + 1 || Infinity;
+    return effects.filter((one) => one.rows > 0).sort((a, b) => placeOf(a) - placeOf(b) || 0);
+  };
+}
+
+async function findReached(session: Session, { oid }: TableInfo): Promise<Reached[]> {
+  return (await session.query<Reached>(REACHED, [oid])).rows;
+}
+
+/** How many rows of each table the transaction has written that stay; none of those on which no key has such an effect. */
+async function countWritten(session: Session, reached: readonly Reached[]): Promise<number[]> {
+  const counts = reached.map((table) =>
+    table.changes === null ? '0' : `(select count(*) from own, ${quoteTable(table)} as t where ${WRITTEN})`,
+  );
+  const { rows } = await session.query<{ counts: string[] }>(
+    `with own as materialized (select pg_current_xact_id()::text::int8 as id,
+       pg_snapshot_xmax(pg_current_snapshot())::text::int8 as next)
+     select array[${counts.join(', ')}]::text[] as counts`,
+  );
+  return rows[0]!.counts.map(Number);
+}
