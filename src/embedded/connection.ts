@@ -82,9 +82,7 @@ export function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
 }
 
 /** Fills a fresh database with the rows that fixtures refer to. */
-export type Seed = (client: {
-  query(sql: string, values?: unknown[]): Promise<{ rowCount: number | null }>;
-}) => Promise<void>;
+export type Seed = (client: { query(sql: string, values?: unknown[]): Promise<unknown> }) => Promise<void>;
 
 /** Makes the database where there is none, under another name until it is complete; others wait, and find it made. */
 export async function createDatabase(root: string, port: number, seed?: Seed, signal?: AbortSignal) {

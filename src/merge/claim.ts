@@ -115,7 +115,7 @@ export async function takeOverForeignKeys(
   if (claimed === undefined) await lockConstantParents(session, fixture, table, before);
   const now = claimed ?? (await heedNewKeys(step, await holdStructure(step)));
   const foreignKeys = chooseForeignKeyCheck(fixture, now, server.mayReplicate);
-  if (foreignKeys.check === 'set') await silenceTriggers(session);
+  if (foreignKeys.check === 'set') silenceTriggers(session);
   return { table: now, foreignKeys };
 }
 

@@ -1,4 +1,4 @@
-import { quote } from '../postgres/quote.js';
+import { put, quote } from '../postgres/quote.js';
 import { castTo, type TableInfo } from '../table/inspect-table.js';
 import { encoderFor, stagingType } from '../fixtures/column-types.js';
 import { ANCHORED, columnsOf, identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
@@ -13,28 +13,28 @@ export interface ColumnValue {
 
 /**
  * How every column of a fixture follows from a staging row: as sent, repeated from another column, or constant.
- * Merging, comparing and resetting all rest on this one list. The constants are appended to `values`.
+ * Merging, comparing and resetting all rest on this one list. The constants are appended to `values`,
+ * or stand in the SQL itself where there are none.
  */
-export function columnValues(fixture: Fixture, values: unknown[]): ColumnValue[] {
+export function columnValues(fixture: Fixture, values?: unknown[]): ColumnValue[] {
   return columnsOf(fixture).map((column) => columnValue(column, values));
 }
 
 /** The same for one column. */
-export function columnValue(column: FixtureColumn, values: unknown[]): ColumnValue {
+export function columnValue(column: FixtureColumn, values?: unknown[]): ColumnValue {
   const anchored = column.type === ANCHORED;
   return { column: column.name, sql: valueSql(column, values), anchored };
 }
 
-/** What every column is given out of a staging row when the anchor is known, which goes to `values` if it is needed. */
+/** What every column is given out of a staging row when the anchor is known, which is a constant like others. */
 export function valuesOnAnchor(
   fixture: Fixture,
   table: TableInfo,
   anchor: string,
-  values: unknown[],
+  values?: unknown[],
 ): { column: string; sql: string }[] {
   const columns = columnValues(fixture, values);
-  if (columns.some(({ anchored }) => anchored)) values.push(anchor);
-  const parameter = `$${values.length}::timestamptz`;
+  const parameter = columns.some(({ anchored }) => anchored) ? `${put(anchor, values)}::timestamptz` : '';
   return columns.map((value) => ({
     column: value.column,
     sql: value.anchored ? valueOn(parameter, value) : castTo(table, value.column, value.sql),
@@ -60,14 +60,14 @@ export function keyText(fixture: Fixture, alias: string): string {
     .join(', ')})`;
 }
 
-function valueSql(column: FixtureColumn, values: unknown[]): string {
+function valueSql(column: FixtureColumn, values: unknown[] | undefined): string {
   if (column.kind === 'varying') return `s.${quote(column.name)}`;
   if (column.kind === 'derived') {
     const from = `s.${quote(column.from)}`;
     return column.wrap === 'array' ? `array[${from}]::${withoutLength(column.type)}` : from;
   }
-  values.push(encoderFor(column.type)(column.value));
-  return `$${values.length}::${withoutLength(stagingType(column.type))}`;
+  const constant = put(encoderFor(column.type)(column.value), values);
+  return `${constant}::${withoutLength(stagingType(column.type))}`;
 }
 
 /**

@@ -62,13 +62,13 @@ function obstacleTo(fixture: Fixture, table: TableInfo, mayReplicate: boolean): 
 }
 
 /** Foreign keys' triggers do nothing from here on, nor do any others. */
-export async function silenceTriggers(session: Session): Promise<void> {
-  await session.query('set local session_replication_role = replica');
+export function silenceTriggers(session: Session): void {
+  session.soon('set local session_replication_role = replica');
 }
 
 /** Triggers do their work again from here on: event triggers hear of the indexes that are built after the merge. */
-export async function heedTriggers(session: Session): Promise<void> {
-  await session.query('set local session_replication_role = origin');
+export function heedTriggers(session: Session): void {
+  session.soon('set local session_replication_role = origin');
 }
 
 /**

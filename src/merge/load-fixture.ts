@@ -107,7 +107,7 @@ async function loadInTransaction(step: Step, plan: LoadPlan): Promise<Loaded> {
     await staging.refuseUnrepeatable();
     if (dropped.length > 0) {
       enter('index');
-      if (server.mayReplicate) await heedTriggers(session);
+      if (server.mayReplicate) heedTriggers(session);
       await rebuildIndexes(session, dropped);
     }
     return {

@@ -28,22 +28,22 @@ export async function mergeStaged(
   anchor: string,
   noneStands: boolean,
 ): Promise<Merged> {
-  const values: unknown[] = [];
-  const columns = valuesOnAnchor(fixture, table, anchor, values);
+  // Without parameters, so that the savepoint and the insert are one message.
+  const columns = valuesOnAnchor(fixture, table, anchor);
   const insert = `insert into ${quoteTable(table)} (${quoteList(columns.map(({ column }) => column))})
      select ${columns.map(({ sql }) => sql).join(', ')} from ${staging.table} as s`;
-  await session.query('savepoint merge');
+  session.soon('savepoint merge');
   try {
-    const inserted = noneStands ? await tryInsert(session, insert, values) : undefined;
-    return inserted ?? (await insertOnConflict(session, insert, values));
+    const inserted = noneStands ? await tryInsert(session, insert) : undefined;
+    return inserted ?? (await insertOnConflict(session, insert));
   } catch (error) {
-    throw await nameMisfit({ session, fixture, table, staging, columns, values, savepoint: 'merge' }, error);
+    throw await nameMisfit({ session, fixture, table, staging, columns, values: [], savepoint: 'merge' }, error);
   }
 }
 
-async function tryInsert(session: Session, insert: string, values: unknown[]): Promise<Merged | undefined> {
+async function tryInsert(session: Session, insert: string): Promise<Merged | undefined> {
   try {
-    const { rowCount } = await session.query(insert, values);
+    const { rowCount } = await session.query(insert);
     return { inserted: rowCount ?? 0, strategy: 'insert' };
   } catch (error) {
     if (!isKeyTaken(error)) throw error;
@@ -52,7 +52,7 @@ async function tryInsert(session: Session, insert: string, values: unknown[]): P
   }
 }
 
-async function insertOnConflict(session: Session, insert: string, values: unknown[]): Promise<Merged> {
-  const { rowCount } = await session.query(`${insert} on conflict do nothing`, values);
+async function insertOnConflict(session: Session, insert: string): Promise<Merged> {
+  const { rowCount } = await session.query(`${insert} on conflict do nothing`);
   return { inserted: rowCount ?? 0, strategy: 'on conflict' };
 }

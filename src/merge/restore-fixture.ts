@@ -50,7 +50,7 @@ export async function restoreFixture(
   plan: LoadPlan,
 ): Promise<Restored> {
   if (check === 'row') return updateRows(step, keys, check);
-  await silenceTriggers(step.session);
+  silenceTriggers(step.session);
   await step.session.query('savepoint anew');
   const loaded = await loadAnew(step, keys, rootsOf(step, keys), plan);
   if (loaded.restored + loaded.inserted === step.fixture.count) return loaded;
@@ -82,7 +82,7 @@ async function loadAnew(
     });
     if (dropped.length > 0) {
       step.enter('index');
-      await heedTriggers(session);
+      heedTriggers(session);
       await rebuildIndexes(session, dropped);
     }
     const restored = Math.min(deleted.rowCount ?? 0, added);

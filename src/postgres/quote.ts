@@ -16,6 +16,12 @@ export function literal(text: string): string {
   return pg.escapeLiteral(text);
 }
 
+/** A value as SQL: a parameter, which is appended to `values`, or where a statement has no room for any the text itself. */
+export function put(value: string | null, values: unknown[] | undefined): string {
+  if (values !== undefined) return `$${values.push(value)}`;
+  return value === null ? 'null' : literal(value);
+}
+
 /** A table as SQL. */
 export function quoteTable({ schema, name }: TableName): string {
   return quote(schema, name);

@@ -68,6 +68,8 @@ export class Session {
   readonly #onAbort = (): void => void this.#cancel();
   /** What runs on the server now. */
   #running: Promise<unknown> | undefined;
+  /** What runs with the next statement. */
+  #soon: string[] = [];
   /** What is to be asked with the commit. */
   #lastWords: { sql: string; answer: (rows: never[]) => void }[] = [];
   #broken = false;
@@ -101,9 +103,17 @@ export class Session {
     return this.backend !== internals(this.#client).processID;
   }
 
-  /** Runs one statement. */
+  /** Runs one statement, after those that were to be run soon; the last of several counts. */
   async query<R extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<pg.QueryResult<R>> {
-    return this.#run(() => this.#client.query<R>(sql, values));
+    if (values.length > 0) await this.#flush();
+    const statements = [...this.#soon.splice(0), sql].join(';\n');
+    const results = await this.#run<unknown>(() => this.#client.query<R>(statements, values));
+    return (Array.isArray(results) ? results.at(-1) : results) as pg.QueryResult<R>;
+  }
+
+  /** Has a statement run with the next one, in one message where that has no parameters: nobody needs its answer. */
+  soon(sql: string): void {
+    this.#soon.push(sql);
   }
 
   /** Runs one statement, and returns the SQLSTATEs of what the server has to say of it. */
@@ -129,6 +139,7 @@ export class Session {
 
   /** Streams chunks into `COPY ... FROM STDIN`, with back-pressure from the server to the generator. */
   async copyFrom(sql: string, chunks: AsyncIterable<Buffer>): Promise<{ rows: number }> {
+    await this.#flush();
     return this.#run(async () => {
       const stream = this.#client.query(copyFrom(sql));
       await pipeline(chunks, stream, { signal: this.signal });
@@ -149,11 +160,12 @@ export class Session {
   ): Promise<T> {
     let committing = false;
     this.#lastWords = [];
+    this.#soon = [];
     this.heldBy = undefined;
     try {
       const begin = `begin isolation level ${isolation}; ${SETTINGS}; select pg_catalog.pg_backend_pid() as pid`;
-      const begun: unknown = await this.query(begin).catch(explainReplica);
-      this.backend = (begun as pg.QueryResult<{ pid: number }>[]).at(-1)?.rows[0]?.pid;
+      const begun = await this.query<{ pid: number }>(begin).catch(explainReplica);
+      this.backend = begun.rows[0]?.pid;
       const result = await work();
       committing = !this.signal.aborted;
       await this.#commit();
@@ -176,8 +188,15 @@ export class Session {
 
   async #commit(): Promise<void> {
     const words = this.#lastWords;
-    const answers: unknown = await this.query([...words.map(({ sql }) => sql), 'commit'].join(';\n'));
-    for (const [i, { answer }] of words.entries()) answer((answers as pg.QueryResult<never>[])[i]!.rows);
+    const statements = [...this.#soon.splice(0), ...words.map(({ sql }) => sql), 'commit'];
+    const answers: unknown = await this.#run(() => this.#client.query(statements.join(';\n')));
+    const last = words.length === 0 ? [] : (answers as pg.QueryResult<never>[]).slice(-1 - words.length);
+    for (const [i, { answer }] of words.entries()) answer(last[i]!.rows);
+  }
+
+  async #flush(): Promise<void> {
+    const last = this.#soon.pop();
+    if (last !== undefined) await this.query(last);
   }
 
   /** All errors of the driver's come through here, and are translated here. */
@@ -200,6 +219,7 @@ export class Session {
   async #rollback(): Promise<void> {
     // What failed may be something else than the statement that still runs.
     await this.#cancel();
+    this.#soon = [];
     if (!this.#broken && !(await settles(this.#client.query('rollback')))) this.#cut();
   }
 

@@ -84,10 +84,14 @@ async function onOwnServer<T>(
 
 /** Gives a fresh embedded database the parents that the shipped fixtures name. */
 export async function seedParents(
-  client: { query(sql: string, values?: unknown[]): Promise<{ rowCount: number | null }> },
+  client: { query(sql: string, values?: unknown[]): Promise<unknown> },
   schema = 'public',
 ): Promise<void> {
-  await createParents(client, ALL_PARENTS, schema);
+  const run = async (sql: string, values: unknown[]) => {
+    await client.query(sql, values);
+    return {};
+  };
+  await createParents(run, ALL_PARENTS, schema);
 }
 
 /**

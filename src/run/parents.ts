@@ -36,9 +36,12 @@ export function refuseMissing(missing: readonly ParentRow[]): void {
   });
 }
 
-/** Inserts parents, leaving alone what already stands under the same key; returns how many were inserted. */
+/**
+ * Inserts parents, leaving alone what already stands under the same key; returns how many were inserted, where `run` returns
+ * how many each statement did.
+ */
 export async function createParents(
-  session: { query(sql: string, values?: unknown[]): Promise<{ rowCount: number | null }> },
+  run: (sql: string, values: unknown[]) => Promise<{ rowCount?: number | null }>,
   parents: readonly ParentRow[],
   schema: string,
 ): Promise<number> {
@@ -47,7 +50,7 @@ export async function createParents(
     const columns = Object.keys(values);
     const parameters = columns.map((_, index) => `$${index + 1}`).join(', ');
     try {
-      const { rowCount } = await session.query(
+      const { rowCount } = await run(
         `insert into ${quote(schema, table)} (${quoteList(columns)}) values (${parameters}) on conflict do nothing`,
         Object.values(values).map(asParameter),
       );

@@ -103,7 +103,8 @@ async function settleParents(
     const missing = await missingParents(session, fixtures, schema);
     if (parents === 'require') refuseMissing(missing);
     if (parents === 'require' || missing.length === 0) continue;
-    const created = parents === 'create' ? await createParents(session, missing, schema) : 0;
+    const run = (sql: string, values: unknown[]) => session.query(sql, values);
+    const created = parents === 'create' ? await createParents(run, missing, schema) : 0;
     for (const member of members) member.createdParents = created;
     const done = parents === 'create' ? `created ${created}` : `would create ${missing.length}`;
     onNotice(`${done} parent rows in schema ${schema}`);
