@@ -35,7 +35,9 @@ export function measureRatio(context: RunContext, load: RealLoad, wanted: Wanted
         (count) => {
           context.onNotice(`${count} rounds were over the limit: fresh ones must confirm it`);
         },
-      );
+      ).catch((error: unknown) => {
+        throw changedMeanwhile(error);
+      });
       return {
         ...estimateMedian(ratiosOf(rounds)),
         oursMs: estimateMedian(rounds.map(({ oursMs }) => oursMs)).median,
@@ -97,6 +99,17 @@ function loadReference(context: RunContext, { references }: ScratchTables): Prom
       rows += rowCount ?? 0;
     }
     return { ms: loading(), rows };
+  });
+}
+
+/** The copied parents are those of the rows that stand: where one is missing there, the fleet is not what it was. */
+function changedMeanwhile(error: unknown): unknown {
+  if (!(error instanceof ScaleSeedError) || error.code !== 'parents') return error;
+  return error.with({
+    message: 'the fleet was changed while its load was measured: its rows, or their parents, are gone',
+    code: 'conflict',
+    table: undefined,
+    hint: 'keep others from it meanwhile, and run ci again',
   });
 }
 

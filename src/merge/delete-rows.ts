@@ -1,5 +1,6 @@
 import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
+import { quoteTable } from '../postgres/quote.js';
 import type { Dependents, ForeignKeyCheck } from '../report/result.js';
 import type { Step } from '../run/step.js';
 import { findImpact, holdKey, type Impact, type Roots } from '../table/dependents.js';
@@ -67,10 +68,11 @@ export async function deleteRows(step: Step, keys: Keys): Promise<Deleted> {
 }
 
 /**
- * Locks the rows, so that no row comes to refer to them any more. A role that may only delete cannot lock them, nor does
- * Citus.
+ * Locks the rows, so that no row comes to refer to them any more, and the table against new foreign keys. A role that may
+ * only delete cannot lock rows, nor does Citus.
  */
 export async function lockRows({ session, table }: Step, { from }: Roots): Promise<void> {
+  session.soon(`lock table ${quoteTable(table)} in row exclusive mode`);
   if (table.privileges.update && !table.distributed)
     await session.query(`select count(*) from (select ${from} for update of t) as locked`);
 }

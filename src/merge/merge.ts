@@ -37,7 +37,10 @@ export async function mergeStaged(
     const inserted = noneStands ? await tryInsert(session, insert) : undefined;
     return inserted ?? (await insertOnConflict(session, insert));
   } catch (error) {
-    throw await nameMisfit({ session, fixture, table, staging, columns, values: [], savepoint: 'merge' }, error);
+    throw await nameMisfit(
+      { session, fixture, table, staging, columns, values: [], savepoint: 'merge' },
+      error,
+    );
   }
 }
 

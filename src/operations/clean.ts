@@ -77,7 +77,7 @@ async function foreseeClean(step: Step): Promise<CleanedFixture> {
     const keys = await keysOf(step);
     step.enter('clean');
     return resultOf(step, await foreseeDeletion(step, keys), total());
-  });
+  }, 'repeatable read');
 }
 
 function resultOf(

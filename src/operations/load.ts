@@ -113,5 +113,5 @@ async function foreseeLoad(step: Step): Promise<LoadedFixture> {
       rowsPerSecond: 0,
       confirmation: fixture.confirmation(counts.present),
     };
-  });
+  }, 'repeatable read');
 }

@@ -176,7 +176,7 @@ async function foreseeReset(step: Step, keepDependents: boolean): Promise<ResetF
       records: await countRecords(step, keys),
       timings: { totalMs: total() },
     };
-  });
+  }, 'repeatable read');
 }
 
 function notAgreed({ name }: Fixture): ScaleSeedError {
