@@ -58,14 +58,14 @@ export class Staging {
    * Makes the table for rows of a step's fixture; whoever opens it closes it. A key is staged in the type and collation
    * of its column, so that it is the same where the column's own unique index has it so.
    */
-  static async open(step: Step, range: Range = { first: 1, last: step.fixture.count }): Promise<Staging> {
+  static open(step: Step, range: Range = { first: 1, last: step.fixture.count }): Staging {
     const { session, fixture, table } = step;
     const definitions = Object.entries(fixture.columns).map(([name, type]) => {
       const { uncut, collate } = columnOf(table, name);
       const isKey = identityOf(fixture).includes(name) && TEXT.test(type);
       return `${quote(name)} ${isKey ? uncut + collate : stagingType(type)}`;
     });
-    await session.query(`create temp table ${quote(NAME)} (${definitions.join(', ')}) on commit drop`);
+    session.soon(`create temp table ${quote(NAME)} (${definitions.join(', ')}) on commit drop`);
     return new Staging(step, range);
   }
 
@@ -94,8 +94,8 @@ export class Staging {
     }
   }
 
-  async empty(): Promise<void> {
-    await this.#step.session.query(`truncate ${this.table}`);
+  empty(): void {
+    this.#step.session.soon(`truncate ${this.table}`);
   }
 
   /** Gives the planner what it needs to join the table: without statistics it may choose a nested loop. */
@@ -183,7 +183,7 @@ export function ofRow(
 /** Opens a staging table, copies a step's whole fixture into it, and makes it ready to be joined. */
 export async function stage(step: Step): Promise<Staging> {
   step.enter('copy');
-  const staging = await Staging.open(step);
+  const staging = Staging.open(step);
   try {
     await staging.copy();
     await staging.analyze();

@@ -24,7 +24,7 @@ export async function eachBatch(
     count(phase, rows);
     counted = staging.rows;
     if (staging.ended) return;
-    await staging.empty();
+    staging.empty();
     enter('copy');
     await staging.copy(wanted);
     enter(phase);

@@ -4,7 +4,7 @@ import type { Session } from '../postgres/session.js';
 import type { Step } from '../run/step.js';
 import { inspectTables, refuseMissingTable, type TableInfo } from '../table/inspect-table.js';
 import type { ForeignKeyCheck } from '../report/result.js';
-import { chooseForeignKeyCheck, lockConstantParents, silenceTriggers } from './foreign-keys.js';
+import { chooseForeignKeyCheck, lockConstantParents } from './foreign-keys.js';
 
 type Mode = 'row exclusive' | 'exclusive' | 'access exclusive';
 
@@ -100,9 +100,9 @@ function lockedOut(
 }
 
 /**
- * Silences the foreign keys' triggers until the transaction ends, where that silences nothing else; the parents that are
- * the same for all rows are locked for that, and lockParents() then has to take the triggers' place for the others.
- * Returns the table as it is now, where it was not `claimed` before, and what was decided.
+ * Gets ready to check foreign keys by set, where their triggers may be silenced: locks the parents that are the same for all
+ * rows, and the table against whoever would change that. Returns the table as it is now, where it was not `claimed`
+ * before, and what was decided; it is for the caller to silence the triggers, and to lock the other parents.
  */
 export async function takeOverForeignKeys(
   step: Step,
@@ -114,9 +114,7 @@ export async function takeOverForeignKeys(
     return { table: claimed ?? table, foreignKeys: before };
   if (claimed === undefined) await lockConstantParents(session, fixture, table, before);
   const now = claimed ?? (await heedNewKeys(step, await holdStructure(step)));
-  const foreignKeys = chooseForeignKeyCheck(fixture, now, server.mayReplicate);
-  if (foreignKeys.check === 'set') silenceTriggers(session);
-  return { table: now, foreignKeys };
+  return { table: now, foreignKeys: chooseForeignKeyCheck(fixture, now, server.mayReplicate) };
 }
 
 /**
@@ -125,7 +123,7 @@ export async function takeOverForeignKeys(
  * under it stays true. It asks for no more than the right to insert.
  */
 export async function holdStructure({ session, table }: Step): Promise<TableInfo> {
-  await session.query(`lock table ${quoteTable(table)} in row exclusive mode`);
+  session.soon(`lock table ${quoteTable(table)} in row exclusive mode`);
   return inspectAgain(session, table);
 }
 

@@ -118,12 +118,11 @@ async function lockParentsOf(
   keys: readonly ForeignKey[],
   staged?: Staging,
 ): Promise<void> {
-  const values: unknown[] = [];
   const checks = keys
     .filter(({ columns }) => !columns.some((column) => isNull(fixture, table, column)))
-    .map((key) => missingParentsSql(fixture, table, staged, key, values));
+    .map((key) => missingParentsSql(fixture, table, staged, key));
   if (checks.length === 0) return;
-  const { rows } = await session.query<{ key: string; missing: string }>(checks.join(' union all '), values);
+  const { rows } = await session.query<{ key: string; missing: string }>(checks.join(' union all '));
   const key = keys.find(({ name }) => name === rows[0]?.key);
   if (key === undefined) return;
   const missing = rows.filter((row) => row.key === key.name).map((row) => row.missing);
@@ -145,11 +144,10 @@ function missingParentsSql(
   table: TableInfo,
   staged: Staging | undefined,
   { name, columns, parent, parentColumns, parentIsPartitioned }: ForeignKey,
-  values: unknown[],
 ): string {
   // What the row will hold, which a numeric's scale may round, is what must have a parent.
   const wanted = columns.map(
-    (column, i) => `${castTo(table, column, sourceSql(fixture, table, column, values))} as k${i}`,
+    (column, i) => `${castTo(table, column, sourceSql(fixture, table, column))} as k${i}`,
   );
   // Rows of tables that inherit from the parent do not count as its own.
   const parents = `${parentIsPartitioned ? '' : 'only '}${quoteTable(parent)}`;
@@ -167,9 +165,9 @@ function missingParentsSql(
 }
 
 /** Where a foreign key's column gets its value: from the fixture, or from a default that is the same for all rows. */
-function sourceSql(fixture: Fixture, table: TableInfo, name: string, values: unknown[]): string {
+function sourceSql(fixture: Fixture, table: TableInfo, name: string): string {
   const column = columnOf(fixture, name);
-  return column === undefined ? defaultOf(fixture, table, name) : columnValue(column, values).sql;
+  return column === undefined ? defaultOf(fixture, table, name) : columnValue(column).sql;
 }
 
 function varies(fixture: Fixture, name: string): boolean {

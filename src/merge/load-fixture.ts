@@ -1,9 +1,10 @@
 import { Staging, type Range } from '../copy/staging.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { ScaleSeedError } from '../errors.js';
+import type { Opened } from '../postgres/session.js';
 import type { Counts, LoadedFixture, MergeStrategy } from '../report/result.js';
 import { formatCount } from '../report/units.js';
-import { lockFixture, lockLoaders } from '../run/lock-fixture.js';
+import { askForTurn, lockFixture, lockLoaders } from '../run/lock-fixture.js';
 import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
@@ -13,7 +14,7 @@ import { eachBatch, FIRST_BATCH_ROWS } from './batches.js';
 import { nameRepeated } from './blocked.js';
 import { claimTable, takeOverForeignKeys } from './claim.js';
 import { dropPlainIndexes, rebuildIndexes } from './exclusive.js';
-import { chooseForeignKeyCheck, heedTriggers, lockParents } from './foreign-keys.js';
+import { chooseForeignKeyCheck, heedTriggers, lockParents, silenceTriggers } from './foreign-keys.js';
 import { mergeStaged } from './merge.js';
 import { Tally, type LastLook } from './tally.js';
 
@@ -54,7 +55,9 @@ export async function loadFixture(step: Step, plan: LoadPlan): Promise<LoadedFix
   const { fixture, table, context, transaction } = step;
   if (table.distributed && plan.mode === 'exclusive') throw exclusiveOnWorkers(step);
   const total = stopwatch();
-  const loaded = await transaction(() => loadInTransaction(step, plan));
+  const loaded = await transaction((opened) => loadInTransaction(step, plan, opened), {
+    opening: askForTurn(step),
+  });
   const totalMs = total();
   const { inserted, tally, look, copyMs, mergeMs, fingerprint, ...rest } = loaded;
   const last = await look;
@@ -78,9 +81,9 @@ function blockedNotice(name: string, { blocked, rows, firstBlocked }: Counts): s
   return `${name}: ${formatCount(blocked)} of ${formatCount(rows)} rows could not be added: ${first}`;
 }
 
-async function loadInTransaction(step: Step, plan: LoadPlan): Promise<Loaded> {
+async function loadInTransaction(step: Step, plan: LoadPlan, opened: Opened): Promise<Loaded> {
   const { fixture, table, session, server, enter, count } = step;
-  const { missing, standing, claimed } = await findMissing(step, plan);
+  const { missing, standing, claimed } = await findMissing(step, plan, opened);
   const stood = missing.first - 1;
   if (stood > 0) count('merge', stood);
   const tally = new Tally(step, stood);
@@ -91,19 +94,15 @@ async function loadInTransaction(step: Step, plan: LoadPlan): Promise<Loaded> {
 
   enter('copy');
   const working = stopwatch();
-  const staging = await Staging.open(step, missing);
+  const staging = Staging.open(step, missing);
   try {
-    await staging.copy(FIRST_BATCH_ROWS);
-    enter('merge');
+    // All that can be asked before the first row is: from then on every answer waits for the encoding of others.
+    const parents = await takeOverForeignKeys(step, claimed);
     const rowsToCome = missing.last - missing.first + 1;
     const dropped = claimed === undefined ? [] : await dropPlainIndexes(step, rowsToCome);
-    const merged = await mergeBatches(
-      step,
-      staging,
-      await takeOverForeignKeys(step, claimed),
-      standing,
-      tally,
-    );
+    await staging.copy(FIRST_BATCH_ROWS);
+    enter('merge');
+    const merged = await mergeBatches(step, staging, parents, standing, tally);
     await staging.refuseUnrepeatable();
     if (dropped.length > 0) {
       enter('index');
@@ -143,8 +142,8 @@ interface Missing {
 }
 
 /** The rows that have to be sent, once no other loader is at work on the fixture. */
-async function findMissing(step: Step, { mode, lockTimeoutMs }: LoadPlan): Promise<Missing> {
-  const waited = await lockFixture(step);
+async function findMissing(step: Step, { mode, lockTimeoutMs }: LoadPlan, opened: Opened): Promise<Missing> {
+  const waited = await lockFixture(step, opened);
   if (mode === 'exclusive') await lockLoaders(step);
   const standing = await lookAgain(step, step.standing!, waited);
   const found = missingAfter(step, standing);
@@ -184,6 +183,7 @@ async function mergeBatches(
   const plainInsert = noneAfter && !table.distributed;
   let merge: MergeStrategy = plainInsert ? 'insert' : 'on conflict';
   let inserted = 0;
+  if (foreignKeys.check === 'set' && table.foreignKeys.length > 0) silenceTriggers(session);
   await eachBatch(step, staging, 'merge', async (rows) => {
     if (foreignKeys.check === 'set') await lockParents(session, fixture, table, staging);
     const merged = await mergeStaged(session, fixture, table, staging, anchor, merge === 'insert');

@@ -69,7 +69,7 @@ async function loadAnew(
   const tally = new Tally(step, 0);
   const deleted = await session.query(`delete ${roots.from}`);
   const dropped = mode === 'exclusive' ? await dropPlainIndexes(step, fixture.count) : [];
-  const staging = staged ?? (await Staging.open(step));
+  const staging = staged ?? Staging.open(step);
   try {
     if (staged === undefined) await staging.copy(FIRST_BATCH_ROWS);
     step.enter('reset');

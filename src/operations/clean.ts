@@ -7,10 +7,11 @@ import { untilAgreed } from '../merge/until-agreed.js';
 import type { CleanedFixture, CleanReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
 import { withDatabase } from '../run/context.js';
-import { lockFixture } from '../run/lock-fixture.js';
+import { askForTurn, lockFixture } from '../run/lock-fixture.js';
 import type { DryRunOptions, FixtureOptions } from '../run/options.js';
 import { orAborted } from '../run/or-aborted.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
+import type { Opened } from '../postgres/session.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
 import type { Keys } from '../table/keys.js';
@@ -59,25 +60,29 @@ export function clean(options: CleanOptions = {}): Promise<CleanReport> {
 async function cleanFixture(step: Step, confirm: CleanOptions['confirm']): Promise<CleanedFixture> {
   const { enter, transaction } = step;
   const total = stopwatch();
-  return transaction(async () => {
-    await lockFixture(step);
+  const work = async (opened: Opened): Promise<CleanedFixture> => {
+    await lockFixture(step, opened);
     const keys = await keysOf(step);
     enter('clean');
     const deleted =
       confirm === undefined ? await deleteRows(step, keys) : await deleteAgreed(step, keys, confirm);
     return resultOf(step, deleted, total());
-  });
+  };
+  return transaction(work, { opening: askForTurn(step) });
 }
 
 /** What would be deleted, without a lock that anybody could wait for. */
 async function foreseeClean(step: Step): Promise<CleanedFixture> {
   const total = stopwatch();
-  return step.transaction(async () => {
-    await forbidWriting(step);
-    const keys = await keysOf(step);
-    step.enter('clean');
-    return resultOf(step, await foreseeDeletion(step, keys), total());
-  }, 'repeatable read');
+  return step.transaction(
+    async () => {
+      await forbidWriting(step);
+      const keys = await keysOf(step);
+      step.enter('clean');
+      return resultOf(step, await foreseeDeletion(step, keys), total());
+    },
+    { isolation: 'repeatable read' },
+  );
 }
 
 function resultOf(

@@ -96,22 +96,25 @@ export function needsToAdd({
 async function foreseeLoad(step: Step): Promise<LoadedFixture> {
   const { fixture, table, server, transaction, context } = step;
   const total = stopwatch();
-  return transaction(async () => {
-    await forbidWriting(step);
-    const counts = await foreseeMerge(step);
-    return {
-      name: fixture.name,
-      schema: table.schema,
-      table: table.name,
-      ...counts,
-      fingerprint: await orAborted(fingerprintOf(fixture), context.signal),
-      copiedBytes: 0,
-      merge: 'none',
-      rebuiltIndexes: [],
-      foreignKeys: chooseForeignKeyCheck(fixture, table, server.mayReplicate),
-      timings: { copyMs: 0, mergeMs: 0, totalMs: total() },
-      rowsPerSecond: 0,
-      confirmation: fixture.confirmation(counts.present),
-    };
-  }, 'repeatable read');
+  return transaction(
+    async () => {
+      await forbidWriting(step);
+      const counts = await foreseeMerge(step);
+      return {
+        name: fixture.name,
+        schema: table.schema,
+        table: table.name,
+        ...counts,
+        fingerprint: await orAborted(fingerprintOf(fixture), context.signal),
+        copiedBytes: 0,
+        merge: 'none',
+        rebuiltIndexes: [],
+        foreignKeys: chooseForeignKeyCheck(fixture, table, server.mayReplicate),
+        timings: { copyMs: 0, mergeMs: 0, totalMs: total() },
+        rowsPerSecond: 0,
+        confirmation: fixture.confirmation(counts.present),
+      };
+    },
+    { isolation: 'repeatable read' },
+  );
 }

@@ -13,10 +13,11 @@ import type { Dependents, ResetFixture, ResetReport } from '../report/result.js'
 import { rounded } from '../report/rounded.js';
 import { listRows } from '../report/units.js';
 import { withDatabase } from '../run/context.js';
-import { lockFixture } from '../run/lock-fixture.js';
+import { askForTurn, lockFixture } from '../run/lock-fixture.js';
 import type { DryRunOptions } from '../run/options.js';
 import { orAborted } from '../run/or-aborted.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
+import type { Opened } from '../postgres/session.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
 import { watchEffects } from '../table/effects.js';
@@ -75,8 +76,8 @@ export function reset(options: ResetOptions = {}): Promise<ResetReport> {
 async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFixture> {
   const { fixture, table, enter, transaction } = step;
   const total = stopwatch();
-  const done = await transaction(async () => {
-    await lockFixture(step);
+  const work = async (opened: Opened) => {
+    await lockFixture(step, opened);
     const keys = await keysOf(step);
     enter('reset');
     const plan = loadPlan(options);
@@ -87,7 +88,8 @@ async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFix
     const restored = await restoreFixture(claimed, keys, hanging.foreignKeys, plan);
     const records = await countRecords(step, keys);
     return { restored, hanging, records, look: restored.tally.lookAtCommit() };
-  });
+  };
+  const done = await transaction(work, { opening: askForTurn(step) });
   const { inserted, tally, ...restored } = done.restored;
   return {
     name: fixture.name,
@@ -157,26 +159,29 @@ async function keepHanging(step: Step, keys: StepKeys, plan: LoadPlan): Promise<
 async function foreseeReset(step: Step, keepDependents: boolean): Promise<ResetFixture> {
   const { session, fixture, table, context, transaction } = step;
   const total = stopwatch();
-  return transaction(async () => {
-    await forbidWriting(step);
-    const keys = await keysOf(step);
-    const counts = await foreseeMerge(step, keys);
-    const roots = rootsOfRun(step, keys);
-    return {
-      name: fixture.name,
-      schema: table.schema,
-      table: table.name,
-      ...counts,
-      restored: counts.skipped,
-      fingerprint: await orAborted(fingerprintOf(fixture), context.signal),
-      foreignKeys: await foreseeCheck(step, roots),
-      rebuiltIndexes: [],
-      dependents: keepDependents ? [] : await foreseeHanging(session, roots),
-      kept: keepDependents ? (await countHanging(session, roots)).hanging : [],
-      records: await countRecords(step, keys),
-      timings: { totalMs: total() },
-    };
-  }, 'repeatable read');
+  return transaction(
+    async () => {
+      await forbidWriting(step);
+      const keys = await keysOf(step);
+      const counts = await foreseeMerge(step, keys);
+      const roots = rootsOfRun(step, keys);
+      return {
+        name: fixture.name,
+        schema: table.schema,
+        table: table.name,
+        ...counts,
+        restored: counts.skipped,
+        fingerprint: await orAborted(fingerprintOf(fixture), context.signal),
+        foreignKeys: await foreseeCheck(step, roots),
+        rebuiltIndexes: [],
+        dependents: keepDependents ? [] : await foreseeHanging(session, roots),
+        kept: keepDependents ? (await countHanging(session, roots)).hanging : [],
+        records: await countRecords(step, keys),
+        timings: { totalMs: total() },
+      };
+    },
+    { isolation: 'repeatable read' },
+  );
 }
 
 function notAgreed({ name }: Fixture): ScaleSeedError {

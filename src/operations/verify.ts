@@ -55,45 +55,48 @@ async function verifyFixture(
   const { session, fixture, table, enter, transaction } = step;
   const total = stopwatch();
   // All that is said of the rows is said of one moment.
-  return transaction(async () => {
-    const staged = await stage(step);
-    enter('verify');
-    const liveColumns = live ? fixture.live : [];
-    const { missing, ages, ...compared } = await compareRows(session, fixture, table, staged, liveColumns);
-    const absent = missing.rows > 0 ? await findAbsent(session, fixture, table, staged) : undefined;
-    const blocked = absent?.by === undefined ? null : { key: absent.key, by: absent.by };
-    const { anchors, anchorCount, ageMs, expired, allExpired } = ages;
-    const keys = countedKeys(fixture, table) ?? keysIn(staged.table, fixture);
-    const { hanging, unread } = await countHanging(session, rootsOfRun(step, keys));
-    const left = live ? 0 : hanging.length;
-    const parents = await missingParents(session, [fixture], table.schema);
-    const tooOld = allExpired || (ageMs !== null && maxAgeMs !== undefined && ageMs > maxAgeMs);
-    const { unexpected, driftedRows } = compared;
-    const fingerprint = staged.fingerprint();
-    // Only where it matters: it takes a second generation.
-    const doubtful = missing.rows + driftedRows > 0 && fixture.frozenFingerprint === undefined;
-    if (doubtful && (await orAborted(computeFingerprint(fixture), session.signal)) !== fingerprint)
-      throw unrepeatable(fixture);
-    return {
-      name: fixture.name,
-      schema: table.schema,
-      table: table.name,
-      rows: staged.rows,
-      present: await countPresent(session, fixture, table),
-      fingerprint,
-      intact: missing.rows + unexpected.rows + driftedRows + parents.length + left === 0 && !tooOld,
-      missing: { ...missing, blocked },
-      ...compared,
-      hanging,
-      unread,
-      records: await countRecords(step, keys),
-      missingParents: parents.map(parentLabel),
-      anchors,
-      anchorCount,
-      ageMs,
-      tooOld,
-      expired,
-      timings: { totalMs: total() },
-    };
-  }, 'repeatable read');
+  return transaction(
+    async () => {
+      const staged = await stage(step);
+      enter('verify');
+      const liveColumns = live ? fixture.live : [];
+      const { missing, ages, ...compared } = await compareRows(session, fixture, table, staged, liveColumns);
+      const absent = missing.rows > 0 ? await findAbsent(session, fixture, table, staged) : undefined;
+      const blocked = absent?.by === undefined ? null : { key: absent.key, by: absent.by };
+      const { anchors, anchorCount, ageMs, expired, allExpired } = ages;
+      const keys = countedKeys(fixture, table) ?? keysIn(staged.table, fixture);
+      const { hanging, unread } = await countHanging(session, rootsOfRun(step, keys));
+      const left = live ? 0 : hanging.length;
+      const parents = await missingParents(session, [fixture], table.schema);
+      const tooOld = allExpired || (ageMs !== null && maxAgeMs !== undefined && ageMs > maxAgeMs);
+      const { unexpected, driftedRows } = compared;
+      const fingerprint = staged.fingerprint();
+      // Only where it matters: it takes a second generation.
+      const doubtful = missing.rows + driftedRows > 0 && fixture.frozenFingerprint === undefined;
+      if (doubtful && (await orAborted(computeFingerprint(fixture), session.signal)) !== fingerprint)
+        throw unrepeatable(fixture);
+      return {
+        name: fixture.name,
+        schema: table.schema,
+        table: table.name,
+        rows: staged.rows,
+        present: await countPresent(session, fixture, table),
+        fingerprint,
+        intact: missing.rows + unexpected.rows + driftedRows + parents.length + left === 0 && !tooOld,
+        missing: { ...missing, blocked },
+        ...compared,
+        hanging,
+        unread,
+        records: await countRecords(step, keys),
+        missingParents: parents.map(parentLabel),
+        anchors,
+        anchorCount,
+        ageMs,
+        tooOld,
+        expired,
+        timings: { totalMs: total() },
+      };
+    },
+    { isolation: 'repeatable read' },
+  );
 }

@@ -44,6 +44,18 @@ select set_config(name, wanted, true) from (values
 ) as setting (name, wanted)
 where wanted is distinct from current_setting(name)`;
 
+/** Which of the results of a begin is that of the process id, after the begin's own and the settings'. */
+const SETTINGS_AT = 3;
+
+/** The row that came with a begin. */
+export type Opened = Readonly<Record<string, unknown>>;
+
+interface Begin {
+  isolation?: 'read committed' | 'repeatable read' | undefined;
+  /** A select that goes with the begin. */
+  opening?: string | undefined;
+}
+
 /**
  * One connection that can be interrupted at any moment: an abort cancels the running statement on the server, and
  * whatever fails leaves the connection either rolled back or closed.
@@ -148,25 +160,27 @@ export class Session {
   }
 
   /**
-   * Runs `work` between begin and commit; rolls back whatever it throws. A role's default of another isolation level
+   * Runs `work` between begin and commit, and gives it the row that an `opening` select returned with the begin; rolls
+   * back whatever it throws. A role's default of another isolation level
    * would not see what the loader that it waited for has committed.
    *
    * @throws ScaleSeedError `privilege` where triggers are switched off and may not be switched on; with a `state` when
    *   the connection is lost during the commit, so that nobody knows how it ended; otherwise what `work` threw.
    */
   async transaction<T>(
-    work: () => Promise<T>,
-    isolation: 'read committed' | 'repeatable read' = 'read committed',
+    work: (opened: Opened) => Promise<T>,
+    { isolation = 'read committed', opening = '' }: Begin = {},
   ): Promise<T> {
     let committing = false;
     this.#lastWords = [];
     this.#soon = [];
     this.heldBy = undefined;
     try {
-      const begin = `begin isolation level ${isolation}; ${SETTINGS}; select pg_catalog.pg_backend_pid() as pid`;
-      const begun = await this.query<{ pid: number }>(begin).catch(explainReplica);
-      this.backend = begun.rows[0]?.pid;
-      const result = await work();
+      const begin = `begin isolation level ${isolation}; ${SETTINGS}; select pg_catalog.pg_backend_pid() as pid; ${opening}`;
+      const begun = await this.#run<unknown>(() => this.#client.query(begin)).catch(explainReplica);
+      const answers = begun as pg.QueryResult<Opened>[];
+      this.backend = Number(answers[SETTINGS_AT]?.rows[0]?.pid);
+      const result = await work(answers.at(-1)?.rows[0] ?? {});
       committing = !this.signal.aborted;
       await this.#commit();
       return result;

@@ -1,3 +1,5 @@
+import { literal } from '../postgres/quote.js';
+import type { Session } from '../postgres/session.js';
 import type { Step } from './step.js';
 import { describeHolders, WAIT_FOR_FIXTURE } from './watch-locks.js';
 
@@ -9,21 +11,24 @@ select pid from pg_locks where locktype = 'advisory' and granted and objsubid = 
   and classid = $1::int::oid and objid = hashtext($2)::oid
   and database = (select oid from pg_database where datname = current_database())`;
 
+/** Asks for a fixture's turn, to be sent with the begin of the transaction. */
+export function askForTurn(on: Pick<Step, 'fixture' | 'table'>): string {
+  const [space, name] = lockOf(on);
+  return `select pg_try_advisory_xact_lock(${space}, hashtext(${literal(name)})) as "hasTurn"`;
+}
+
 /**
  * Makes loaders of one fixture take turns until the transaction ends. Rows would come out right without it, but two
  * transactions that insert the same keys would wait for each other row by row. Returns whether another loader had to be
- * waited for.
+ * waited for: as long as that takes, since all that it waits for itself has a limit.
  */
-export async function lockFixture({ session, fixture, table, context }: Step): Promise<boolean> {
-  const lock = [ADVISORY_NAMESPACE, `${table.schema}.${table.name}.${fixture.name}`];
-  const { rows } = await session.query<{ locked: boolean }>(
-    'select pg_try_advisory_xact_lock($1::int, hashtext($2)) as locked',
-    lock,
-  );
-  if (rows[0]?.locked === true) return false;
+export async function lockFixture(step: Step, { hasTurn }: { hasTurn?: unknown }): Promise<boolean> {
+  if (hasTurn === true) return false;
+  const { session, fixture, context } = step;
+  const lock = lockOf(step);
   const holders = (await describeHolders(session, HOLDERS, lock)) || 'it';
   context.onNotice(`another scale-seed is at work on ${fixture.name}: waiting for ${holders} to finish`);
-  await session.query(WAIT_FOR_FIXTURE, lock);
+  await waitForTurn(session, WAIT_FOR_FIXTURE, lock);
   return true;
 }
 
@@ -33,5 +38,16 @@ export async function lockFixture({ session, fixture, table, context }: Step): P
  */
 export async function lockLoaders({ session, table }: Step): Promise<void> {
   const lock = [ADVISORY_NAMESPACE, `${table.schema}.${table.name}`];
-  await session.query('select pg_advisory_xact_lock($1::int, hashtext($2))', lock);
+  await waitForTurn(session, 'select pg_advisory_xact_lock($1::int, hashtext($2))', lock);
+}
+
+function lockOf({ fixture, table: { schema, name } }: Pick<Step, 'fixture' | 'table'>): [number, string] {
+  return [ADVISORY_NAMESPACE, `${schema}.${name}.${fixture.name}`];
+}
+
+async function waitForTurn(session: Session, sql: string, lock: unknown[]): Promise<void> {
+  await session.query(`select set_config('scale_seed.limit', current_setting('lock_timeout'), true),
+    set_config('lock_timeout', '0', true)`);
+  await session.query(sql, lock);
+  session.soon(`select set_config('lock_timeout', current_setting('scale_seed.limit'), true)`);
 }

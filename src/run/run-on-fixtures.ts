@@ -1,4 +1,5 @@
 import { refusal } from '../errors.js';
+import type { Opened } from '../postgres/session.js';
 import { SETS } from '../fixtures/registry.js';
 import type { RunEvent } from '../report/events.js';
 import { REPORT_VERSION, type Dependents, type ReportBase } from '../report/result.js';
@@ -8,7 +9,7 @@ import type { FixtureOptions } from './options.js';
 import { Patience } from './patience.js';
 import type { Needs } from './prepare.js';
 import { resolveSchemas } from './schemas.js';
-import { askServer, type Server } from './server.js';
+import { ASK_SERVER, readServer, type Server } from './server.js';
 import { jobsOf, Sessions } from './sessions.js';
 import { settleTables } from './settle.js';
 import type { Step } from './step.js';
@@ -59,7 +60,12 @@ export async function runOnFixtures<Result>(
   const patience = new Patience(context, options.waitMs ?? 0);
   const sessions = new Sessions(context);
   try {
-    const reaching = reachServer(sessions, patience, options.schemas);
+    const reaching = reachServer(
+      sessions,
+      patience,
+      options.schemas,
+      inTurn ? 1 : Math.min(jobs, fixtures.length),
+    );
     const { server, schemas } = await reaching.catch((error: unknown) => {
       throw unchanged(error);
     });
@@ -75,7 +81,9 @@ export async function runOnFixtures<Result>(
     // Whatever was waited for, times hang on the start of the work.
     if (patience.waitedMs > 0) {
       const session = await sessions.at(0);
-      crew.server = await session.transaction(() => askServer(session));
+      crew.server = await session.transaction((answer) => readServer(session, answer), {
+        opening: ASK_SERVER,
+      });
     }
     const connectMs = total() - patience.waitedMs;
 
@@ -122,14 +130,18 @@ async function reachServer(
   sessions: Sessions,
   patience: Patience,
   patterns: readonly string[] | undefined,
+  atWork: number,
 ): Promise<{ server: Server; schemas: (string | undefined)[] }> {
   if (patterns?.length === 0)
     throw refusal('no schema is named', 'name some, or leave them out to work on the search_path');
   return patience.until(async () => {
     const session = await sessions.at(0);
-    return session.transaction(async () => ({
-      server: await askServer(session),
+    // One server is chosen by now.
+    sessions.openSoon(atWork);
+    const ask = async (answer: Opened) => ({
+      server: await readServer(session, answer),
       schemas: patterns === undefined ? [undefined] : await resolveSchemas(session, patterns),
-    }));
+    });
+    return session.transaction(ask, { opening: ASK_SERVER });
   });
 }

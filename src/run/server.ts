@@ -1,6 +1,6 @@
 import { ScaleSeedError } from '../errors.js';
 import { timestampText } from '../fixtures/timestamp.js';
-import type { Session } from '../postgres/session.js';
+import type { Opened, Session } from '../postgres/session.js';
 
 /** What a run has to know of its server. */
 export interface Server {
@@ -19,28 +19,31 @@ const OLDEST_SERVER = 140_000;
 const READ_ONLY_HINT =
   'give the address of the primary if this is a standby; else see default_transaction_read_only of role, database and URL';
 
+/** What a run has to know of its server, in one row, to be asked with the begin of a transaction. */
+export const ASK_SERVER = `
+select current_setting('server_version') as version, current_setting('server_version_num')::int as number,
+  current_setting('is_superuser')::bool as superuser, current_setting('transaction_read_only')::bool as "readOnly",
+  has_database_privilege(current_database(), 'temporary') as temporary,
+  to_regclass('pg_catalog.pg_dist_partition') is not null as "hasCitus",
+  (extract(epoch from now()) * 1000000)::int8 as "anchorUs"`;
+
+interface Answer {
+  version: string;
+  number: number;
+  superuser: boolean;
+  readOnly: boolean;
+  temporary: boolean;
+  hasCitus: boolean;
+  anchorUs: string;
+}
+
 /**
- * Asks a server what a run has to know of it.
+ * The same as a run needs it.
  *
  * @throws ScaleSeedError `configuration` for a server that is too old, `privilege` where no temporary table can be made.
  */
-export async function askServer(session: Session): Promise<Server> {
-  const { rows } = await session.query<{
-    version: string;
-    number: number;
-    superuser: boolean;
-    readOnly: boolean;
-    temporary: boolean;
-    hasCitus: boolean;
-    anchorUs: string;
-  }>(
-    `select current_setting('server_version') as version, current_setting('server_version_num')::int as number,
-       current_setting('is_superuser')::bool as superuser, current_setting('transaction_read_only')::bool as "readOnly",
-       has_database_privilege(current_database(), 'temporary') as temporary,
-       to_regclass('pg_catalog.pg_dist_partition') is not null as "hasCitus",
-       (extract(epoch from now()) * 1000000)::int8 as "anchorUs"`,
-  );
-  const { version, number, superuser, readOnly, temporary, hasCitus, anchorUs } = rows[0]!;
+export async function readServer(session: Session, answer: Opened): Promise<Server> {
+  const { version, number, superuser, readOnly, temporary, hasCitus, anchorUs } = answer as unknown as Answer;
   if (readOnly) throw refused('the session is read-only', READ_ONLY_HINT);
   if (!temporary)
     throw refused('the role may not make temporary tables', 'grant temporary on the database to the role');

@@ -12,6 +12,7 @@ export function jobsOf(asked: number | undefined): number {
 export class Sessions {
   readonly #context: RunContext;
   readonly #open: Session[] = [];
+  readonly #opening = new Map<number, Promise<Session>>();
   #endWatch: (() => Promise<void>) | undefined;
 
   constructor(context: RunContext) {
@@ -25,7 +26,22 @@ export class Sessions {
     if (kept !== undefined && !kept.broken) return kept;
     await kept?.close();
     this.#endWatch ??= watchLocks(target, this.#open);
-    return (this.#open[slot] = await Session.open(target, signal));
+    const early = this.#opening.get(slot);
+    this.#opening.delete(slot);
+    const opened = await early?.catch(() => undefined);
+    return (this.#open[slot] = opened ?? (await Session.open(target, signal)));
+  }
+
+  /** Opens those up to that many in the background: whoever needs one then need not wait for all of a connection. */
+  openSoon(count: number): void {
+    const { target, signal } = this.#context;
+    for (let slot = this.#open.length; slot < count; slot++) {
+      if (this.#opening.has(slot)) continue;
+      const opening = Session.open(target, signal);
+      // Whoever needs it hears of that, by an attempt of his own.
+      opening.catch(() => undefined);
+      this.#opening.set(slot, opening);
+    }
   }
 
   /** Does `work` for each item on some session, `jobs` at a time, started in order; `work` must not reject. */
@@ -46,7 +62,14 @@ export class Sessions {
   async close(): Promise<void> {
     await this.#endWatch?.();
     this.#endWatch = undefined;
-    await Promise.all(this.#open.splice(0).map((session) => session.close()));
+    const early = [...this.#opening.values()].map((opening) =>
+      opening.then(
+        (session) => session.close(),
+        () => undefined,
+      ),
+    );
+    this.#opening.clear();
+    await Promise.all([...early, ...this.#open.splice(0).map((session) => session.close())]);
   }
 }
 

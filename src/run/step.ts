@@ -20,7 +20,7 @@ export interface Step extends Prepared {
   /** Says that so many more of the fixture's rows are through a phase. */
   count: (phase: Phase, rows: number) => void;
   /** Does work all or nothing; what it has committed is told of, whatever fails later. */
-  transaction: <T>(work: () => Promise<T>, isolation?: 'repeatable read') => Promise<T>;
+  transaction: Session['transaction'];
 }
 
 /** What stands of a fixture before its transaction, and after it. */
@@ -57,12 +57,12 @@ export async function takeStep<Result>(
     context.onNotice(`${fixture.name}: ${message.replaceAll('\n', ' ')}`);
   };
   session.onWait = say;
-  const transaction: Step['transaction'] = async (own, isolation) => {
-    const result = await session.transaction(async () => {
-      const done = await own();
+  const transaction: Step['transaction'] = async (own, begin) => {
+    const result = await session.transaction(async (opened) => {
+      const done = await own(opened);
       if (settle) countWithCommit(session, server);
       return done;
-    }, isolation);
+    }, begin);
     state = COMMITTED;
     isCommitted = true;
     return result;

@@ -1,5 +1,5 @@
 import { ScaleSeedError } from '../errors.js';
-import { quote, quoteTable, type TableName } from '../postgres/quote.js';
+import { literal, quote, quoteTable, type TableName } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 
 interface TableColumn {
@@ -59,7 +59,7 @@ export interface TableInfo extends TableName {
 
 export type Privilege = 'select' | 'insert' | 'update' | 'delete';
 
-const INSPECT = `
+const INSPECT = (names: string) => `
 select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = 'r' and not c.relispartition as plain,
   c.relrowsecurity as "rowSecurity", row_security_active(c.oid) as "rowsHidden",
   json_build_object(
@@ -122,7 +122,7 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
     as "deferrableKeys",
   (select coalesce(json_agg(r.rulename order by r.rulename), '[]')
     from pg_rewrite r where r.ev_class = c.oid and r.rulename <> '_RETURN') as rules
-from unnest($1::text[]) as wanted (name)
+from unnest(array[${names}]::text[]) as wanted (name)
   join pg_class c on c.oid = to_regclass(wanted.name) join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p')`;
 
@@ -132,9 +132,8 @@ export async function inspectTables(
   names: readonly string[],
   schema: string | undefined,
 ): Promise<Map<string, TableInfo>> {
-  const { rows } = await session.query<TableInfo & { oid: string }>(INSPECT, [
-    names.map((name) => (schema === undefined ? quote(name) : quote(schema, name))),
-  ]);
+  const quoted = names.map((name) => literal(schema === undefined ? quote(name) : quote(schema, name)));
+  const { rows } = await session.query<TableInfo & { oid: string }>(INSPECT(quoted.join(', ')));
   // The server cuts a name after 63 bytes: what it then finds is another schema than was named.
   const meant = rows.filter((found) => schema === undefined || found.schema === schema);
   return new Map(
