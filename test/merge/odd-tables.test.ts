@@ -126,19 +126,25 @@ describe('a mark', () => {
 });
 
 describe('rows that are deleted after they were counted', () => {
-  it('are loaded again when their turn comes', async () => {
-    await load(run(sizedAgents(2000)));
-    let deleted: Promise<unknown> | undefined;
-    const report = await load({
-      ...run(sizedCertificates(100), sizedAgents(2000)),
-      jobs: 1,
-      onEvent: ({ type }) => {
-        if (type === 'phase') deleted ??= database.query(`delete from agents where id like 'agent-scale-%'`);
+  it.each([
+    ['all', 2000, `id like 'ag-scale-%'`, 2000],
+    ['one', 2000, `id = 'ag-scale-00000777'`, 1],
+    ['one of those that a larger fleet builds upon', 1500, `id = 'ag-scale-00000777'`, 501],
+  ])('are loaded again when their turn comes: %s', async (_, standing, doomed, inserted) => {
+    await database.query('delete from agents; delete from managed_certificates');
+    await load(run(sizedAgents(standing)));
+    const first = sizedCertificates(100);
+    let deleting: Promise<unknown> | undefined;
+    const deletes: Fixture = {
+      ...first,
+      async *rows(from, to) {
+        await (deleting ??= database.query(`delete from agents where ${doomed}`));
+        yield* first.rows(from, to);
       },
-    });
-    await deleted;
-    const [row] = await database.query<{ rows: string }>('select count(*) as rows from agents');
-    expect(report.fixtures[1]).toMatchObject({ present: Number(row?.rows) });
+    };
+    const report = await load({ ...run(deletes, sizedAgents(2000)), jobs: 1 });
+    expect(report.fixtures[1]).toMatchObject({ inserted, skipped: 2000 - inserted, present: 2000 });
+    expect(await database.value('select count(*) from agents')).toBe('2000');
   });
 });
 
