@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -37,6 +37,15 @@ afterAll(async () => {
   if (canCompare) await servers.stop();
 });
 
+/** Password files that others than their owner may read, write or run, by the names of their homes. */
+const OPEN = {
+  open: 0o644,
+  'group-reads': 0o640,
+  'group-writes': 0o620,
+  'others-read': 0o604,
+  'others-run': 0o601,
+};
+
 /** Home directories: what is in each is what its name says. */
 function makeHomes({ folder, primary }: TwoServers): void {
   const home = (name: string): string => {
@@ -45,7 +54,9 @@ function makeHomes({ folder, primary }: TwoServers): void {
   };
   home('empty');
   const write = (name: string, text: string, mode = 0o600): void => {
-    writeFileSync(join(home(name), '.pgpass'), text, { mode });
+    const file = join(home(name), '.pgpass');
+    writeFileSync(file, text);
+    chmodSync(file, mode);
   };
   const lines = [
     `127.0.0.1:*:wrong:*:no`,
@@ -54,7 +65,7 @@ function makeHomes({ folder, primary }: TwoServers): void {
     `localhost:*:*:*:pw`,
   ];
   write('passwords', [...lines, `127.0.0.1:${primary}:fleet:otherwise:other\\:pw\\\\`, ''].join('\n'));
-  write('open', '*:*:*:*:pw\n', 0o644);
+  for (const [name, mode] of Object.entries(OPEN)) write(name, '*:*:*:*:pw\n', mode);
   mkdirSync(join(home('folder'), '.pgpass'));
   for (const file of ['root.crt', 'postgresql.crt', 'postgresql.key'])
     writeFileSync(join(home('broken'), '.postgresql', file), 'broken', { mode: 0o600 });
@@ -187,7 +198,7 @@ const ROWS: Row[] = [
     env: { HOME: 'passwords' },
     reached: 'otherwise@fleet primary tls',
   },
-  { text: `postgresql://either@${AT}`, env: { HOME: 'open' } },
+  ...Object.keys(OPEN).map((home) => ({ text: `postgresql://either@${AT}`, env: { HOME: home } })),
   { text: `postgresql://either@${AT}`, env: { HOME: 'folder' } },
   { text: `${IN}${AT}`, env: { HOME: 'open' }, reached: either('tls') },
   { text: `${IN}${AT}`, env: { PGPASSFILE: '/dev/null' }, reached: either('tls') },
