@@ -124,10 +124,10 @@ describe('a fixture that fails half-way', () => {
   });
 
   it('cancels the fixtures beside it', async () => {
-    const fixtures = [failing, sizedCertificates(200_000)];
+    const fixtures = [sizedCertificates(200_000), failing];
     await expect(load({ databaseUrl: database.url, fixtures, jobs: 2 })).rejects.toMatchObject({
       message: 'fixture 00_failing: row 4000: out of agents',
-      state: '00_failing, scale_certs: nothing was changed',
+      state: 'scale_certs, 00_failing: nothing was changed',
     });
     expect(
       await database.value(`select count(*) from managed_certificates where name like 'loadtest-scale-%'`),
