@@ -79,8 +79,18 @@ describe('columns that PostgreSQL cannot compare, or not exactly', () => {
     const fixture = fixtureOf('bare');
     await load(run(fixture));
     expect((await verify(run(fixture))).intact).toBe(true);
-    await database.query(`delete from bare where id = 'a-2'`);
-    expect((await reset(run(fixture))).fixtures[0]).toMatchObject({ inserted: 1, restored: 2 });
+    const trigger = `create function look() returns trigger language plpgsql as 'begin return new; end';
+      create trigger look before update on bare for each row execute function look()`;
+    for (const [check, way] of [
+      ['set', ''],
+      ['row', trigger],
+    ] as const) {
+      await database.query(`delete from bare where id = 'a-2'; ${way}`);
+      const { foreignKeys, fixtures } = await reset(run(fixture));
+      expect(foreignKeys.check).toBe(check);
+      expect(fixtures[0]).toMatchObject({ inserted: 1, restored: 2 });
+    }
+    await database.query('drop function look cascade');
   });
 });
 
@@ -145,6 +155,20 @@ describe('rows that are deleted after they were counted', () => {
     const report = await load({ ...run(deletes, sizedAgents(2000)), jobs: 1 });
     expect(report.fixtures[1]).toMatchObject({ inserted, skipped: 2000 - inserted, present: 2000 });
     expect(await database.value('select count(*) from agents')).toBe('2000');
+  });
+});
+
+describe('a table that should hold records', () => {
+  it('holds none where it is not there, or lacks the column', async () => {
+    await database.query('create table recorded (id text primary key)');
+    const fixture = fixtureOf('recorded', {
+      recordedIn: [
+        { table: 'nowhere', column: 'id' },
+        { table: 'recorded', column: 'subject' },
+      ],
+    });
+    await load(run(fixture));
+    expect((await verify(run(fixture))).fixtures[0]).toMatchObject({ intact: true, records: [] });
   });
 });
 
