@@ -99,18 +99,37 @@ describe('waiting', () => {
   it('ends when what was missing appears, and says what that was', async () => {
     await database.query(`alter table managed_certificates rename to not_yet`);
     const notices: string[] = [];
+    let waiting: Promise<unknown> | undefined;
     const loading = load({
       ...at(),
       waitMs: 30_000,
       onEvent: (event) => {
         if (event.type !== 'notice') return;
         notices.push(event.message);
+        waiting = database.value('select clock_timestamp()');
         void database.query(`alter table if exists not_yet rename to managed_certificates`);
       },
     });
-    expect((await loading).fixtures[0]?.skipped).toBe(10_000);
+    const { anchor, fixtures } = await loading;
+    expect(fixtures[0]?.skipped).toBe(10_000);
+    // Times hang on the start of the work, not on that of the waiting.
+    expect(new Date(anchor).getTime()).toBeGreaterThanOrEqual(((await waiting) as Date).getTime());
     expect(notices).toEqual(['waiting: there is no table managed_certificates on the search_path']);
   });
+});
+
+it('a wrong password is not waited for', async () => {
+  const notices: unknown[] = [];
+  const url = new URL(database.directUrl);
+  url.password = 'wrong';
+  await expect(
+    load({
+      databaseUrl: url.href,
+      waitMs: 1_000,
+      onEvent: (event) => event.type === 'notice' && notices.push(event),
+    }),
+  ).rejects.toMatchObject({ code: 'connect', sqlState: '28P01' });
+  expect(notices).toEqual([]);
 });
 
 describe('the guard', () => {
