@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { asBaseline, refuseIncomparable, type ThisRun } from '../../src/judge/baseline.js';
-import { ciReport, noOpReport } from '../support/ci-report.js';
+import { judge } from '../../src/judge/verdict.js';
+import { ciReport, measurementOf, noOpReport, roundsOf } from '../support/ci-report.js';
 
 const [fixture] = ciReport().fixtures;
 const { name, rows, fingerprint } = fixture!;
@@ -64,9 +65,18 @@ describe('a baseline', () => {
     }).not.toThrow();
   });
 
-  it('that had nothing to do will do, as its times are not compared', () => {
+  it.each([
+    ['had nothing to do', noOpReport()],
+    ['had but a part to add', ciReport({ fixtures: [{ ...fixture!, inserted: 5, skipped: rows - 5 }] })],
+  ])('that %s will do, as whole loads were measured for its ratio', (_, report) => {
     expect(() => {
-      refuseIncomparable(noOpReport(), run());
+      refuseIncomparable(report, run());
     }).not.toThrow();
+    const reference = measurementOf(roundsOf([0.5, 0.5, 0.5, 0.5, 0.5, 0.5]));
+    const criteria = { baseline: { ...report, reference }, maxRegressionPercent: 30 };
+    expect(judge(ciReport({ reference }), criteria).checks[1]).toMatchObject({
+      name: 'max-regression',
+      outcome: 'pass',
+    });
   });
 });

@@ -167,8 +167,11 @@ describe('a parent that is not there', () => {
     });
   };
 
-  it('fails the fixture when checked by set', async () => {
-    const fixtures = [orphan((g) => (g % 2 === 0 ? 'o-carol' : 'o-nobody'))];
+  it.each([
+    ['in every batch', (g: number) => g % 2 === 1],
+    ['in a later batch alone', (g: number) => g === 1_500],
+  ])('%s fails the fixture when checked by set', async (_, isOrphan) => {
+    const fixtures = [orphan((g) => (isOrphan(g) ? 'o-nobody' : 'o-carol'))];
     await expect(load({ databaseUrl: database.url, fixtures })).rejects.toMatchObject({
       code: 'parents',
       phase: 'merge',

@@ -113,6 +113,32 @@ describe('a value that does not fit', () => {
     });
   });
 
+  it('of a domain is named, since the domain goes with the column', async () => {
+    await database.query(`create domain word as text check (value <> 'odd')`);
+    await createTable('word');
+    await expect(load(run(fixtureOf('text', 'abc', 'odd')))).rejects.toMatchObject({
+      code: 'fixture',
+      message: expect.stringMatching(
+        /^fixture own: row 1234, column value: value for domain word violates/,
+      ) as string,
+    });
+    await database.query('drop table own; drop domain word');
+  });
+
+  it('in an array of a type with a length is not cut', async () => {
+    await createTable('varchar(5)[]');
+    const fixture = fixtureOf('text', '', '', {
+      columns: { id: 'text', note: 'text' },
+      derived: { value: { type: 'varchar(5)[]', arrayOf: 'id' } },
+      *rows(first, last) {
+        for (let g = first; g <= last; g++) yield [`a-${g}`, ''];
+      },
+    });
+    await expect(load(run(fixture))).rejects.toMatchObject({
+      message: 'fixture own: row 1000, column value: value too long for type character varying(5)',
+    });
+  });
+
   it('of a check of the table is told as PostgreSQL tells it', async () => {
     await createTable(`text check (value <> 'odd')`);
     await expect(load(run(fixtureOf('text', 'abc', 'odd')))).rejects.toMatchObject({

@@ -195,7 +195,8 @@ describe('a rerun', () => {
   });
 
   it('does not build upon rows that were deleted since it counted them', async () => {
-    await database.query(`delete from agents where id > 'ag-scale-00001000'`);
+    await database.query(`delete from agents`);
+    await load({ databaseUrl: database.url, fixtures: [sizedAgents(1_000)], settle: false });
     const growing = {
       ...sizedAgents(2_000),
       parents: [{ table: 'teams', key: { id: 't-new' }, values: { id: 't-new', name: 'New' } }],

@@ -79,8 +79,18 @@ describe('columns that PostgreSQL cannot compare, or not exactly', () => {
     const fixture = fixtureOf('bare');
     await load(run(fixture));
     expect((await verify(run(fixture))).intact).toBe(true);
-    await database.query(`delete from bare where id = 'a-2'`);
-    expect((await reset(run(fixture))).fixtures[0]).toMatchObject({ inserted: 1, restored: 2 });
+    const trigger = `create function look() returns trigger language plpgsql as 'begin return new; end';
+      create trigger look before update on bare for each row execute function look()`;
+    for (const [check, way] of [
+      ['set', ''],
+      ['row', trigger],
+    ] as const) {
+      await database.query(`delete from bare where id = 'a-2'; ${way}`);
+      const { foreignKeys, fixtures } = await reset(run(fixture));
+      expect(foreignKeys.check).toBe(check);
+      expect(fixtures[0]).toMatchObject({ inserted: 1, restored: 2 });
+    }
+    await database.query('drop function look cascade');
   });
 });
 
@@ -126,19 +136,39 @@ describe('a mark', () => {
 });
 
 describe('rows that are deleted after they were counted', () => {
-  it('are loaded again when their turn comes', async () => {
-    await load(run(sizedAgents(2000)));
-    let deleted: Promise<unknown> | undefined;
-    const report = await load({
-      ...run(sizedCertificates(100), sizedAgents(2000)),
-      jobs: 1,
-      onEvent: ({ type }) => {
-        if (type === 'phase') deleted ??= database.query(`delete from agents where id like 'agent-scale-%'`);
+  it.each([
+    ['all', 2000, `id like 'ag-scale-%'`, 2000],
+    ['one', 2000, `id = 'ag-scale-00000777'`, 1],
+    ['one of those that a larger fleet builds upon', 1500, `id = 'ag-scale-00000777'`, 501],
+  ])('are loaded again when their turn comes: %s', async (_, standing, doomed, inserted) => {
+    await database.query('delete from agents; delete from managed_certificates');
+    await load(run(sizedAgents(standing)));
+    const first = sizedCertificates(100);
+    let deleting: Promise<unknown> | undefined;
+    const deletes: Fixture = {
+      ...first,
+      async *rows(from, to) {
+        await (deleting ??= database.query(`delete from agents where ${doomed}`));
+        yield* first.rows(from, to);
       },
+    };
+    const report = await load({ ...run(deletes, sizedAgents(2000)), jobs: 1 });
+    expect(report.fixtures[1]).toMatchObject({ inserted, skipped: 2000 - inserted, present: 2000 });
+    expect(await database.value('select count(*) from agents')).toBe('2000');
+  });
+});
+
+describe('a table that should hold records', () => {
+  it('holds none where it is not there, or lacks the column', async () => {
+    await database.query('create table recorded (id text primary key)');
+    const fixture = fixtureOf('recorded', {
+      recordedIn: [
+        { table: 'nowhere', column: 'id' },
+        { table: 'recorded', column: 'subject' },
+      ],
     });
-    await deleted;
-    const [row] = await database.query<{ rows: string }>('select count(*) as rows from agents');
-    expect(report.fixtures[1]).toMatchObject({ present: Number(row?.rows) });
+    await load(run(fixture));
+    expect((await verify(run(fixture))).fixtures[0]).toMatchObject({ intact: true, records: [] });
   });
 });
 

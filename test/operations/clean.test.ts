@@ -202,6 +202,18 @@ describe('while an answer is waited for', () => {
     expect(await database.value('select count(*) from racks')).toBe('0');
   });
 
+  it('more rows of a table may come that was agreed to, and it is asked again', async () => {
+    await addRacks(1, 3);
+    const plans: CleanPlan[] = [];
+    const confirm = async (plan: CleanPlan): Promise<boolean> => {
+      if (plans.push(plan) === 1) await addRacks(4, 4);
+      return true;
+    };
+    const report = await clean({ ...agents(), confirm });
+    expect(plans.map(({ dependents }) => dependents)).toEqual([[racks(3)], [racks(4)]]);
+    expect(report.fixtures[0]?.dependents).toEqual([racks(4)]);
+  });
+
   it('rows may come, and a no is still a no', async () => {
     const answers = [true, false];
     const confirm = async (): Promise<boolean> => {

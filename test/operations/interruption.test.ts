@@ -116,7 +116,7 @@ describe('a network that passes nothing on any more', () => {
     await new Promise((resolve) => silent.once('listening', resolve));
     const { port } = silent.address() as AddressInfo;
     await expect(
-      load({ databaseUrl: `postgresql://127.0.0.1:${port}/d`, timeoutMs: 300 }),
+      load({ databaseUrl: `postgresql://127.0.0.1:${port}/d?connect_timeout=0`, timeoutMs: 300 }),
     ).rejects.toMatchObject({ code: 'timeout', state: 'nothing was changed' });
     silent.close();
   });

@@ -88,6 +88,11 @@ describe('load', () => {
   it('leaves statistics and no dead rows behind', async () => {
     const tuples = await database.value(`select reltuples from pg_class where oid = 'agents'::regclass`);
     expect(Number(tuples)).toBe(85_001);
+    // What autovacuum analyzes does not count there.
+    for (const table of ['agents', 'managed_certificates'])
+      await database.until(
+        `select last_analyze is not null from pg_stat_user_tables where relname = '${table}'`,
+      );
   });
 });
 
@@ -119,10 +124,10 @@ describe('a fixture that fails half-way', () => {
   });
 
   it('cancels the fixtures beside it', async () => {
-    const fixtures = [failing, sizedCertificates(200_000)];
+    const fixtures = [sizedCertificates(200_000), failing];
     await expect(load({ databaseUrl: database.url, fixtures, jobs: 2 })).rejects.toMatchObject({
       message: 'fixture 00_failing: row 4000: out of agents',
-      state: '00_failing, scale_certs: nothing was changed',
+      state: 'scale_certs, 00_failing: nothing was changed',
     });
     expect(
       await database.value(`select count(*) from managed_certificates where name like 'loadtest-scale-%'`),

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Session } from '../../src/postgres/session.js';
 import { resolveTarget } from '../../src/postgres/target.js';
-import { hasOpenssl } from '../support/certificates.js';
+import { hasOpenssl, makeRevocations } from '../support/certificates.js';
 import { hasServer, startTwoServers, type TwoServers } from '../support/two-servers.js';
 
 const hasPsql = spawnSync('psql', ['--version']).status === 0;
@@ -31,21 +31,33 @@ beforeAll(async () => {
   }
   servers = await startTwoServers();
   makeHomes(servers);
+  makeRevocations(servers.folder, 'ca', 'server');
 });
 
 afterAll(async () => {
   if (canCompare) await servers.stop();
 });
 
+/** Password files that others than their owner may read, write or run, by the names of their homes. */
+const OPEN = {
+  open: 0o644,
+  'group-reads': 0o640,
+  'group-writes': 0o620,
+  'others-read': 0o604,
+  'others-run': 0o601,
+};
+
 /** Home directories: what is in each is what its name says. */
-function makeHomes({ folder, primary }: TwoServers): void {
+function makeHomes({ folder, primary, standby }: TwoServers): void {
   const home = (name: string): string => {
     mkdirSync(join(folder, name, '.postgresql'), { recursive: true });
     return join(folder, name);
   };
   home('empty');
   const write = (name: string, text: string, mode = 0o600): void => {
-    writeFileSync(join(home(name), '.pgpass'), text, { mode });
+    const file = join(home(name), '.pgpass');
+    writeFileSync(file, text);
+    chmodSync(file, mode);
   };
   const lines = [
     `127.0.0.1:*:wrong:*:no`,
@@ -54,7 +66,8 @@ function makeHomes({ folder, primary }: TwoServers): void {
     `localhost:*:*:*:pw`,
   ];
   write('passwords', [...lines, `127.0.0.1:${primary}:fleet:otherwise:other\\:pw\\\\`, ''].join('\n'));
-  write('open', '*:*:*:*:pw\n', 0o644);
+  write('by-port', `*:${standby}:*:*:wrong\n*:${primary}:*:*:pw\n`);
+  for (const [name, mode] of Object.entries(OPEN)) write(name, '*:*:*:*:pw\n', mode);
   mkdirSync(join(home('folder'), '.pgpass'));
   for (const file of ['root.crt', 'postgresql.crt', 'postgresql.key'])
     writeFileSync(join(home('broken'), '.postgresql', file), 'broken', { mode: 0o600 });
@@ -66,6 +79,8 @@ function makeHomes({ folder, primary }: TwoServers): void {
   put('certified', 'ca.crt', 'root.crt');
   put('certified', 'client.crt', 'postgresql.crt');
   put('certified', 'client.key', 'postgresql.key');
+  cpSync(join(folder, 'client.key'), join(folder, 'group.key'));
+  chmodSync(join(folder, 'group.key'), 0o640);
 }
 
 interface Row {
@@ -162,6 +177,7 @@ const ROWS: Row[] = [
   { text: `${IN}nowhere:P/fleet`, env: { PGHOSTADDR: '127.0.0.1' }, reached: either('tls') },
   { text: `${IN}localhost:P/fleet?hostaddr=127.0.0.300` },
   { text: `${IN}nowhere:P/fleet?hostaddr=::1`, reached: either('tls') },
+  { text: `${IN}/fleet?host=D&hostaddr=127.0.0.1&port=P`, reached: either('tls') },
   { text: `${IN}${AT}`, env: { PGSSLMODE: 'disable' }, reached: either('plain') },
   { text: `${IN}${AT}`, env: { PGSSLMODE: '' } },
   { text: `${IN}${AT}`, env: { PGSSLMODE: 'strict' } },
@@ -187,7 +203,7 @@ const ROWS: Row[] = [
     env: { HOME: 'passwords' },
     reached: 'otherwise@fleet primary tls',
   },
-  { text: `postgresql://either@${AT}`, env: { HOME: 'open' } },
+  ...Object.keys(OPEN).map((home) => ({ text: `postgresql://either@${AT}`, env: { HOME: home } })),
   { text: `postgresql://either@${AT}`, env: { HOME: 'folder' } },
   { text: `${IN}${AT}`, env: { HOME: 'open' }, reached: either('tls') },
   { text: `${IN}${AT}`, env: { PGPASSFILE: '/dev/null' }, reached: either('tls') },
@@ -222,6 +238,12 @@ const ROWS: Row[] = [
     reached: either('tls'),
   },
   { text: `postgresql://either:wrong@localhost:S,localhost:P/fleet` },
+  { text: `postgresql://either@localhost:S,localhost:P/fleet`, env: { HOME: 'by-port' } },
+  {
+    text: `postgresql://either@localhost:P,localhost:S/fleet`,
+    env: { HOME: 'by-port' },
+    reached: either('tls'),
+  },
   { text: `${IN}/fleet?host=nowhere,nowhere&hostaddr=127.0.0.1,::1&port=1,P`, reached: either('tls') },
   { text: `${IN}localhost:P,localhost:P/fleet?load_balance_hosts=random`, reached: either('tls'), since: 18 },
 
@@ -236,6 +258,10 @@ const ROWS: Row[] = [
   { text: `${IN}${AT}?sslmode=verify-full&${CA}`, reached: either('tls') },
   { text: `${IN}127.0.0.1:P/fleet?sslmode=verify-full&${CA}` },
   { text: `${IN}127.0.0.1:P/fleet?sslmode=verify-ca&${CA}`, reached: either('tls') },
+  { text: `${IN}127.0.0.1:P/fleet?sslmode=require&${CA}`, reached: either('tls') },
+  { text: `${IN}${AT}?sslmode=verify-full&${CA}&sslcrl=D/none-revoked.crl`, reached: either('tls') },
+  { text: `${IN}${AT}?sslmode=verify-full&${CA}&sslcrl=D/server-revoked.crl` },
+  { text: `${IN}${AT}?sslmode=require&${CA}&sslcrl=D/server-revoked.crl` },
   { text: `${IN}${AT}?sslmode=verify-full&${CA}&hostaddr=127.0.0.1`, reached: either('tls') },
   { text: `${IN}nowhere:P/fleet?sslmode=verify-full&${CA}&hostaddr=127.0.0.1` },
   { text: `${IN}${AT}?sslmode=require&sslrootcert=D/other-ca.crt` },
@@ -263,6 +289,11 @@ const ROWS: Row[] = [
   },
   { text: `postgresql://by_certificate@${AT}?sslmode=require&sslcert=D/client.crt` },
   { text: `postgresql://by_certificate@${AT}?sslmode=require&sslcert=D/client.crt&sslkey=D/open.key` },
+  {
+    // Only a key of root's own may be read by a group.
+    text: `postgresql://by_certificate@${AT}?sslmode=require&sslcert=D/client.crt&sslkey=D/group.key`,
+    ...(process.getuid?.() === 0 ? { reached: 'by_certificate@fleet primary tls' } : {}),
+  },
   { text: `postgresql://by_certificate@${AT}?sslcertmode=disable`, env: { HOME: 'certified' }, since: 18 },
   { text: `${IN}${AT}?ssl_min_protocol_version=TLSv1.3&sslmode=require`, reached: either('tls') },
   { text: `${IN}${AT}?ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=TLSv1.2&sslmode=require` },
@@ -292,7 +323,7 @@ const ROWS: Row[] = [
   { text: `${IN}${AT}?require_auth=!scram-sha-256`, since: 18 },
   { text: `${IN}${AT}?require_auth=password`, since: 18 },
   { text: `${IN}${AT}?require_auth=!password,md5`, since: 18 },
-  { text: `${IN}${AT}?require_auth=md5,md5`, since: 18 },
+  { text: `${IN}${AT}?require_auth=scram-sha-256,scram-sha-256`, since: 18 },
   { text: `${IN}${AT}?require_auth=scram`, since: 18 },
   {
     text: `postgresql://cleartext:pw@${AT}?require_auth=password`,

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Session } from '../../src/postgres/session.js';
@@ -40,8 +40,19 @@ const GREED = {
   nothing: LET_IN,
 };
 
+/** A way to log in by which the server proves that it knows the password, too. */
+const SCRAM = Buffer.concat([message('R', 10), Buffer.from('SCRAM-SHA-256\0\0')]);
+SCRAM.writeInt32BE(SCRAM.length - 1, 1);
+
+const error = (code: string): Buffer => {
+  const fields = Buffer.from(`SFATAL\0C${code}\0Mnot now\0\0`);
+  const bytes = Buffer.concat([message('E'), fields]);
+  bytes.writeInt32BE(bytes.length - 1, 1);
+  return bytes;
+};
+
 /** A server without TLS that asks for such a thing, lets everybody in, and keeps what it is sent. */
-async function startGreedy(first: Buffer): Promise<{ port: number; heard: () => string; server: Server }> {
+async function startGreedy(first: Buffer): Promise<{ port: number; heard: () => Promise<string> }> {
   let heard = '';
   const server = createServer((socket) => {
     socket.on('error', () => undefined);
@@ -55,7 +66,15 @@ async function startGreedy(first: Buffer): Promise<{ port: number; heard: () => 
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  return { port: (server.address() as AddressInfo).port, heard: () => heard, server };
+  return {
+    port: (server.address() as AddressInfo).port,
+    heard: async () => {
+      // Until nothing is on its way any more.
+      server.close();
+      await once(server, 'close');
+      return heard;
+    },
+  };
 }
 
 const SAFETY: [query: string, env?: Record<string, string>][] = [
@@ -97,16 +116,41 @@ describe.each(Object.entries(GREED))('a server in place of the right one that as
     const greedy = await startGreedy(first);
     const url = `postgresql://either:pass-word@127.0.0.1:${greedy.port}/fleet?${query}`;
     const outcome = await ask(url, env);
-    greedy.server.close();
     expect(outcome).toMatch(/^ScaleSeedError: /);
-    expect(greedy.heard()).not.toMatch(/pass-word|select|md5/);
+    expect(await greedy.heard()).not.toMatch(/pass-word|select|md5/);
   });
 
   it('learns it where nothing is asked for', async () => {
     const greedy = await startGreedy(first);
     await ask(`postgresql://either:pass-word@127.0.0.1:${greedy.port}/fleet`);
-    greedy.server.close();
-    expect(greedy.heard()).toMatch(/pass-word|select|md5/);
+    expect(await greedy.heard()).toMatch(/pass-word|select|md5/);
+  });
+});
+
+describe('a server that asks for a proof and gives none', () => {
+  it.each(['', 'channel_binding=prefer', 'require_auth=scram-sha-256', 'require_auth=scram-sha-256,none'])(
+    'is not believed, %s',
+    async (query) => {
+      const greedy = await startGreedy(SCRAM);
+      const outcome = await ask(`postgresql://either:pass-word@127.0.0.1:${greedy.port}/fleet?${query}`);
+      expect(outcome).toMatch(/does not prove/);
+      expect(await greedy.heard()).not.toMatch(/pass-word|select/);
+    },
+  );
+});
+
+describe('of several servers the next is asked', () => {
+  it.each([
+    ['where one is starting up', '57P03', true],
+    ['but not where one lets nobody in', '28P01', false],
+    ['but not where one has no room', '53300', false],
+  ])('%s', async (_, code, isAsked) => {
+    const [one, next] = [await startGreedy(error(code)), await startGreedy(LET_IN)];
+    const list = `127.0.0.1:${one.port},127.0.0.1:${next.port}`;
+    const outcome = await ask(`postgresql://either:pass-word@${list}/fleet?sslmode=disable`);
+    await one.heard();
+    expect((await next.heard()).includes('select')).toBe(isAsked);
+    expect(outcome).toMatch(/^ScaleSeedError: /);
   });
 });
 
@@ -145,5 +189,12 @@ describe.skipIf(!hasServer || !hasOpenssl)('on the way to a server with TLS', ()
     const url = `postgresql://${user}:pw@localhost:${proxy.port}/fleet?${query.replace('CA', ca)}`;
     expect(await ask(url, { SSL_CERT_FILE: ca })).toBe('asked');
     expect(/top secret|pw\0/.test(passed)).toBe(isClear);
+  });
+
+  it('a wrong password is not tried again in the clear', async () => {
+    passed = '';
+    const outcome = await ask(`postgresql://either:wrong@localhost:${proxy.port}/fleet`);
+    expect(outcome).toMatch(/password authentication failed/);
+    expect(passed).not.toContain('either');
   });
 });

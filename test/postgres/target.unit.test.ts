@@ -1,4 +1,8 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { defaultHost } from '../../src/postgres/hosts.js';
 import { resolveTarget } from '../../src/postgres/target.js';
 import { run } from '../support/command-line.js';
 
@@ -51,6 +55,7 @@ describe('resolveTarget', () => {
       'postgresql://u:12/s3cret@h/d',
       'postgresql://u:p@s3cret@h/d',
       'postgresql://u:s3cret%@h/d',
+      'postgresql://u:s3cret%00@h/d',
       'postgresql://u@h/d?password=p&s3cret=1',
       'host=h password=p s3cret=1',
       "host=h password='s3cret",
@@ -90,8 +95,41 @@ describe('resolveTarget', () => {
       expect.objectContaining({
         code: 'configuration',
         message: expect.stringContaining(file) as string,
+        cause: expect.any(Error) as Error,
       }),
     );
+  });
+
+  it.each(['0', '65536', '-1', '1.5', '5432x'])('takes no %j for a port', (port) => {
+    const refused = expect.objectContaining({
+      code: 'configuration',
+      message: 'the port is not a whole number from 1 to 65535',
+    }) as Error;
+    expect(() => resolve(`host=h port='${port}'`)).toThrow(refused);
+  });
+
+  it.each([
+    ['', {}, { application_name: 'scale-seed', enableChannelBinding: true }],
+    ['fallback_application_name=by-another', {}, { application_name: 'by-another' }],
+    ['application_name=me&fallback_application_name=by-another', {}, { application_name: 'me' }],
+    ['', { PGAPPNAME: 'me' }, { application_name: 'me' }],
+    ['channel_binding=disable', {}, { enableChannelBinding: false }],
+    ['sslmode=disable', {}, { enableChannelBinding: false }],
+    ['connect_timeout=3&keepalives=0', {}, { connectionTimeoutMillis: 3000, keepAlive: false }],
+    ['', {}, { connectionTimeoutMillis: 10_000, keepAlive: true, keepAliveInitialDelayMillis: 10_000 }],
+  ])('configures the driver by %s %j', (query, env, config) => {
+    expect(resolve(`postgresql://u@h/d?${query}`, env).servers[0]?.config).toMatchObject(config);
+  });
+
+  it('takes the usual folder of sockets for localhost in a password file', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'scale-seed-target-'));
+    const passfile = join(folder, 'passwords');
+    await writeFile(passfile, `${defaultHost()}:*:*:*:no\nlocalhost:*:*:*:yes\n`, { mode: 0o600 });
+    const passwordAt = (host: string): unknown =>
+      resolve(`host=${host} user=u dbname=d passfile=${passfile}`).servers[0]?.config.password;
+    expect(passwordAt(defaultHost())).toBe('yes');
+    expect(passwordAt('localhost')).toBe('yes');
+    await rm(folder, { recursive: true });
   });
 
   it('tells what it passes over', () => {

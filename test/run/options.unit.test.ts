@@ -24,6 +24,8 @@ describe('options from JavaScript', () => {
     ['null for a URL', { databaseUrl: null }, /^databaseUrl must be a text$/],
     ['a word for a listener', { onEvent: 'log' }, /^onEvent must be a function$/],
     ['a signal that is none', { signal: {} }, /^signal must be an AbortSignal$/],
+    ['a ratio of nothing', { budgetRatio: 0 }, /^budgetRatio must be a number above 0$/],
+    ['an unknown option that is not set', { databaseURL: undefined }, /^there is no option databaseURL$/],
     ['an unknown option', { databaseURL: 'postgresql://x' }, /^there is no option databaseURL$/],
   ])('refuses %s', async (_, wrong, message) => {
     for (const operation of [load, reset, ci, manifest]) {

@@ -61,7 +61,9 @@ describe('parents', () => {
   it('that are missing are named, every one of them', async () => {
     await database.query(`delete from owners where id = 'o-alice'`);
     await database.query(`delete from issuers`);
-    await expect(load(at())).rejects.toMatchObject({
+    const [certificates] = chooseFixtures({ names: ['01_bulk_renewal_certs'] });
+    const fixtures = [certificates!, { ...certificates!, name: 'again' }];
+    await expect(load({ ...at(), fixtures })).rejects.toMatchObject({
       code: 'parents',
       message: 'parent rows are missing: owners o-alice, issuers iss-local',
       state: 'nothing was changed',
@@ -69,9 +71,27 @@ describe('parents', () => {
   });
 
   it('are made when that is asked for', async () => {
-    const report = await load({ ...at(), createParents: true });
-    expect(report.fixtures[0]?.inserted).toBe(10_000);
+    // Somebody else makes one of them at the same time.
+    const other = await database.client();
+    await other.query(
+      `begin; insert into owners (id, name, email, team_id) values ('o-alice', 'A', 'a@example.com', 't-platform')`,
+    );
+    const loading = load({ ...at(), createParents: true });
+    loading.catch(() => undefined);
+    await database.untilSession(`query like 'insert into %owners%' and wait_event_type = 'Lock'`);
+    await other.query('commit');
+    expect((await loading).fixtures[0]?.inserted).toBe(10_000);
     expect(await database.value(`select config from issuers where id = 'iss-local'`)).toEqual({});
+  });
+
+  it('are looked for by their whole key', async () => {
+    await database.query(`create table pairs (a text, b text, primary key (a, b));
+      insert into pairs values ('x', 'other'), ('other', 'y')`);
+    const key = { a: 'x', b: 'y' };
+    const fixtures = [{ ...ownFixture({ wanted: 'text' }), parents: [{ table: 'pairs', key, values: key }] }];
+    await expect(load({ ...at(), fixtures })).rejects.toMatchObject({
+      message: 'parent rows are missing: pairs x/y',
+    });
   });
 });
 
@@ -79,18 +99,37 @@ describe('waiting', () => {
   it('ends when what was missing appears, and says what that was', async () => {
     await database.query(`alter table managed_certificates rename to not_yet`);
     const notices: string[] = [];
+    let waiting: Promise<unknown> | undefined;
     const loading = load({
       ...at(),
       waitMs: 30_000,
       onEvent: (event) => {
         if (event.type !== 'notice') return;
         notices.push(event.message);
+        waiting = database.value('select clock_timestamp()');
         void database.query(`alter table if exists not_yet rename to managed_certificates`);
       },
     });
-    expect((await loading).fixtures[0]?.skipped).toBe(10_000);
+    const { anchor, fixtures } = await loading;
+    expect(fixtures[0]?.skipped).toBe(10_000);
+    // Times hang on the start of the work, not on that of the waiting.
+    expect(new Date(anchor).getTime()).toBeGreaterThanOrEqual(((await waiting) as Date).getTime());
     expect(notices).toEqual(['waiting: there is no table managed_certificates on the search_path']);
   });
+});
+
+it('a wrong password is not waited for', async () => {
+  const notices: unknown[] = [];
+  const url = new URL(database.directUrl);
+  url.password = 'wrong';
+  await expect(
+    load({
+      databaseUrl: url.href,
+      waitMs: 1_000,
+      onEvent: (event) => event.type === 'notice' && notices.push(event),
+    }),
+  ).rejects.toMatchObject({ code: 'connect', sqlState: '28P01' });
+  expect(notices).toEqual([]);
 });
 
 describe('the guard', () => {

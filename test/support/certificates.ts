@@ -22,3 +22,18 @@ export function makeCertificate(folder: string, authority: string, name: string,
   const signer = ['-CA', ca('crt'), '-CAkey', ca('key'), '-CAcreateserial', '-days', '2'];
   openssl('x509', '-req', '-in', file('csr'), ...signer, '-extfile', file('ext'), '-out', file('crt'));
 }
+
+/** Makes an authority's revocation lists: `none-revoked.crl`, and `NAME-revoked.crl`, which holds that certificate. */
+export function makeRevocations(folder: string, authority: string, name: string): void {
+  const file = (base: string): string => join(folder, base);
+  const config = file('revocations.cnf');
+  writeFileSync(file('revocations.txt'), '');
+  writeFileSync(
+    config,
+    `[ca]\ndefault_ca = own\n[own]\ndatabase = ${file('revocations.txt')}\ndefault_md = sha256\n`,
+  );
+  const signer = ['-config', config, '-cert', file(`${authority}.crt`), '-keyfile', file(`${authority}.key`)];
+  openssl('ca', ...signer, '-gencrl', '-crldays', '2', '-out', file('none-revoked.crl'));
+  openssl('ca', ...signer, '-revoke', file(`${name}.crt`));
+  openssl('ca', ...signer, '-gencrl', '-crldays', '2', '-out', file(`${name}-revoked.crl`));
+}

@@ -1,0 +1,101 @@
+import { describe, expect, inject, it } from 'vitest';
+import { defineFixture } from '../../src/fixtures/define-fixture.js';
+import type { Fixture } from '../../src/fixtures/fixture.js';
+import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
+import { load } from '../../src/operations/load.js';
+import { Session } from '../../src/postgres/session.js';
+import { resolveTarget } from '../../src/postgres/target.js';
+import { useDatabase } from '../support/database.js';
+
+const database = useDatabase();
+
+describe('a commit', () => {
+  it('that is not sent any more leaves no doubt', async () => {
+    const controller = new AbortController();
+    const session = await Session.open(resolveTarget(database.url), controller.signal);
+    const work = async (): Promise<void> => {
+      await session.query('create table public.never ()');
+      controller.abort(new DOMException('enough', 'AbortError'));
+    };
+    await expect(session.transaction(work)).rejects.toMatchObject({ code: 'interrupted', state: undefined });
+    await session.close();
+    expect(await database.value(`select to_regclass('public.never')`)).toBeNull();
+  });
+
+  it('that the server refuses leaves none either', async () => {
+    await database.query(
+      `create function refuse() returns trigger language plpgsql as $$begin raise 'not at all'; end$$;
+       create constraint trigger late after insert on agents deferrable initially deferred
+         for each row execute function refuse()`,
+    );
+    await expect(
+      load({ databaseUrl: database.url, fixtures: [sizedAgents(10)], settle: false }),
+    ).rejects.toMatchObject({
+      message: expect.stringMatching(/^fixture scale_agents, merge: not at all/) as string,
+      state: 'scale_agents: nothing was changed',
+    });
+    await database.query('drop function refuse cascade');
+  });
+});
+
+describe('what runs on the server', () => {
+  it('is cancelled where something else has failed', async () => {
+    const other = await database.client();
+    await other.query(
+      `begin; insert into agents (id, name, hostname, api_key_hash) values ('ag-half-1', 'x', 'x', 'x')`,
+    );
+    const failing = defineFixture({
+      name: 'half',
+      table: 'agents',
+      count: 5_000,
+      columns: { id: 'text', name: 'text', hostname: 'text', api_key_hash: 'text' },
+      conflictKeys: [['id']],
+      mark: { column: 'id', prefix: 'ag-half-' },
+      async *rows(first, last) {
+        for (let g = first; g <= last; g++) {
+          if (g === 4_000) {
+            await database.untilSession(`query like 'insert into %' and wait_event_type = 'Lock'`);
+            throw new Error('out of agents');
+          }
+          yield [`ag-half-${g}`, `half-${g}`, 'h', 'x'];
+        }
+      },
+    });
+    await expect(load({ databaseUrl: database.url, fixtures: [failing] })).rejects.toMatchObject({
+      message: 'fixture half: row 4000: out of agents',
+      state: 'half: nothing was changed',
+    });
+    expect(await database.sessions(`wait_event_type = 'Lock'`)).toBe(0);
+    await other.query('rollback');
+  });
+});
+
+describe.skipIf(inject('poolerPort') !== 0)('a session that is killed while nobody needs it', () => {
+  it('is replaced without a word', async () => {
+    const slow = sizedCertificates(10);
+    let killing: Promise<void> | undefined;
+    const waiting: Fixture = {
+      ...slow,
+      async *rows(first, last) {
+        await (killing ??= killIdle());
+        yield* slow.rows(first, last);
+      },
+    };
+    const killIdle = async (): Promise<void> => {
+      const idle = `application_name = 'scale-seed' and state = 'idle' and datname = current_database()`;
+      await database.until(`select count(*) = 5 from agents where id like 'ag-scale-%'`);
+      await database.until(`select count(*) = 1 from pg_stat_activity where ${idle}`);
+      await database.query(`select pg_terminate_backend(pid) from pg_stat_activity where ${idle}`);
+      await database.until(`select count(*) = 0 from pg_stat_activity where ${idle}`);
+    };
+    const notices: string[] = [];
+    const report = await load({
+      databaseUrl: database.url,
+      fixtures: [sizedAgents(5), waiting],
+      jobs: 2,
+      onEvent: (event) => event.type === 'notice' && notices.push(event.message),
+    });
+    expect(report.fixtures.map(({ inserted }) => inserted)).toEqual([5, 10]);
+    expect(notices).toEqual([]);
+  });
+});
