@@ -62,6 +62,13 @@ describe('reports', () => {
   });
 });
 
+describe('the driver', () => {
+  it('is the one that was tested, whatever the environment prefers', async () => {
+    const { code } = await run(['verify', '--database-url', database.url], { NODE_PG_FORCE_NATIVE: '1' });
+    expect(code).toBe(4);
+  });
+});
+
 describe('the harness’s opt-in', () => {
   it('is honoured', async () => {
     const outcome = await run(['load'], { LOADTEST_SCALE_SEED: 'false' });
