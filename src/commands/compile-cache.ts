@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 
 /**
- * Has Node keep the code that it compiles, where it can (22.1 and later), which saves 7 ms of every command. Whoever could
+ * Has Node keep the code that it compiles, where it can (22.1 and later), which saves 7 ms of a load. Whoever could
  * write there could have us run code of theirs, so it is not Node's own folder in the system's temporary one, but one in
  * the user's cache directory, as long as both are this user's alone. Otherwise, or where NODE_DISABLE_COMPILE_CACHE says
  * so, nothing is kept.
