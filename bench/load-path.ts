@@ -4,6 +4,8 @@ import type { Fixture } from '../src/fixtures/fixture.js';
 /** What a load path is given: a fresh, migrated database, and rows to load. */
 export interface Run {
   url: string;
+  /** The schema of the tables. */
+  schema: string;
   /** A connection that is open already, as it would be in a pool. */
   client: pg.Client;
   fixtures: readonly Fixture[];
@@ -18,6 +20,19 @@ export interface Run {
 /** Milliseconds that a path spent in each of its phases, where it knows. */
 export type Phases = Readonly<Record<string, number>>;
 
+/** What a role may do on its server, beyond what every path needs. */
+export interface ServerAbilities {
+  createDatabases: boolean;
+  setReplicationRole: boolean;
+}
+
+/** A Node to run the command line by. */
+export interface Node {
+  program: string;
+  /** `24.21.0`. */
+  version: string;
+}
+
 /** Whose way it is; a floor leaves out part of the work, so its rows are not counted afterwards. */
 export type PathKind = 'ours' | 'published' | 'rival' | 'floor';
 
@@ -27,7 +42,9 @@ export interface LoadPath {
   /** What it does, in a line. */
   about: string;
   /** Why it cannot run here; undefined where it can. */
-  unavailable?: () => Promise<string | undefined> | string | undefined;
+  unavailable?: (server: ServerAbilities) => string | undefined;
+  /** The same path run by another Node than this one. */
+  onNode?: (node: Node) => LoadPath;
   /** What comes before the clock starts, and before a checkpoint. */
   prepare?: (run: Run) => Promise<void>;
   load: (run: Run) => Promise<Phases | undefined>;

@@ -6,6 +6,9 @@ import { onInterrupt } from '../src/commands/interrupt.js';
 import { parsePercent, wholeNumber } from '../src/commands/parse.js';
 import { seedParents, startEmbedded } from '../src/index.js';
 import { compareResults, readResult } from './compare.js';
+import { abilitiesAt } from './describe.js';
+import type { Node } from './load-path.js';
+import { findNode } from './nodes.js';
 import { freshDatabases, scratchSchemas, withPassword } from './sandboxes.js';
 import { renderComparison, renderTables } from './report/tables.js';
 import { runBench } from './run-bench.js';
@@ -13,6 +16,7 @@ import { runBench } from './run-bench.js';
 interface Flags {
   size: string[];
   paths?: string[];
+  node: Node[];
   runs: number;
   output: string;
   compare?: string;
@@ -22,8 +26,9 @@ interface Flags {
 
 const EXAMPLES = `
 Examples:
-  npm run bench                                     a quick comparison
+  npm run bench                                     what a user would otherwise run
   npm run bench -- --size 100k,1m --paths all       everything
+  npm run bench -- --database-url postgresql://...  on a server of yours
   npm run bench -- --paths ways-back                verify, reset and clean against a first load
   npm run bench -- --compare last/bench.json        has a path regressed?`;
 
@@ -41,13 +46,14 @@ try {
       'load paths, with commas; `all` for every one, `ways-back` for verify, reset and clean (default: a quick choice)',
       list,
     )
+    .option('--node <program>', 'another Node to run our processes by; may be repeated', addNode, [])
     .option('--runs <n>', 'rounds that count; one more warms up', parseRuns, 6)
     .option('--output <dir>', 'folder for bench.json, bench.md and bench.html', 'bench/results')
     .option('--compare <file>', 'an earlier bench.json; exit 3 where a path has regressed')
     .option('--threshold <percent>', 'how much slower is a regression', parsePercent, 10)
     .option(
       '--database-url <url>',
-      'run in a scratch schema of this database (default: fresh databases of the embedded server)',
+      'a server: fresh databases there, a scratch schema where the role may make none (default: the embedded server)',
     )
     .addHelpText('after', EXAMPLES)
     .exitOverride()
@@ -64,10 +70,22 @@ async function bench(flags: Flags): Promise<void> {
   const server = flags.databaseUrl === undefined ? await startEmbedded({ seed: seedParents }) : undefined;
   try {
     const serverUrl = withPassword(flags.databaseUrl ?? server!.url);
-    const sandboxes = await (server === undefined ? scratchSchemas : freshDatabases)(serverUrl);
+    const abilities = await abilitiesAt(serverUrl);
+    // Runs in one database share caches, so each gets one of its own where the role may make it.
+    const sandboxes = await (abilities.createDatabases ? freshDatabases : scratchSchemas)(serverUrl);
+    onNotice(`each run gets ${sandboxes.kind}`);
     try {
       const { signal } = interruption;
-      const result = await runBench({ ...flags, sandboxes, serverUrl, sizes: flags.size, signal, onNotice });
+      const result = await runBench({
+        ...flags,
+        sandboxes,
+        abilities,
+        serverUrl,
+        sizes: flags.size,
+        nodes: flags.node,
+        signal,
+        onNotice,
+      });
       process.stdout.write(renderTables(result));
       process.exitCode = EXIT.done;
       if (earlier === undefined) return;
@@ -83,6 +101,10 @@ async function bench(flags: Flags): Promise<void> {
     await server?.stop();
     interruption.off();
   }
+}
+
+function addNode(program: string, before: readonly Node[]): Node[] {
+  return [...before, findNode(program)];
 }
 
 function onNotice(message: string): void {

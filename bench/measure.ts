@@ -61,8 +61,8 @@ async function runOnce(
 ): Promise<Sample> {
   const sandbox = await sandboxes.fresh();
   const csvFile = (fixture: Fixture): Promise<string> => readyFile(folder, fixture);
-  const { url, client } = sandbox;
-  const run: Run = { url, client, fixtures, anchorUs: ANCHOR_US, csvFile, folder };
+  const { url, schema, client } = sandbox;
+  const run: Run = { url, schema, client, fixtures, anchorUs: ANCHOR_US, csvFile, folder };
   try {
     await path.prepare?.(run);
     // Where the role may: nobody pays for writing what came before.

@@ -28,5 +28,7 @@ export interface BenchResult {
   startedAt: string;
   machine: { cpu: string; cores: number; memoryBytes: number; node: string; platform: string };
   server: { version: string; settings: Record<string, string> };
+  /** What each run had to itself. */
+  sandbox: string;
   sizes: SizeResult[];
 }

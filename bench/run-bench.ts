@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { choosePaths } from './choose-paths.js';
 import { describeMachine, describeServer } from './describe.js';
+import type { Node, ServerAbilities } from './load-path.js';
 import { measure } from './measure.js';
 import type { BenchResult, SizeResult } from './result.js';
 import type { Sandboxes } from './sandboxes.js';
@@ -14,6 +15,9 @@ export interface BenchOptions {
   sizes: readonly string[];
   /** Names of paths; a quick choice when left out, and all where it is `['all']`. */
   paths?: readonly string[] | undefined;
+  abilities: ServerAbilities;
+  /** Other Nodes to run our processes by. */
+  nodes: readonly Node[];
   /** Rounds that count; one more warms up. */
   runs: number;
   /** Folder for bench.json, bench.md and bench.html. */
@@ -29,6 +33,7 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
     startedAt: new Date().toISOString(),
     machine: describeMachine(),
     server: await describeServer(options.serverUrl),
+    sandbox: options.sandboxes.kind,
     sizes: [],
   };
   await mkdir(options.output, { recursive: true });
@@ -40,11 +45,11 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
 async function measureSize(
   size: string,
   result: BenchResult,
-  { sandboxes, paths: names, runs, output, signal, onNotice }: BenchOptions,
+  { sandboxes, paths: names, abilities, nodes, runs, output, signal, onNotice }: BenchOptions,
 ): Promise<void> {
   const fixtures = fixturesOfSize(size);
   const rows = rowsOf(fixtures);
-  const { paths, skipped } = await choosePaths(names, rows);
+  const { paths, skipped } = choosePaths(names, rows, abilities, nodes);
   const measured: SizeResult = { size, rows, paths: [], skipped };
   result.sizes.push(measured);
   await measure(sandboxes, {

@@ -26,11 +26,16 @@ export function notInstalled(program: string): string | undefined {
   return spawnSync(program, ['--version']).status === 0 ? undefined : `${program} is not installed`;
 }
 
-/** Runs a script by psql; the password goes by the environment, since everybody can read a command line. */
+/** Runs a script by psql. */
 export function runPsql(url: string, script: string): Promise<void> {
+  const { shown, env } = withoutPassword(url);
+  return runProcess('psql', [shown, '-qv', 'ON_ERROR_STOP=1', '-f', script], env);
+}
+
+/** A URL for a command line, which everybody can read, and the environment that holds its password. */
+export function withoutPassword(url: string): { shown: string; env: Readonly<Record<string, string>> } {
   const shown = new URL(url);
   const password = decodeURIComponent(shown.password);
   shown.password = '';
-  const args = [shown.href, '-qv', 'ON_ERROR_STOP=1', '-f', script];
-  return runProcess('psql', args, password === '' ? {} : { PGPASSWORD: password });
+  return { shown: shown.href, env: password === '' ? {} : { PGPASSWORD: password } };
 }

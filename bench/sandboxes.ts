@@ -7,20 +7,23 @@ import { resolveTarget } from '../src/postgres/target.js';
 /** A migrated database or schema without a fixture's row in it, and a connection to it. */
 interface Sandbox {
   url: string;
+  schema: string;
   client: pg.Client;
   close: () => Promise<void>;
 }
 
 /** Gives a fresh sandbox for every run, in place of the last one; closing takes everything away. */
 export interface Sandboxes {
+  /** What each run gets. */
+  kind: 'a fresh database' | 'a scratch schema of one database, whose caches all runs share';
   fresh: () => Promise<Sandbox>;
   close: () => Promise<void>;
 }
 
-/** Fresh databases on a server of our own, each a clone of a migrated template. */
+/** Fresh databases, each a clone of a migrated template. */
 export async function freshDatabases(serverUrl: string): Promise<Sandboxes> {
   const [template, run] = ['scale_seed_bench_template', 'scale_seed_bench'];
-  const admin = await open(withDatabase(serverUrl, 'postgres'));
+  const admin = await open(serverUrl);
   const drop = async (name: string): Promise<void> => {
     await admin.query(`drop database if exists ${quote(name)} with (force)`);
   };
@@ -28,12 +31,13 @@ export async function freshDatabases(serverUrl: string): Promise<Sandboxes> {
   await admin.query(`create database ${quote(template)}`);
   await migrate(withDatabase(serverUrl, template));
   return {
+    kind: 'a fresh database',
     async fresh() {
       await drop(run);
       await admin.query(`create database ${quote(run)} template ${quote(template)}`);
       const url = withDatabase(serverUrl, run);
       const client = await open(url);
-      return { url, client, close: () => client.end() };
+      return { url, schema: 'public', client, close: () => client.end() };
     },
     async close() {
       await drop(run);
@@ -43,7 +47,7 @@ export async function freshDatabases(serverUrl: string): Promise<Sandboxes> {
   };
 }
 
-/** A scratch schema in a database of the user's own, made again for every run; nothing else there is touched. */
+/** A scratch schema of a database, made again for every run; nothing else there is touched. */
 export async function scratchSchemas(databaseUrl: string): Promise<Sandboxes> {
   const schema = 'scale_seed_bench';
   const url = new URL(databaseUrl);
@@ -53,12 +57,13 @@ export async function scratchSchemas(databaseUrl: string): Promise<Sandboxes> {
     await admin.query(`drop schema if exists ${quote(schema)} cascade`);
   };
   return {
+    kind: 'a scratch schema of one database, whose caches all runs share',
     async fresh() {
       await drop();
       await admin.query(`create schema ${quote(schema)}`);
       await migrate(url.href, schema);
       const client = await open(url.href);
-      return { url: url.href, client, close: () => client.end() };
+      return { url: url.href, schema, client, close: () => client.end() };
     },
     async close() {
       await drop();

@@ -22,7 +22,8 @@ export type {
 } from './fixtures/fixture.js';
 export { loadFixtureFile } from './fixtures/load-fixture-file.js';
 export { after, type Offset } from './fixtures/offset.js';
-export { chooseFixtures, SETS, SHIPPED, type FixtureChoice, type SetName } from './fixtures/registry.js';
+export { chooseFixtures, SETS, SHIPPED, type FixtureChoice } from './fixtures/registry.js';
+export type { SetName } from './fixtures/set-names.js';
 export { sizedAgents, sizedCertificates } from './fixtures/sized.js';
 export type { Baseline } from './judge/baseline.js';
 export { ci, type CiOptions } from './operations/ci.js';

@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { quote, quoteList } from '../../src/postgres/quote.js';
+import { quote } from '../../src/postgres/quote.js';
 import type { Fixture } from '../../src/fixtures/fixture.js';
 import type { LoadPath, Run } from '../load-path.js';
 import { notInstalled, runPsql } from '../run-process.js';
-import { namesOf } from './columns.js';
+import { copyReadyFile } from './psql-copies.js';
 
 /** Writes a psql script that loads each fixture's ready CSV file into a bare copy of its table. */
 async function writeScript(
@@ -14,10 +14,9 @@ async function writeScript(
 ): Promise<void> {
   const script: string[] = ['begin;'];
   for (const fixture of run.fixtures) {
-    const columns = quoteList(namesOf(fixture));
     script.push(
       `create ${create} bare_${fixture.table} (like ${quote(fixture.table)} including defaults);`,
-      `\\copy bare_${fixture.table} (${columns}) from '${await run.csvFile(fixture)}' (format csv)`,
+      await copyReadyFile(run, fixture, `bare_${fixture.table}`),
       ...(await after(fixture)),
     );
   }
@@ -33,6 +32,7 @@ export const unloggedFloor: LoadPath = {
   name: 'floor-unlogged',
   about: "psql's \\copy of a ready file into an unlogged table without any index",
   kind: 'floor',
+  reference: 'published-process',
   unavailable: () => notInstalled('psql'),
   prepare: (run) => writeScript(run, 'unlogged table', () => Promise.resolve([])),
   load,
@@ -42,6 +42,7 @@ export const offlineFloor: LoadPath = {
   name: 'floor-offline',
   about: "psql's \\copy of a ready file into a bare table, then all of its indexes built",
   kind: 'floor',
+  reference: 'published-process',
   unavailable: () => notInstalled('psql'),
   prepare: (run) =>
     writeScript(run, 'table', async ({ table }) => {

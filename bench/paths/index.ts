@@ -3,21 +3,32 @@ import { copyBinary } from './copy-binary.js';
 import { direct, staged, stagedFile, stringifyStream } from './copies.js';
 import { offlineFloor, unloggedFloor } from './floors.js';
 import { jsonRecordset, multiRow, rowByRow, unnest } from './inserts.js';
-import { exclusive, online, onlineProcess, rerun } from './ours.js';
+import { exclusiveProcess, onlineProcess, rerunProcess } from './our-processes.js';
+import { exclusive, online, rerun } from './ours.js';
 import { pgloader } from './pgloader.js';
 import { postgresJs } from './postgres-js.js';
-import { psqlCopy } from './psql-copy.js';
+import { parallelCopy, psqlCopy, replicaCopy } from './psql-copies.js';
 import { published, publishedProcess } from './published.js';
+import { timescaledbParallelCopy } from './timescaledb-parallel-copy.js';
 import { WAYS_BACK } from './ways-back.js';
 
-/** Every load path, the reference first. */
+/** Every load path: whole processes, as a user runs them, then what goes on within one; the reference of each first. */
 export const PATHS: readonly LoadPath[] = [
+  publishedProcess,
+  onlineProcess,
+  exclusiveProcess,
+  rerunProcess,
+  parallelCopy,
+  psqlCopy,
+  timescaledbParallelCopy,
+  pgloader,
+  replicaCopy,
+  unloggedFloor,
+  offlineFloor,
   published,
   online,
   exclusive,
   rerun,
-  publishedProcess,
-  onlineProcess,
   rowByRow,
   multiRow,
   unnest,
@@ -28,12 +39,18 @@ export const PATHS: readonly LoadPath[] = [
   stringifyStream,
   copyBinary,
   postgresJs,
-  psqlCopy,
-  pgloader,
-  unloggedFloor,
-  offlineFloor,
   ...WAYS_BACK,
 ];
 
-/** What is compared where nothing is named: minutes, not hours. */
-export const QUICK = ['published', 'online', 'exclusive', 'rerun', 'staged', 'unnest', 'floor-offline'];
+/** What is compared where nothing is named: what a user would otherwise run, in minutes. */
+export const QUICK = [
+  'published-process',
+  'online-process',
+  'exclusive-process',
+  'rerun-process',
+  'parallel-copy',
+  'psql-copy',
+  'timescaledb-parallel-copy',
+  'replica-copy',
+  'floor-offline',
+];

@@ -1,7 +1,5 @@
 import { load, type LoadOptions } from '../../src/index.js';
-import { CLI } from '../command-line.js';
 import type { LoadPath, Phases, Run } from '../load-path.js';
-import { runProcess } from '../run-process.js';
 
 /** A whole call of the library's: connect, check, load, and count; settling is left out, as for all other paths. */
 async function loadWith({ url, fixtures }: Run, options: LoadOptions): Promise<Phases> {
@@ -35,21 +33,4 @@ export const rerun: LoadPath = {
     await load({ databaseUrl: url, fixtures });
   },
   load: (run) => loadWith(run, {}),
-};
-
-export const onlineProcess: LoadPath = {
-  name: 'online-process',
-  kind: 'ours',
-  about: 'scale-seed load --no-settle as a whole process, from start to exit',
-  reference: 'published-process',
-  load: async ({ url, fixtures }) => {
-    const flags: Readonly<Record<string, string>> = { scale_certs: '--certs', scale_agents: '--agents' };
-    const sized = fixtures.flatMap(({ name, count }) =>
-      flags[name] === undefined ? [] : [flags[name], String(count)],
-    );
-    const named = sized.length > 0 ? [] : fixtures.map(({ name }) => name);
-    const args = ['load', ...named, ...sized, '--no-settle', '--quiet'];
-    await runProcess(process.execPath, [CLI, ...args], { DATABASE_URL: url });
-    return undefined;
-  },
 };

@@ -9,13 +9,13 @@ export const pgloader: LoadPath = {
   about: 'pgloader of a ready CSV file straight into the target: a whole process',
   reference: 'published-process',
   unavailable: () => notInstalled('pgloader'),
-  prepare: async ({ url, fixtures, csvFile, folder }) => {
+  prepare: async ({ url, schema, fixtures, csvFile, folder }) => {
     for (const fixture of fixtures) {
       const columns = namesOf(fixture).join(', ');
       await writeFile(
         join(folder, `${fixture.name}.load`),
         `load csv from '${await csvFile(fixture)}' (${columns}) into ${url.replace(/\?.*$/, '')}
-         target table public.${fixture.table} (${columns})
+         target table ${schema}.${fixture.table} (${columns})
          with fields terminated by ',', fields optionally enclosed by '"', fields escaped by double-quote;`,
       );
     }

@@ -1,6 +1,5 @@
 import { formatCount, formatRatio } from '../../src/report/units.js';
 import type { BenchResult, SizeResult } from '../result.js';
-import { REFERENCE } from '../summarize.js';
 import { html, Html } from './html.js';
 import { renderPhases } from './phases.js';
 import { renderLegend, renderRatios, renderSizes } from './ratios.js';
@@ -31,10 +30,9 @@ export function renderPage(result: BenchResult): string {
       <body>
         <h1>Load paths side by side</h1>
         <p>
-          Every path loads the same rows into the same tables of a fresh database, or deals with them where
-          they stand. The paths take turns, round after round, so that whatever slows the machine down slows
-          all of them. Ratios pair the runs of one round; they are the figures that hold on another machine,
-          times are not.
+          Every path loads the same rows into the same fresh tables, or deals with them where they stand. The
+          paths take turns, round after round, so that whatever slows the machine down slows all of them.
+          Ratios pair the runs of one round; they are the figures that hold on another machine, times are not.
         </p>
         ${renderLegend()} ${sizes.map(renderSize)} ${overview}
         <footer>${describeRun(result)}; ${result.startedAt}</footer>
@@ -63,16 +61,17 @@ function renderSize(size: SizeResult): Html {
   </section>`;
 }
 
-/** Who is the quickest of those that load all rows within a process, and by how much. */
+/** Who is the quickest of those that load all rows, as whole processes where such were compared, and by how much. */
 function verdictOf({ paths }: SizeResult): Html {
+  const reference = paths.find(({ name, kind, ratio }) => kind === 'published' && ratio?.to === name)?.name;
   const [best] = paths
     .filter(
       ({ kind, ratio, rowsPerSecond }) =>
-        kind !== 'floor' && ratio?.to === REFERENCE && rowsPerSecond !== undefined,
+        kind !== 'floor' && ratio?.to === reference && rowsPerSecond !== undefined,
     )
     .sort((a, b) => a.ratio!.median - b.ratio!.median);
   if (best?.ratio === undefined) return html``;
-  if (best.name === REFERENCE) return html`<p class="verdict"><b>${REFERENCE}</b> is the quickest.</p>`;
+  if (best.name === reference) return html`<p class="verdict"><b>${reference}</b> is the quickest.</p>`;
   const { median, interval, confidence } = best.ratio;
   const sure =
     interval[0] < interval[1]

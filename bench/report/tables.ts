@@ -61,10 +61,10 @@ export function renderComparison(comparisons: readonly Comparison[]): string {
 }
 
 /** The machine, the server and the number of rounds, in a line. */
-export function describeRun({ machine, server, sizes }: BenchResult): string {
+export function describeRun({ machine, server, sandbox, sizes }: BenchResult): string {
   const samples = sizes[0]?.paths[0]?.samplesMs ?? [];
   const percent = Math.floor(estimateMedian(samples).confidence * 100);
   const intervals = samples.length > 1 ? `, with ${percent} % intervals` : '';
   const memoryGib = Math.round(machine.memoryBytes / 1024 ** 3);
-  return `${machine.cores} cores (${machine.cpu}), ${memoryGib} GiB, Node ${machine.node}, PostgreSQL ${server.version}; medians of ${samples.length} interleaved runs${intervals}`;
+  return `${machine.cores} cores (${machine.cpu}), ${memoryGib} GiB, Node ${machine.node}, PostgreSQL ${server.version}; medians of ${samples.length} interleaved runs${intervals}, each in ${sandbox}`;
 }

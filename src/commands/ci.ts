@@ -1,21 +1,16 @@
-import { readFile } from 'node:fs/promises';
-import { messageOf, refusal } from '../errors.js';
-import type { Baseline } from '../judge/baseline.js';
 import type { CiReport } from '../report/result.js';
 import { defineCommand } from './define-command.js';
-import { execute } from './execute.js';
 import { LOAD_OPTIONS, loadOptionsOf, optedOut, type LoadFlags } from './load.js';
 import type { FileFlags } from './outputs.js';
 import { parseDuration, parsePercent, parseRatio } from './parse.js';
+import type { BaselineFlags } from './read-baseline.js';
 import { OPERATION } from './shared-options.js';
 
-interface CiFlags extends LoadFlags, FileFlags {
+interface CiFlags extends LoadFlags, FileFlags, BaselineFlags {
   output?: string;
   budget?: number;
   budgetRatio?: number;
-  baseline?: string;
   pristine?: true;
-  maxRegression?: number;
 }
 
 /** `scale-seed ci`. */
@@ -53,14 +48,10 @@ export const registerCi = defineCommand<CiFlags>('ci', {
 });
 
 async function runCi(names: readonly string[], flags: CiFlags): Promise<CiReport> {
-  // Loaded here and not before, as all that follows from it: the other commands need none of it.
-  const [{ ci }, { publishCi, publishFailure }] = await Promise.all([
-    import('../operations/ci.js'),
-    import('./ci-outputs.js'),
-  ]);
+  const { ci, execute, publishCi, publishFailure, readBaseline } = await import('./on-database.js');
   try {
     const { budget: budgetMs, budgetRatio, maxRegression: maxRegressionPercent, pristine } = flags;
-    const baseline = await baselineOf(flags);
+    const baseline = await readBaseline(flags);
     const criteria = { budgetMs, budgetRatio, baseline, maxRegressionPercent, pristine };
     const report = await execute('ci', names, flags, (options) =>
       ci({ ...options, ...loadOptionsOf(flags), ...criteria }),
@@ -70,23 +61,5 @@ async function runCi(names: readonly string[], flags: CiFlags): Promise<CiReport
   } catch (error) {
     await publishFailure(error, flags);
     throw error;
-  }
-}
-
-async function baselineOf({ baseline: file, maxRegression }: CiFlags): Promise<Baseline | undefined> {
-  if (file === undefined && maxRegression === undefined) return undefined;
-  if (file === undefined)
-    throw refusal(
-      '--max-regression needs something to compare with',
-      "add --baseline FILE, an earlier run's report",
-    );
-  try {
-    return JSON.parse(await readFile(file, 'utf8')) as Baseline;
-  } catch (error) {
-    throw refusal(
-      `the baseline ${file} cannot be read: ${messageOf(error)}`,
-      'name what an earlier run wrote with --output, or leave out --baseline on the first run',
-      { code: 'configuration' },
-    );
   }
 }

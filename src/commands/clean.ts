@@ -1,8 +1,7 @@
-import { clean, type CleanPlan } from '../operations/clean.js';
+import type { CleanPlan } from '../operations/clean.js';
 import { listRows } from '../report/units.js';
 import { confirmUnless } from './confirm.js';
 import { defineCommand } from './define-command.js';
-import { execute } from './execute.js';
 import { DRY_RUN } from './load.js';
 import { OPERATION, type OperationFlags } from './shared-options.js';
 
@@ -18,7 +17,8 @@ export const registerClean = defineCommand<OperationFlags & { yes?: true; dryRun
       ['scale-seed clean --set all --yes', 'in a script'],
       ['scale-seed clean --certs 1000000 --yes', 'a sized fleet'],
     ],
-    run(names, flags) {
+    async run(names, flags) {
+      const { clean, execute } = await import('./on-database.js');
       const { dryRun, settle } = flags;
       const confirm = confirmUnless(flags, questionFor);
       // A question and bars do not share a terminal.

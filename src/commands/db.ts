@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import type * as embedded from '../embedded/index.js';
 import { refusal } from '../errors.js';
-import { seedParents } from '../run/context.js';
 import { confirmOnTerminal } from './confirm.js';
 import { EXIT } from './exit-codes.js';
 import { withHelp } from './help.js';
@@ -36,6 +35,7 @@ export function registerDb(program: Command): void {
 }
 
 const start: Action = async ({ startEmbedded }, flags) => {
+  const { seedParents } = await import('./on-database.js');
   const server = await startEmbedded({ ...flags, keepRunning: true, seed: seedParents });
   say(`PostgreSQL ${server.version} ${server.startedHere ? 'started' : 'was running already'}`);
   print(server.url);

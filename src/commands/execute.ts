@@ -4,10 +4,11 @@ import type { OnEvent } from '../report/events.js';
 import { REPORT_VERSION, type FailureReport, type Report, type ReportJson } from '../report/result.js';
 import { showProgress } from '../show/progress.js';
 import { renderMarkdown, renderText } from '../show/render.js';
+import { fixturesOf } from './chosen-fixtures.js';
 import { asScaleSeedError } from './conclude.js';
 import { onInterrupt } from './interrupt.js';
 import { refuseUnwritable, STDOUT, writeResult } from './outputs.js';
-import { databaseOf, fixturesOf, type OperationFlags, type ProgressFlags } from './shared-options.js';
+import { databaseOf, type OperationFlags, type ProgressFlags } from './shared-options.js';
 
 /**
  * Runs an operation on what the names and flags choose, and prints its report, which alone goes to standard output; a

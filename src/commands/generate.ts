@@ -1,17 +1,8 @@
-import { pipeline } from 'node:stream/promises';
 import { InvalidArgumentError } from 'commander';
-import { toCsv } from '../encode/csv.js';
-import { encodeWhole } from '../encode/encode-rows.js';
-import { refusal } from '../errors.js';
-import { columnsOf } from '../fixtures/fixture.js';
 import { parseTimestamp } from '../fixtures/timestamp.js';
 import { defineCommand } from './define-command.js';
-import { fixtureFileOption, fixturesOf, SIZE_OPTIONS, type FixtureFlags } from './shared-options.js';
-
-interface GenerateFlags extends FixtureFlags {
-  anchor?: bigint;
-  header?: true;
-}
+import { fixtureFileOption, SIZE_OPTIONS } from './shared-options.js';
+import type { GenerateFlags } from './write-rows.js';
 
 /** `scale-seed generate`. */
 export const registerGenerate = defineCommand<GenerateFlags>('generate', {
@@ -29,26 +20,10 @@ export const registerGenerate = defineCommand<GenerateFlags>('generate', {
     ['scale-seed generate --certs 9 --anchor 2026-01-31T12:00:00Z', 'fixed times'],
   ],
   async run(names, flags) {
-    try {
-      await pipeline(csvOf(names, flags), process.stdout, { end: false });
-    } catch (error) {
-      // What is wrong with standard output is told by whoever watches it.
-      if (!(error instanceof Error && 'syscall' in error && error.syscall === 'write')) throw error;
-    }
+    const { writeRows } = await import('./on-fixtures.js');
+    await writeRows(names, flags);
   },
 });
-
-async function* csvOf(names: readonly string[], flags: GenerateFlags): AsyncGenerator<Buffer, void> {
-  const { anchor = BigInt(Date.now()) * 1000n, header } = flags;
-  const [fixture, ...others] = (await fixturesOf(names, flags)).fixtures;
-  if (fixture === undefined || others.length > 0)
-    throw refusal(
-      'generate writes one fixture at a time',
-      'name one: scale-seed generate 01_bulk_renewal_certs',
-    );
-  if (header === true) yield Buffer.from(toCsv([columnsOf(fixture).map(({ name }) => name)]));
-  for await (const { bytes } of encodeWhole(fixture, anchor)) yield bytes;
-}
 
 function parseAnchor(text: string): bigint {
   const anchor = parseTimestamp(text);

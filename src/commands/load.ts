@@ -1,7 +1,6 @@
-import { load, type LoadOptions } from '../operations/load.js';
+import type { LoadOptions } from '../operations/load.js';
 import { MAX_STRANGERS } from '../run/guard.js';
 import { defineCommand, type OptionSpec } from './define-command.js';
-import { execute } from './execute.js';
 import { choiceOption, parseDuration } from './parse.js';
 import { OPERATION, type OperationFlags } from './shared-options.js';
 
@@ -70,6 +69,7 @@ export const registerLoad = defineCommand<LoadFlags & { verify?: true; dryRun?: 
   codes: ['drift'],
   async run(names, flags) {
     if (optedOut()) return undefined;
+    const { execute, load } = await import('./on-database.js');
     return execute('load', names, flags, (options) =>
       load({ ...options, ...loadOptionsOf(flags), verify: flags.verify, dryRun: flags.dryRun }),
     );

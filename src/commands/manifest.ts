@@ -1,8 +1,5 @@
-import { manifest } from '../operations/manifest.js';
 import { defineCommand } from './define-command.js';
-import { underControl } from './execute.js';
-import { refuseUnwritable, STDOUT, writeResult } from './outputs.js';
-import { databaseOf, fixturesOf, TARGET, type TargetFlags } from './shared-options.js';
+import { databaseOf, TARGET, type TargetFlags } from './shared-options.js';
 
 /** `scale-seed manifest`. */
 export const registerManifest = defineCommand<TargetFlags & { standing: boolean; output?: string }>(
@@ -19,13 +16,16 @@ export const registerManifest = defineCommand<TargetFlags & { standing: boolean;
       ['scale-seed manifest --output fleet.json', "for k6's open()"],
       ['scale-seed manifest --no-standing --set fleet-50k', 'of what would be loaded'],
     ],
-    async run(names, { standing, output = STDOUT, ...flags }) {
+    async run(names, { standing, output, ...flags }) {
+      const { fixturesOf, manifest, refuseUnwritable, STDOUT, underControl, writeResult } =
+        await import('./on-database.js');
+      const file = output ?? STDOUT;
       const { fixtures } = await fixturesOf(names, flags);
-      await refuseUnwritable({ output });
+      await refuseUnwritable({ output: file });
       const found = await underControl(flags, (control) =>
         manifest({ ...databaseOf(flags), ...control, fixtures, standing }),
       );
-      await writeResult('output', output, `${JSON.stringify(found, null, 2)}\n`);
+      await writeResult('output', file, `${JSON.stringify(found, null, 2)}\n`);
     },
   },
 );

@@ -1,7 +1,6 @@
 import { access, constants, realpath, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { messageOf, refusal } from '../errors.js';
-import { EXIT } from './exit-codes.js';
 
 const OPTIONS = ['output', 'summary', 'junit', 'benchmark'] as const;
 
@@ -73,19 +72,4 @@ export async function writeResult(
 function unwritable(option: string, file: string, error: unknown, state: string): Error {
   const message = `--${option} ${file} cannot be written: ${messageOf(error)}`;
   return refusal(message, `check --${option}`, { code: 'configuration', state });
-}
-
-/**
- * A reader such as `head` that has seen enough is no failure. A disk that is full behind standard output is one, whatever
- * the command itself has come to.
- */
-export function watchOutput(): void {
-  process.stderr.on('error', () => undefined);
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') return;
-    process.stderr.write(`scale-seed: standard output cannot be written: ${error.message}\n`);
-    process.once('exit', () => {
-      process.exitCode = EXIT.failed;
-    });
-  });
 }

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
-import { MAX_ROWS } from '../fixtures/problem-of.js';
+import { MAX_ROWS } from '../fixtures/fixture.js';
 import { nearest } from '../fixtures/nearest.js';
 
 /** An option that takes one of a few words; a word that is none of them is told which was most likely meant. */

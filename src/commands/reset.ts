@@ -1,8 +1,7 @@
-import { reset, type ResetPlan } from '../operations/reset.js';
+import type { ResetPlan } from '../operations/reset.js';
 import { listRows } from '../report/units.js';
 import { confirmUnless } from './confirm.js';
 import { defineCommand } from './define-command.js';
-import { execute } from './execute.js';
 import { ADD_OPTIONS, DRY_RUN, MODE_OPTIONS, type AddFlags, type ModeFlags } from './load.js';
 import { OPERATION } from './shared-options.js';
 
@@ -25,7 +24,8 @@ export const registerReset = defineCommand<ResetFlags>('reset', {
     ['scale-seed reset 02_agent_fleet --yes', 'fresh heartbeats'],
   ],
   codes: ['drift'],
-  run(names, flags) {
+  async run(names, flags) {
+    const { execute, reset } = await import('./on-database.js');
     const { dryRun, keepDependents, createParents, settle, force, mode, lockTimeout } = flags;
     const how = { createParents, settle, force, mode, lockTimeoutMs: lockTimeout };
     const confirm = confirmUnless(flags, questionFor);

@@ -1,8 +1,7 @@
 import { Option } from 'commander';
 import { refusal } from '../errors.js';
-import type { Fixture } from '../fixtures/fixture.js';
-import { loadFixtureFile } from '../fixtures/load-fixture-file.js';
-import { chooseFixtures, SETS, type FixtureChoice } from '../fixtures/registry.js';
+import type { FixtureChoice } from '../fixtures/registry.js';
+import { SET_NAMES } from '../fixtures/set-names.js';
 import type { FixtureOptions } from '../run/options.js';
 import type { Definition, OptionSpec } from './define-command.js';
 import { choiceOption, parseDuration, parseJobs, parseRows } from './parse.js';
@@ -68,7 +67,7 @@ export const TARGET = {
   argument: ['[fixture...]', 'fixtures by name; see `scale-seed list` (default: 01 and 02)'],
   groups: {
     'Which fixtures:': [
-      choiceOption('--set <set>', 'a set of fixtures', Object.keys(SETS)),
+      choiceOption('--set <set>', 'a set of fixtures', SET_NAMES),
       ...SIZE_OPTIONS,
       fixtureFileOption(),
     ],
@@ -108,15 +107,6 @@ export const OPERATION = {
     ],
   },
 } as const satisfies Partial<Definition<OperationFlags>>;
-
-/** The fixtures that the flags choose, and those of the user's own that are known by it, chosen or not. */
-export async function fixturesOf(
-  names: readonly string[],
-  { fixture: files, set, certs, agents }: FixtureFlags,
-): Promise<{ fixtures: Fixture[]; known: Fixture[] }> {
-  const own = await Promise.all(files.map(loadFixtureFile));
-  return { fixtures: chooseFixtures({ names, own, set, certs, agents }), known: own };
-}
 
 /** The library's options for what the flags say of the database. */
 export function databaseOf(flags: DatabaseFlags): FixtureOptions {

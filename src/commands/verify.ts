@@ -1,6 +1,4 @@
-import { verify } from '../operations/verify.js';
 import { defineCommand } from './define-command.js';
-import { execute } from './execute.js';
 import { parseDuration } from './parse.js';
 import { OPERATION, type OperationFlags } from './shared-options.js';
 
@@ -23,8 +21,10 @@ export const registerVerify = defineCommand<OperationFlags & { live?: true; maxA
     ['scale-seed verify --set all --format markdown', 'for a job summary'],
   ],
   codes: ['drift'],
-  run: (names, flags) =>
-    execute('verify', names, flags, (options) =>
+  async run(names, flags) {
+    const { execute, verify } = await import('./on-database.js');
+    return execute('verify', names, flags, (options) =>
       verify({ ...options, live: flags.live, maxAgeMs: flags.maxAge }),
-    ),
+    );
+  },
 });

@@ -34,6 +34,7 @@ export function resultOf(times: Readonly<Record<string, Times>>): BenchResult {
     startedAt: '2026-01-01T00:00:00.000Z',
     machine: { cpu: 'a processor', cores: 2, memoryBytes: 2 ** 34, node: '20.19.0', platform: 'linux x64' },
     server: { version: '18.4', settings: {} },
+    sandbox: 'a fresh database',
     sizes: [{ size: '100k', rows: 100_000, paths, skipped: [] }],
   };
 }

@@ -12,6 +12,7 @@ it('three rows in ten are changed as a run changes them, and reset changes them 
   const databaseUrl = database.directUrl;
   const run: Run = {
     url: databaseUrl,
+    schema: 'public',
     client: await database.client(),
     fixtures,
     anchorUs: 0n,

@@ -125,6 +125,7 @@ describe('the package', () => {
     ]);
     const inDist = files.filter((path) => path.startsWith('dist/') && !/^dist\/cli-[\w-]+\.js$/.test(path));
     expect(inDist.sort()).toEqual([
+      'dist/LICENSES.txt',
       'dist/cli.js',
       'dist/index.d.ts',
       'dist/index.js',

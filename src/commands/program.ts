@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { registerCi } from './ci.js';
+import { registerClean } from './clean.js';
+import { reportFailure } from './conclude.js';
+import { registerDb } from './db.js';
+import { registerCompletion } from './completion.js';
+import { EXIT } from './exit-codes.js';
+import { registerGenerate } from './generate.js';
+import { withProgramHelp } from './help.js';
+import { registerList } from './list.js';
+import { registerLoad } from './load.js';
+import { registerManifest } from './manifest.js';
+import { registerReset } from './reset.js';
+import { registerVerify } from './verify.js';
+import { watchOutput } from './watch-output.js';
+
+/** Runs what the process was called with; afterwards its exit code is set. */
+export async function runProgram(): Promise<void> {
+  // Until a command says otherwise it has failed: a promise that never settles must not look like success.
+  process.exitCode = EXIT.failed;
+  watchOutput();
+  try {
+    const program = await describeProgram();
+    await program.parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    else process.exitCode = reportFailure(error);
+  }
+}
+
+async function describeProgram(): Promise<Command> {
+  const program = new Command('scale-seed')
+    .description('Fills a certctl database with a load-test fleet, fast and the same every time.')
+    .version(ownVersion())
+    .exitOverride()
+    // All messages have one prefix, commander's own too.
+    .configureOutput({
+      outputError: (text, write) => {
+        write(text.replace(/^error: /, 'scale-seed: '));
+      },
+    })
+    .showHelpAfterError('(add --help for more)');
+  registerLoad(program);
+  registerVerify(program);
+  registerReset(program);
+  registerClean(program);
+  registerCi(program);
+  registerList(program);
+  registerManifest(program);
+  registerGenerate(program);
+  registerDb(program);
+  await registerCompletion(program, process.argv.slice(2));
+  withProgramHelp(program);
+  return program;
+}
+
+function ownVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,35 @@
+import { readFile } from 'node:fs/promises';
+import { messageOf, refusal } from '../errors.js';
+import type { Baseline } from '../judge/baseline.js';
+
+/** Options that say what to compare with, as commander parses them. */
+export interface BaselineFlags {
+  baseline?: string;
+  maxRegression?: number;
+}
+
+/**
+ * The report that ci is to compare with, if any.
+ *
+ * @throws ScaleSeedError `usage` or `configuration` where the flags leave nothing to compare with.
+ */
+export async function readBaseline({
+  baseline: file,
+  maxRegression,
+}: BaselineFlags): Promise<Baseline | undefined> {
+  if (file === undefined && maxRegression === undefined) return undefined;
+  if (file === undefined)
+    throw refusal(
+      '--max-regression needs something to compare with',
+      "add --baseline FILE, an earlier run's report",
+    );
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as Baseline;
+  } catch (error) {
+    throw refusal(
+      `the baseline ${file} cannot be read: ${messageOf(error)}`,
+      'name what an earlier run wrote with --output, or leave out --baseline on the first run',
+      { code: 'configuration' },
+    );
+  }
+}
