@@ -13,6 +13,8 @@ export class Sessions {
   readonly #context: RunContext;
   readonly #open: Session[] = [];
   readonly #opening = new Map<number, Promise<Session>>();
+  /** Ends what is still being opened when all are closed. */
+  #closing = new AbortController();
   #endWatch: (() => Promise<void>) | undefined;
 
   constructor(context: RunContext) {
@@ -37,7 +39,7 @@ export class Sessions {
     const { target, signal } = this.#context;
     for (let slot = this.#open.length; slot < count; slot++) {
       if (this.#opening.has(slot)) continue;
-      const opening = Session.open(target, signal);
+      const opening = Session.open(target, AbortSignal.any([signal, this.#closing.signal]));
       // Whoever needs it hears of that, by an attempt of his own.
       opening.catch(() => undefined);
       this.#opening.set(slot, opening);
@@ -62,6 +64,7 @@ export class Sessions {
   async close(): Promise<void> {
     await this.#endWatch?.();
     this.#endWatch = undefined;
+    this.#closing.abort(new DOMException('no longer needed', 'AbortError'));
     const early = [...this.#opening.values()].map((opening) =>
       opening.then(
         (session) => session.close(),
@@ -69,6 +72,7 @@ export class Sessions {
       ),
     );
     this.#opening.clear();
+    this.#closing = new AbortController();
     await Promise.all([...early, ...this.#open.splice(0).map((session) => session.close())]);
   }
 }

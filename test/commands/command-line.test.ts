@@ -215,7 +215,7 @@ describe('Ctrl-C', () => {
     ['SIGTERM', 143],
   ] as const)('%s in mid-load rolls back and exits %i', async (signal, code) => {
     const loading = start(['load', '--certs', '400000', '--agents', '0'], env());
-    await database.untilSession(`query like 'insert into %'`);
+    await database.untilSession(`query like '%insert into %'`);
     const sentMs = performance.now();
     loading.kill(signal);
     const outcome = await loading.outcome;

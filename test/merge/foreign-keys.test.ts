@@ -222,7 +222,7 @@ describe('a parent that another session deletes at the worst moment', () => {
       onEvent: (event) => {
         if (event.type !== 'phase' || event.phase !== 'merge') return;
         deletion = database
-          .untilSession(`query like 'insert into %'`)
+          .untilSession(`query like '%insert into %'`)
           .then(() => other.query(`delete from owners where id = 'o-carol'`));
         deletion.catch(() => undefined);
       },
@@ -272,7 +272,7 @@ describe('what another session adds after the table was looked at', () => {
     const held = new Promise<void>((resolve) => (letGo = resolve));
     const loading = load({ databaseUrl: database.url, fixtures: [waiting(at, held)], settle: false });
     loading.catch(() => undefined);
-    await database.untilSession(at === 1 ? `query like 'copy %'` : `query like 'insert into %'`);
+    await database.untilSession(at === 1 ? `query like 'copy %'` : `query like '%insert into %'`);
     await change();
     letGo();
     return (await loading).fixtures[0];

@@ -186,7 +186,7 @@ describe('a role whose transactions see only what was committed before them', ()
       if (event.type === 'notice' && event.message.startsWith('another scale-seed')) letGo();
     };
     // It stays there until it is let go: the batch before is merged, the next one held while it is encoded.
-    await database.untilSession(`query like 'insert into %'`);
+    await database.untilSession(`query like '%insert into %'`);
     const second = load({
       databaseUrl: url.href,
       fixtures: [agents('twice', () => undefined)],

@@ -286,7 +286,7 @@ describe('--schema, repeated', () => {
   it('is interrupted as a whole, and tells what stands where', async () => {
     const args = ['load', '--certs', '300000', '--schema', 'f_0[123]', '--jobs', '2', '--force'];
     const loading = start([...args, '--format', 'json'], env());
-    await database.untilSession(`query like 'insert into %' and state = 'active'`);
+    await database.untilSession(`query like '%insert into %' and state = 'active'`);
     loading.kill('SIGTERM');
     const { code, stdout, stderr } = await loading.outcome;
     expect(code).toBe(143);

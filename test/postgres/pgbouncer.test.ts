@@ -147,7 +147,7 @@ describe.skipIf(!hasPgbouncer)('through PgBouncer in transaction mode', () => {
   ])('is rolled back when it is interrupted: %s', async (_, pooler) => {
     const url = pooler().through(database.url);
     const loading = start(['load', '--certs', '400000', '--agents', '0', '--database-url', url]);
-    await database.untilSession(`query like 'insert into %' and state = 'active'`);
+    await database.untilSession(`query like '%insert into %' and state = 'active'`);
     loading.kill('SIGINT');
     const { code, stderr } = await loading.outcome;
     expect(code).toBe(130);

@@ -54,7 +54,7 @@ describe('what runs on the server', () => {
       async *rows(first, last) {
         for (let g = first; g <= last; g++) {
           if (g === 4_000) {
-            await database.untilSession(`query like 'insert into %' and wait_event_type = 'Lock'`);
+            await database.untilSession(`query like '%insert into %' and wait_event_type = 'Lock'`);
             throw new Error('out of agents');
           }
           yield [`ag-half-${g}`, `half-${g}`, 'h', 'x'];

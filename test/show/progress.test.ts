@@ -63,7 +63,7 @@ describe.skipIf(spawnSync('script', ['--version']).status !== 0)('on a real term
   ])('the cursor is back after %s', async (_, args, key, said) => {
     const { type, screen } = onTerminal(args);
     if (key !== undefined) {
-      await database.untilSession(`query like 'insert into %'`);
+      await database.untilSession(`query like '%insert into %'`);
       type(key);
     }
     const output = await screen;
