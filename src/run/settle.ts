@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { messageOf, ScaleSeedError } from '../errors.js';
+import { messageOf } from '../errors.js';
 import { quoteTable, type TableName } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
+import { translateError } from '../postgres/translate-error.js';
 import type { RunContext } from './context.js';
 import type { Server } from './server.js';
 import type { Sessions } from './sessions.js';
@@ -59,7 +60,7 @@ export async function settleTables(
       if (obstacle === null) await vacuum(session, table, tell);
       else tell(`is not vacuumed, as the role may not: ${obstacle}`);
     } catch (error) {
-      if (signal.aborted && error instanceof ScaleSeedError) throw error.with({ state: NOT_SETTLED });
+      if (signal.aborted) throw translateError(error, { phase: 'settle' }).with({ state: NOT_SETTLED });
       tell(`was not vacuumed: ${messageOf(error)}; the rows stand all the same`);
     }
   }

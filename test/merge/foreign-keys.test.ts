@@ -4,6 +4,7 @@ import type { Fixture } from '../../src/fixtures/fixture.js';
 import { chooseFixtures } from '../../src/fixtures/registry.js';
 import { sizedCertificates } from '../../src/fixtures/sized.js';
 import { load } from '../../src/operations/load.js';
+import { ADVISORY_NAMESPACE } from '../../src/run/lock-fixture.js';
 import { useDatabase } from '../support/database.js';
 
 const database = useDatabase();
@@ -265,14 +266,28 @@ describe('what another session adds after the table was looked at', () => {
     };
   }
 
-  /** Loads 2,000 certificates, and changes the table when the first `at - 1` are on their way. */
+  /** Loads 2,000 certificates, and changes the table after it was looked at and before it is the load's turn. */
+  async function changeBeforeTurn(change: () => Promise<unknown>) {
+    await database.query('delete from managed_certificates');
+    const other = await database.client();
+    const lock = [ADVISORY_NAMESPACE, 'public.managed_certificates.scale_certs'];
+    await other.query('select pg_advisory_lock($1::int, hashtext($2))', lock);
+    const loading = load({ databaseUrl: database.url, fixtures: [sizedCertificates(2_000)], settle: false });
+    loading.catch(() => undefined);
+    await database.untilSession(`wait_event = 'advisory'`);
+    await change();
+    await other.query('select pg_advisory_unlock_all()');
+    return (await loading).fixtures[0];
+  }
+
+  /** Loads 2,000 certificates, and changes the table when the first `at - 1` are merged. */
   async function changeInMidLoad(at: number, change: () => Promise<unknown>) {
     await database.query('delete from managed_certificates');
     let letGo = (): void => undefined;
     const held = new Promise<void>((resolve) => (letGo = resolve));
     const loading = load({ databaseUrl: database.url, fixtures: [waiting(at, held)], settle: false });
     loading.catch(() => undefined);
-    await database.untilSession(at === 1 ? `query like 'copy %'` : `query like '%insert into %'`);
+    await database.untilSession(`query like '%insert into %'`);
     await change();
     letGo();
     return (await loading).fixtures[0];
@@ -298,7 +313,7 @@ describe('what another session adds after the table was looked at', () => {
       'managed_certificates has rules: late_comer',
     ],
   ])('%s is not silenced', async (_, make, unmake, reason) => {
-    const report = await changeInMidLoad(1, () => database.query(make));
+    const report = await changeBeforeTurn(() => database.query(make));
     expect(report).toMatchObject({ inserted: 2_000, foreignKeys: { check: 'row', reason } });
     expect(await database.value('select count(*) from fired')).toBe('2000');
     await database.query(`${unmake}; truncate fired`);
@@ -307,7 +322,7 @@ describe('what another session adds after the table was looked at', () => {
   it('a foreign key is checked', async () => {
     await database.query('create table batches (name text primary key)');
     await expect(
-      changeInMidLoad(1, () =>
+      changeBeforeTurn(() =>
         database.query(
           'alter table managed_certificates add constraint late_comer foreign key (environment) references batches',
         ),
