@@ -1,3 +1,4 @@
+import { ADVISORY_NAMESPACE } from '../../src/run/lock-fixture.js';
 import { HALF, OWNER, ROLES } from './place.js';
 import { EXTRA, RENAMED } from './history.js';
 
@@ -15,9 +16,11 @@ export interface Action {
   ddl?: true;
   /** What takes back what it does beyond its database. */
   undo?: string;
-  /** Only while the command has made its scratch schema. */
+  /** Only these commands are met with it. */
   commands?: readonly string[];
 }
+
+const MEMBERS = `${ROLES.set}, ${ROLES.row}`;
 
 const cert = (number: number): string => `'cert-loadtest-scale-${String(number).padStart(8, '0')}'`;
 const nameOf = (number: number): string => `'loadtest-scale-${String(number).padStart(8, '0')}.example.test'`;
@@ -152,7 +155,7 @@ const DDL = (
 const RIGHTS: Action[] = [
   ...['insert', 'delete', 'select', 'update'].map((right) => ({
     name: `revoke-${right}`,
-    sql: `revoke ${right} on managed_certificates from ${OWNER}`,
+    sql: `revoke ${right} on managed_certificates from ${OWNER}, ${ROLES.bare}`,
   })),
   {
     name: 'revoke-temporary-tables',
@@ -160,8 +163,8 @@ const RIGHTS: Action[] = [
   },
   {
     name: 'revoke-membership',
-    sql: `revoke ${OWNER} from ${Object.values(ROLES).join(', ')}`,
-    undo: `grant ${OWNER} to ${Object.values(ROLES).join(', ')}`,
+    sql: `revoke ${OWNER} from ${MEMBERS}`,
+    undo: `grant ${OWNER} to ${MEMBERS}`,
   },
 ];
 
@@ -184,6 +187,15 @@ const OTHERS: Action[] = [
             for t in select oid::regclass as name from pg_class where relnamespace::regnamespace::text like 'scale_seed_ci_%' and relkind = 'r'
             loop execute format('lock table %s in access share mode', t.name); end loop; end $$`,
     holds: true,
+    commands: ['ci'],
+  },
+  {
+    name: 'sweep-scratch-schemas',
+    sql: `do $$ declare schema text; begin
+            for schema in select nspname from pg_namespace where nspname like 'scale_seed_ci_%' loop
+              if pg_try_advisory_xact_lock(${ADVISORY_NAMESPACE}, hashtext(schema))
+              then raise 'a scratch schema that is in use would be called left over'; end if;
+            end loop; end $$`,
     commands: ['ci'],
   },
 ];

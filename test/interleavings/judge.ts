@@ -192,7 +192,9 @@ function judgeReset(on: On, fixture: FixtureRows, result: ResetFixture, own: Own
     ...told(name, said, done),
     ...told(`${name}, rows that were written`, done.restored + done.inserted, done.present),
     ...told(`${name}, dependents`, inOrder(result.dependents), went),
-    ...(on.variant.keepDependents === true ? [] : told(`${name}, what hangs on it then`, [], hanging)),
+    ...(on.variant.options.keepDependents === true
+      ? []
+      : told(`${name}, what hangs on it then`, [], hanging)),
     ...keepToAgreed(on, fixture, own),
   ];
 }
@@ -289,7 +291,7 @@ function judgeVerify(on: On, fixture: FixtureRows, result: VerifiedFixture, live
 
 /** A command changes rows of its fixtures, what hangs on those, and the parents that it is to create. */
 function touchNoOthers({ variant, own }: On): Violation[] {
-  const parents = variant.name.includes('create-parents') ? PARENT_TABLES : [];
+  const parents = variant.options.createParents === true ? PARENT_TABLES : [];
   return own.flatMap(({ effects }) =>
     [...effects].flatMap(([table, { inserted, updated, deleted }]) => {
       const fixture = FIXTURES.find((one) => one.table === table);
@@ -307,7 +309,7 @@ function touchNoOthers({ variant, own }: On): Violation[] {
 
 /** What is told of parents that were created. */
 function countParents({ own, notices, variant }: On): Violation[] {
-  if (variant.dryRun === true) return [];
+  if (variant.options.dryRun === true) return [];
   const created = own.flatMap(({ effects }) =>
     [...effects].flatMap(([table, { inserted }]) =>
       FIXTURES.some((one) => one.table === table) ? [] : inserted,
@@ -322,7 +324,8 @@ function judgeError(on: On, error: unknown): Violation[] {
     return [{ kind: 'error', what: `not one of ours: ${String(error)}` }];
   const { code, message, hint, state } = error;
   const text = `${code}: ${message} (${hint ?? ''})`;
-  const bad = code === 'unexpected' || /\bbugs?\b|\n\s+at /.test(text);
+  const there = code === 'parents' ? standingParents(on, message) : [];
+  const bad = there.length > 0 || code === 'unexpected' || /\bbugs?\b|\n\s+at /.test(text);
   return [
     ...(bad ? [{ kind: 'error' as const, what: text }] : []),
     ...(state === undefined
@@ -333,6 +336,17 @@ function judgeError(on: On, error: unknown): Violation[] {
             judgeClaim(on, claim).map((what): Violation => ({ kind: 'state', what: `${what}: ${text}` })),
           )),
   ];
+}
+
+/** Parents that an error calls missing, and that stood all the time. */
+function standingParents({ states }: On, message: string): string[] {
+  const named = [...message.matchAll(/(\w+) has no row ([\w-]+)|(\w+) ([a-z]+-[\w-]+)/g)];
+  return named.flatMap(([, table, key, otherTable, otherKey]) => {
+    const [name, id] = [table ?? otherTable ?? '', key ?? otherKey ?? ''];
+    return PARENT_TABLES.includes(name) && states.every((state) => state.get(name)?.has(id))
+      ? [`${name} ${id}`]
+      : [];
+  });
 }
 
 /** Whether a claim of what stands is true. */

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
-import { recordMoments, runMoments, sampleOf } from './campaign.js';
+import { recordMoments, runMoments, sampleOf } from './run-moments.js';
 import { preparePlace, type Place } from './place.js';
 import type { MomentResult } from './run-moment.js';
 import { renderKinds, renderTable } from './table.js';

@@ -3,7 +3,7 @@ import type { Action } from './actions.js';
 import type { Ending, Isolation } from './moments.js';
 import type { Connection } from './place.js';
 
-/** Errors that an action may meet where another session was quicker: anything else is a mistake of the script's. */
+/** Errors that an action may meet where another session was quicker. */
 const EXPECTED = /^(23|40|55P03|57014|42P01|42704|2BP01)/;
 
 /** The session that acts while a statement of the command is held. */
@@ -32,6 +32,11 @@ export class OtherSession {
 
   get deadlocked(): boolean {
     return this.failure?.code === '40P01';
+  }
+
+  /** It failed with what it should never meet. */
+  get upset(): boolean {
+    return this.failure !== undefined && !EXPECTED.test(this.failure.code ?? '');
   }
 
   /** Acts; where it ends at once, commits too. Resolves when that is done, which may have to wait for the command. */
@@ -78,7 +83,7 @@ export class OtherSession {
     try {
       await work();
     } catch (error) {
-      if (!(error instanceof pg.DatabaseError) || !EXPECTED.test(error.code ?? '')) throw error;
+      if (!(error instanceof pg.DatabaseError)) throw error;
       this.failure = error;
       await this.#connection.query('rollback');
     }

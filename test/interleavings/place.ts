@@ -16,12 +16,15 @@ export const SIZE = { certs: 2100, agents: 40 } as const;
 /** So many certificates and agents stand in a fleet that is half loaded. */
 export const HALF = { certs: SIZE.certs / 2, agents: SIZE.agents / 2 } as const;
 
-/** What stands before a command: nothing, not even its parents, the first half, all, or all but one row. */
-export const STANDING = ['none', 'orphan', 'half', 'full', 'gap'] as const;
+/** So many certificates has a larger fleet. */
+const BEYOND = 3150;
+
+/** What stands: nothing, not even parents, the first half, that and a larger fleet's further rows, all, or all but one row. */
+export const STANDING = ['none', 'orphan', 'half', 'beyond', 'full', 'gap'] as const;
 export type Standing = (typeof STANDING)[number];
 
-/** Roles that are members of the tables' owner: one may check foreign keys by set, the other may not. */
-export const ROLES = { set: 'loader_by_set', row: 'loader_by_row' } as const;
+/** Members of the tables' owner, of which one may check foreign keys by set, and a role with no more rights than it needs. */
+export const ROLES = { set: 'loader_by_set', row: 'loader_by_row', bare: 'loader_with_bare_rights' } as const;
 export type Check = keyof typeof ROLES;
 
 const MEMORY = '/dev/shm';
@@ -152,7 +155,8 @@ async function makeTemplates(
     server,
     'postgres',
     `create role ${OWNER}; create role ${ROLES.set} login password 'pw' in role ${OWNER};
-     create role ${ROLES.row} login password 'pw' in role ${OWNER}; ${grant}`,
+     create role ${ROLES.row} login password 'pw' in role ${OWNER};
+     create role ${ROLES.bare} login password 'pw'; ${grant}`,
   );
   const rows = new Map<Standing, State>();
   let schema: Schema | undefined;
@@ -174,17 +178,23 @@ async function fill(server: EmbeddedServer, { client }: Connection, standing: St
   await client.query(OTHERS);
   const url = new URL(server.url);
   [url.password, url.pathname] = [server.password, templateOf(standing)];
-  const size = standing === 'half' ? HALF : SIZE;
+  const sizes = { half: HALF, beyond: { ...HALF, certs: BEYOND }, full: SIZE, gap: SIZE } as const;
   if (standing === 'orphan')
     await client.query(`delete from owners where id = 'o-carol'; delete from teams where id = 't-payments'`);
-  else if (standing !== 'none') await load({ databaseUrl: url.href, fixtures: chooseFixtures(size) });
-  if (standing === 'gap')
-    await client.query(`delete from managed_certificates where id = 'cert-loadtest-scale-00000777'`);
+  else if (standing !== 'none')
+    await load({ databaseUrl: url.href, fixtures: chooseFixtures(sizes[standing]) });
+  const certs = `delete from managed_certificates where id like 'cert-loadtest-scale-%' and right(id, 8)::int`;
+  if (standing === 'beyond') await client.query(`${certs} between ${HALF.certs + 1} and ${SIZE.certs}`);
+  if (standing === 'gap') await client.query(`${certs} = 777`);
   await client.query(LEFTOVERS);
   await client.query(
     `do $$ declare t record; begin
        for t in select oid::regclass as name from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'
        loop execute format('alter table %s owner to ${OWNER}', t.name); end loop; end $$`,
+  );
+  await client.query(
+    `grant select on all tables in schema public to ${ROLES.bare};
+     grant insert, delete on managed_certificates, agents to ${ROLES.bare}`,
   );
   await client.query('vacuum (analyze)');
 }

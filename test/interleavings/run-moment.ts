@@ -62,6 +62,7 @@ export async function runMoment(place: Place, variant: Variant, moment?: Moment)
     const heard = { outcome, notices, agreed, times, verified, history };
     violations.push(...judge({ ...about, ...heard, other: other ?? NOBODY }));
     violations.push(...(await inspect(place, own, moment, other)));
+    if (other?.upset === true) violations.push({ kind: 'others', what: String(other.failure) });
     return {
       name: moment?.name ?? `${variant.name} / undisturbed`,
       command: variant.name,
@@ -94,23 +95,24 @@ async function interfere(
   { index, ending }: Moment,
   other: OtherSession,
 ): Promise<Violation[]> {
+  const { proxy } = running;
   const pid = await other.pid;
   const acting = other.act();
   // What it has to wait for may be the command's.
   while (!other.acted && !(await isWaiting(own, pid))) await delay(POLL_MS);
-  running.proxy.release();
-  const hasGoneOn = async (): Promise<boolean> => {
-    const later = running.proxy.statements
-      .slice(index + 1)
-      .filter(({ sql }) => !sql.includes('pg_stat_activity'));
-    return running.ended || later.length >= STATEMENTS_LATER || (await isWaiting(own, pid, 'behind'));
-  };
+  const isLater = ending === 'committed later' || ending === 'rolled back later';
+  let isThere = false;
+  proxy.release();
+  if (isLater) void proxy.hold(index + STATEMENTS_LATER).then(() => (isThere = true));
+  const hasGoneOn = async (): Promise<boolean> =>
+    isThere || running.ended || (await isWaiting(own, pid, 'behind'));
+  if (isLater) while (!(await hasGoneOn())) await delay(POLL_MS);
+  if (!other.acted) proxy.release();
   await Promise.race([acting, running.outcome]);
   const found = ending === 'held' ? await waitForOther(running, own, pid) : [];
-  if (ending === 'committed later' || ending === 'rolled back later')
-    while (!(await hasGoneOn())) await delay(POLL_MS);
   await acting;
   await other.end();
+  proxy.release();
   return found;
 }
 

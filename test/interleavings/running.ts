@@ -1,8 +1,7 @@
 import type { RunEvent } from '../../src/report/events.js';
-import type { Report } from '../../src/report/result.js';
 import type { Account, Times } from './judge.js';
 import type { StatementProxy } from './statement-proxy.js';
-import type { Agreed, Variant } from './variants.js';
+import { run, type Agreed, type Variant } from './variants.js';
 
 /** A command on its way, and what is heard of it. */
 export interface Running {
@@ -50,10 +49,10 @@ export function start(variant: Variant, proxy: StatementProxy, databaseUrl: stri
     verified: new Map(),
     stop,
   };
-  running.outcome = variant
-    .run({ databaseUrl, signal: stop.signal, onEvent, onAgreed: (one) => running.agreed.push(one) })
+  const onAgreed = (one: Agreed): void => void running.agreed.push(one);
+  running.outcome = run(variant, { databaseUrl, signal: stop.signal, onEvent, onAgreed })
     .then(
-      (report: Report) => ({ report }),
+      (report) => ({ report }),
       (error: unknown) => ({ error }),
     )
     .finally(() => {

@@ -14,10 +14,12 @@ export interface StatementProxy {
   statements: readonly Statement[];
   /** Has the statement of that number in the order, from 0, held; resolves when it has come. */
   hold: (index: number) => Promise<void>;
-  /** Passes on what is held. */
+  /** Passes on what is held, and holds nothing else. */
   release: () => void;
   close: () => Promise<void>;
 }
+
+const NOTHING = { index: -1, reached: (): void => undefined, release: (): void => undefined };
 
 const TYPE_BYTES = 1;
 const LENGTH_BYTES = 4;
@@ -28,7 +30,7 @@ const BEFORE_STARTUP = [80877102, 80877103, 80877104];
 export async function startStatementProxy(serverPort: number): Promise<StatementProxy> {
   const sockets = new Set<Socket>();
   const statements: Statement[] = [];
-  let held = { index: -1, reached: (): void => undefined, release: (): void => undefined };
+  let held = NOTHING;
 
   /** Notes a statement, and passes it on; the one that is to be held when it is released. */
   function take(sql: string, pass: () => void): boolean {
@@ -95,10 +97,12 @@ export async function startStatementProxy(serverPort: number): Promise<Statement
     statements,
     hold: (index) =>
       new Promise((reached) => {
-        held = { ...held, index, reached };
+        held = { ...NOTHING, index, reached };
       }),
     release: () => {
-      held.release();
+      const { release } = held;
+      held = NOTHING;
+      release();
     },
     close: () => {
       for (const socket of sockets) socket.destroy();
