@@ -1,5 +1,5 @@
 import type { RunEvent } from '../../src/report/events.js';
-import type { Account, Times } from './judge.js';
+import type { Account, Times } from './account.js';
 import type { StatementProxy } from './statement-proxy.js';
 import { run, type Agreed, type Variant } from './variants.js';
 

@@ -1,5 +1,5 @@
 import type { MomentResult } from './run-moment.js';
-import { VIOLATIONS } from './judge.js';
+import { VIOLATIONS } from './account.js';
 
 /** The results as Markdown: a row an action, a column a command, moments and, of them, those with violations. */
 export function renderTable(results: readonly MomentResult[]): string {

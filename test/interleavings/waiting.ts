@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Violation } from './judge.js';
+import type { Violation } from './account.js';
 import { ROLES, type Connection } from './place.js';
 import type { Running } from './running.js';
 import { LOCK_TIMEOUT_MS } from './variants.js';
