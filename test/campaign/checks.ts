@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import type { Outcome } from '../support/command-line.js';
 import { LOADER, until, type FleetSize, type Place } from './place.js';
 
@@ -47,10 +48,12 @@ export function partial(fleet: Fleet, before: Fleet, after: Fleet): string[] {
   );
 }
 
+/** Rows of one statement in the database that is checked. */
+export type Query = <R extends pg.QueryResultRow>(sql: string) => Promise<R[]>;
+
 /** All that the catalogue says of indexes, constraints, their triggers and row security. */
-export async function describeStructure(place: Place, database: string): Promise<string> {
-  const rows = await place.query(
-    database,
+export async function describeStructure(query: Query): Promise<string> {
+  const rows = await query(
     `select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as definition,
        jsonb_build_object('valid', indisvalid, 'ready', indisready, 'live', indislive) as state
      from pg_index where indrelid in (select oid from pg_class where relnamespace = 'public'::regnamespace)
@@ -71,34 +74,32 @@ export async function describeStructure(place: Place, database: string): Promise
 }
 
 /** Foreign keys that have a child without its parent. */
-export async function findOrphans(place: Place, database: string): Promise<string[]> {
-  const keys = await place.query<{ name: string; sql: string }>(
-    database,
-    `select k.conname as name, format('select count(*)::int as orphans from %s as c where c.%I is not null
-         and not exists (select from %s as p where p.%I = c.%I)',
+export async function findOrphans(query: Query): Promise<string[]> {
+  const keys = await query<{ sql: string }>(
+    `select format('select %L as name, count(*)::int as orphans from %s as c where c.%I is not null
+         and not exists (select from %s as p where p.%I = c.%I)', k.conname,
        k.conrelid::regclass, child.attname, k.confrelid::regclass, parent.attname, child.attname) as sql
      from pg_constraint as k
      join pg_attribute as child on child.attrelid = k.conrelid and child.attnum = k.conkey[1]
      join pg_attribute as parent on parent.attrelid = k.confrelid and parent.attnum = k.confkey[1]
      where k.contype = 'f' and k.connamespace = 'public'::regnamespace`,
   );
-  const found: string[] = [];
-  for (const { name, sql } of keys) {
-    const [row] = await place.query<{ orphans: number }>(database, sql);
-    if (row?.orphans !== 0)
-      found.push(`${row?.orphans ?? '?'} rows without the parent that ${name} asks for`);
-  }
-  return found;
+  const counts = await query<{ name: string; orphans: number }>(
+    keys.map(({ sql }) => sql).join(' union all '),
+  );
+  return counts
+    .filter(({ orphans }) => orphans > 0)
+    .map(({ name, orphans }) => `${orphans} rows without the parent that ${name} asks for`);
 }
 
-/** Sessions and staging tables of the loader's that do not go away. */
-export async function findLeftovers(place: Place, database: string): Promise<string[]> {
+/** Sessions of some users, and what of the loader's does not go away: staging tables, scratch schemas, advisory locks. */
+export async function findLeftovers(query: Query, users: readonly string[]): Promise<string[]> {
   const look = (): Promise<{ leftover: string }[]> =>
-    place.query(
-      database,
+    query(
       `select format('session %s, %s: %s', pid, state, query) as leftover from pg_stat_activity
-       where datname = current_database() and usename = '${LOADER.user}'
+       where datname = current_database() and usename in (${users.map((user) => `'${user}'`).join(', ')})
        union all select format('table %s', oid::regclass) from pg_class where relname like 'scale_seed%'
+       union all select format('schema %s', nspname) from pg_namespace where nspname like 'scale_seed%'
        union all select format('advisory lock of %s', pid) from pg_locks where locktype = 'advisory'
          and database = (select oid from pg_database where datname = current_database())`,
     );

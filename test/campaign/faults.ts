@@ -51,7 +51,7 @@ async function kill(trial: Trial, loading: Promise<void>): Promise<Allowed> {
   trial.kill('SIGKILL');
   const stop = trial.clock();
   await loading;
-  await findLeftovers(trial.place, trial.database);
+  await findLeftovers((sql) => trial.place.query(trial.database, sql), [LOADER.user]);
   stop();
   return { codes: [0, null] };
 }

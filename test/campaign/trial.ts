@@ -12,6 +12,7 @@ import {
   partial,
   type Allowed,
   type Command,
+  type Query,
 } from './checks.js';
 import { LOADER, STANDING, type Place, type Standing } from './place.js';
 import { Random } from './random.js';
@@ -96,10 +97,11 @@ export async function runTrial(
   const note = (kind: Violation, found: readonly string[]): void => {
     violations.push(...found.map((what) => ({ kind, what })));
   };
+  const query: Query = (sql) => place.query(database, sql);
   await place.create(database, standing);
   const before = await countFleet(place, database);
   const after = fleetAfter(command, before, place.fleet);
-  const structure = await describeStructure(place, database);
+  const structure = await describeStructure(query);
   const bystanders = startBystanders(place, database, (seen) => partial(seen, before, after));
 
   let port = place.port();
@@ -175,7 +177,7 @@ export async function runTrial(
   for (const name of FIXTURES)
     if (now[name] !== loaded[name]) note('next', [`${name} after the next run: ${now[name]}`]);
   note('structure', await checkStructure());
-  note('leftover', await findLeftovers(place, database));
+  note('leftover', await findLeftovers(query, [LOADER.user]));
   await place.drop(database);
   return {
     trial,
@@ -191,8 +193,8 @@ export async function runTrial(
   };
 
   async function checkStructure(): Promise<string[]> {
-    const now = await describeStructure(place, database);
+    const now = await describeStructure(query);
     const changed = now === structure ? [] : [`indexes or constraints have changed: ${now}`];
-    return [...changed, ...(await findOrphans(place, database))];
+    return [...changed, ...(await findOrphans(query))];
   }
 }
