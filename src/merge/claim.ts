@@ -6,7 +6,7 @@ import { inspectTables, refuseMissingTable, type TableInfo } from '../table/insp
 import type { ForeignKeyCheck } from '../report/result.js';
 import { chooseForeignKeyCheck, lockConstantParents } from './foreign-keys.js';
 
-type Mode = 'row exclusive' | 'exclusive' | 'access exclusive';
+type Mode = 'exclusive' | 'access exclusive';
 
 const LOCK_NOT_AVAILABLE = '55P03';
 const INSUFFICIENT_PRIVILEGE = '42501';
@@ -21,17 +21,18 @@ const INSUFFICIENT_PRIVILEGE = '42501';
  *
  * @throws ScaleSeedError `privilege`; `parents`; `locked` after `limitMs`.
  */
-export async function claimTable(
-  step: Step,
-  mode: Exclude<Mode, 'row exclusive'>,
-  limitMs: number,
-): Promise<TableInfo> {
+export async function claimTable(step: Step, mode: Mode, limitMs: number): Promise<TableInfo> {
   const { session, fixture, table } = step;
   const startMs = performance.now();
   session.waitingSinceMs = startMs;
   try {
     await session.query('savepoint claim');
-    while (!(await tryToClaim(step, mode, startMs + limitMs - performance.now()))) {
+    for (;;) {
+      const claimed = await tryToClaim(step, mode, startMs + limitMs - performance.now());
+      if (claimed !== undefined) {
+        session.soon(limitSql(`${atLeastOne(limitMs)}`));
+        return await settleParents(step, await inspectAgain(session, table), claimed.missing);
+      }
       if (performance.now() - startMs >= limitMs) throw lockedOut(step, limitMs);
     }
   } catch (error) {
@@ -45,35 +46,42 @@ export async function claimTable(
   } finally {
     session.waitingSinceMs = undefined;
   }
-  await session.query(limitSql(`${atLeastOne(limitMs)}`));
-  return heedNewKeys(step, await inspectAgain(session, table));
 }
 
-/** Locks the parents of foreign keys that have been added since the table was first looked at. */
-async function heedNewKeys({ session, fixture, table, server }: Step, now: TableInfo): Promise<TableInfo> {
-  if (JSON.stringify(now.foreignKeys) !== JSON.stringify(table.foreignKeys))
-    await lockConstantParents(
-      session,
-      fixture,
-      now,
-      chooseForeignKeyCheck(fixture, now, server.mayReplicate),
-    );
+/**
+ * Holds a table as it is under its lock against what was done about its parents before: those of foreign keys that have
+ * been added or changed since are locked, too.
+ *
+ * @throws ScaleSeedError `parents` where one is missing, and foreign keys are to be checked by set.
+ */
+async function settleParents(
+  { session, fixture, table, server }: Step,
+  now: TableInfo,
+  missing: ScaleSeedError | undefined,
+): Promise<TableInfo> {
+  const isAsBefore = JSON.stringify(now.foreignKeys) === JSON.stringify(table.foreignKeys);
+  const stillMissing = isAsBefore ? missing : await lockConstantParents(session, fixture, now);
+  const { check } = chooseForeignKeyCheck(fixture, now, server.mayReplicate);
+  if (stillMissing !== undefined && check === 'set') throw stillMissing;
   return now;
 }
 
-async function tryToClaim(step: Step, mode: Mode, leftMs: number): Promise<boolean> {
-  const { session, fixture, table, server } = step;
+/** Undefined where it has to let go. */
+async function tryToClaim(
+  { session, fixture, table }: Step,
+  mode: Mode,
+  leftMs: number,
+): Promise<{ missing: ScaleSeedError | undefined } | undefined> {
   const halfMs = `extract(epoch from current_setting('deadlock_timeout')::interval) * 500`;
   try {
-    await session.query(limitSql(`least(${atLeastOne(leftMs)}, ceil(${halfMs}))`));
-    const foreignKeys = chooseForeignKeyCheck(fixture, table, server.mayReplicate);
-    await lockConstantParents(session, fixture, table, foreignKeys);
+    session.soon(limitSql(`least(${atLeastOne(leftMs)}, ceil(${halfMs}))`));
+    const missing = await lockConstantParents(session, fixture, table);
     await session.query(`lock table ${quoteTable(table)} in ${mode} mode`);
-    return true;
+    return { missing };
   } catch (error) {
     if (!(error instanceof ScaleSeedError) || error.sqlState !== LOCK_NOT_AVAILABLE) throw error;
     await session.query('rollback to savepoint claim');
-    return false;
+    return undefined;
   }
 }
 
@@ -108,13 +116,17 @@ export async function takeOverForeignKeys(
   step: Step,
   claimed?: TableInfo,
 ): Promise<{ table: TableInfo; foreignKeys: ForeignKeyCheck }> {
-  const { session, fixture, table, server } = step;
+  const { fixture, table, server } = step;
   const before = chooseForeignKeyCheck(fixture, table, server.mayReplicate);
   if (before.check === 'row' || table.foreignKeys.length === 0)
     return { table: claimed ?? table, foreignKeys: before };
-  if (claimed === undefined) await lockConstantParents(session, fixture, table, before);
-  const now = claimed ?? (await heedNewKeys(step, await holdStructure(step)));
+  const now = claimed ?? (await holdParentsAndStructure(step));
   return { table: now, foreignKeys: chooseForeignKeyCheck(fixture, now, server.mayReplicate) };
+}
+
+async function holdParentsAndStructure(step: Step): Promise<TableInfo> {
+  const missing = await lockConstantParents(step.session, step.fixture, step.table);
+  return settleParents(step, await holdStructure(step), missing);
 }
 
 /**

@@ -85,19 +85,19 @@ export async function lockParents(
   staged: Staging,
 ): Promise<void> {
   const keys = table.foreignKeys.filter(({ columns }) => columns.some((column) => varies(fixture, column)));
-  await lockParentsOf(session, fixture, table, keys, staged);
+  const missing = await findMissingParent(session, fixture, table, keys, staged);
+  if (missing !== undefined) throw missing;
 }
 
 /**
- * The same for parents that are the same for all rows, before any is staged: as far as the role may lock them, and refused
- * only where no trigger might still make them.
+ * The same for parents that are the same for all rows, before any is staged and as far as the role may lock them. Returns
+ * the error of one that is missing: whether a trigger might still make it, only the table's lock tells.
  */
 export async function lockConstantParents(
   session: Session,
   fixture: Fixture,
   table: TableInfo,
-  { check }: ForeignKeyCheck,
-): Promise<void> {
+): Promise<ScaleSeedError | undefined> {
   const keys = table.foreignKeys.filter(
     ({ columns, simple, lockable, rowsHidden, parent }) =>
       simple &&
@@ -106,27 +106,26 @@ export async function lockConstantParents(
       !(parent.schema === table.schema && parent.name === table.name) &&
       !columns.some((column) => varies(fixture, column)),
   );
-  await lockParentsOf(session, fixture, table, keys).catch((error: unknown) => {
-    if (check === 'set' || !(error instanceof ScaleSeedError) || error.code !== 'parents') throw error;
-  });
+  return findMissingParent(session, fixture, table, keys);
 }
 
-async function lockParentsOf(
+/** Locks the parents of some foreign keys; returns the error of the first key of which some are missing. */
+async function findMissingParent(
   session: Session,
   fixture: Fixture,
   table: TableInfo,
   keys: readonly ForeignKey[],
   staged?: Staging,
-): Promise<void> {
+): Promise<ScaleSeedError | undefined> {
   const checks = keys
     .filter(({ columns }) => !columns.some((column) => isNull(fixture, table, column)))
     .map((key) => missingParentsSql(fixture, table, staged, key));
-  if (checks.length === 0) return;
+  if (checks.length === 0) return undefined;
   const { rows } = await session.query<{ key: string; missing: string }>(checks.join(' union all '));
   const key = keys.find(({ name }) => name === rows[0]?.key);
-  if (key === undefined) return;
+  if (key === undefined) return undefined;
   const missing = rows.filter((row) => row.key === key.name).map((row) => row.missing);
-  throw new ScaleSeedError(
+  return new ScaleSeedError(
     `fixture ${fixture.name}: ${key.parent.name} has no row ${missing.join(', ')}, to which ${key.columns.join(', ')} would refer`,
     {
       code: 'parents',
