@@ -1,10 +1,10 @@
 import { ACTIONS, type Action } from './actions.js';
 import type { Variant } from './variants.js';
 
-export const ENDINGS = ['committed at once', 'committed later', 'rolled back later', 'held'] as const;
+const ENDINGS = ['committed at once', 'committed later', 'rolled back later', 'held'] as const;
 export type Ending = (typeof ENDINGS)[number];
 
-export const ISOLATIONS = ['read committed', 'repeatable read', 'serializable'] as const;
+const ISOLATIONS = ['read committed', 'repeatable read', 'serializable'] as const;
 export type Isolation = (typeof ISOLATIONS)[number];
 
 /** A statement of a command before which another session acts. */
@@ -27,7 +27,7 @@ const LABEL_LENGTH = 56;
  * The numbers of the statements before which others may act. Of one that comes after the same other statement again and
  * again, the first and the last.
  */
-export function choosePlaces(statements: readonly string[]): { index: number; label: string }[] {
+function choosePlaces(statements: readonly string[]): { index: number; label: string }[] {
   const places = statements
     .map((sql, index) => ({ index, label: labelOf(sql) }))
     .filter(({ label }) => !IDLE.test(label));

@@ -20,7 +20,7 @@ export const HALF = { certs: SIZE.certs / 2, agents: SIZE.agents / 2 } as const;
 const BEYOND = 3150;
 
 /** What stands: nothing, not even parents, the first half, that and a larger fleet's further rows, all, or all but one row. */
-export const STANDING = ['none', 'orphan', 'half', 'beyond', 'full', 'gap'] as const;
+const STANDING = ['none', 'orphan', 'half', 'beyond', 'full', 'gap'] as const;
 export type Standing = (typeof STANDING)[number];
 
 /** Members of the tables' owner, of which one may check foreign keys by set, and a role with no more rights than it needs. */

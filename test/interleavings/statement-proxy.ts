@@ -1,7 +1,7 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 /** A statement as it was sent to the server: by a Query message, or by a Parse. */
-export interface Statement {
+interface Statement {
   sql: string;
   /** When it was passed on, by performance.now(); undefined as long as it is held. */
   passedMs: number | undefined;
