@@ -26,7 +26,7 @@ export async function claimTable(step: Step, mode: Mode, limitMs: number): Promi
   const startMs = performance.now();
   session.waitingSinceMs = startMs;
   try {
-    await session.query('savepoint claim');
+    session.soon('savepoint claim');
     for (;;) {
       const claimed = await tryToClaim(step, mode, startMs + limitMs - performance.now());
       if (claimed !== undefined) {

@@ -59,13 +59,13 @@ async function tryDrop(session: Session, table: TableInfo, indexes: readonly Pla
   const drop = `drop index ${indexes.map(({ name }) => quote(table.schema, name)).join(', ')}`;
   const { rows: triggers } = await session.query(`select from pg_event_trigger where evtenabled <> 'D'`);
   const trial = [drop, first.definition, 'rollback to savepoint indexes'];
-  await session.query('savepoint indexes');
-  for (const statement of triggers.length > 0 ? [...trial, drop] : [drop]) await session.query(statement);
+  session.soon('savepoint indexes');
+  await session.query((triggers.length > 0 ? [...trial, drop] : [drop]).join(';\n'));
 }
 
 /** Makes the dropped indexes again, in the database's own tablespace, where all of them were. */
 export async function rebuildIndexes(session: Session, indexes: readonly PlainIndex[]): Promise<void> {
   if (indexes.length === 0) return;
-  await session.query(`select set_config('default_tablespace', '', true)`);
-  for (const { definition } of indexes) await session.query(definition);
+  session.soon(`select set_config('default_tablespace', '', true)`);
+  await session.query(indexes.map(({ definition }) => definition).join(';\n'));
 }

@@ -145,23 +145,20 @@ interface Missing {
 async function findMissing(step: Step, { mode, lockTimeoutMs }: LoadPlan, opened: Opened): Promise<Missing> {
   const waited = await lockFixture(step, opened);
   if (mode === 'exclusive') await lockLoaders(step);
-  const standing = await lookAgain(step, step.standing!, waited);
+  const before = step.standing!;
+  // Whoever was waited for has probably loaded the rows; rows that are to be built upon may have been deleted meanwhile.
+  const isStale = waited || (before.upTo > 0 && hasChanged(step.table, before, opened.snapshot));
+  const standing = isStale ? await lookAgain(step) : before;
   const found = missingAfter(step, standing);
   if (mode !== 'exclusive' || found.missing.first > found.missing.last) return found;
   const claimed = await claimTable(step, 'access exclusive', lockTimeoutMs);
   // What was looked at before the lock is looked at again under it.
-  return { ...missingAfter(step, await lookAgain(step, standing)), claimed };
+  return { ...missingAfter(step, standing.upTo > 0 ? await lookAgain(step) : standing), claimed };
 }
 
-/** Whoever was waited for has probably loaded the rows; rows that are to be built upon may have been deleted meanwhile. */
-async function lookAgain(
-  { fixture, table, session }: Step,
-  before: Standing,
-  waited = false,
-): Promise<Standing> {
-  const stale = waited || (before.upTo > 0 && (await hasChanged(session, table, before)));
-  const survey = stale ? await surveyTable(session, table, [fixture]) : undefined;
-  return survey?.standing.get(fixture) ?? before;
+async function lookAgain({ fixture, table, session }: Step): Promise<Standing> {
+  const { standing } = await surveyTable(session, table, [fixture]);
+  return standing.get(fixture)!;
 }
 
 function missingAfter({ fixture }: Step, standing: Standing): Missing {

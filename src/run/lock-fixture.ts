@@ -11,10 +11,10 @@ select pid from pg_locks where locktype = 'advisory' and granted and objsubid = 
   and classid = $1::int::oid and objid = hashtext($2)::oid
   and database = (select oid from pg_database where datname = current_database())`;
 
-/** Asks for a fixture's turn, to be sent with the begin of the transaction. */
+/** Asks for a fixture's turn, and what the server's transactions have come to; to be sent with the begin of its own. */
 export function askForTurn(on: Pick<Step, 'fixture' | 'table'>): string {
   const [space, name] = lockOf(on);
-  return `select pg_try_advisory_xact_lock(${space}, hashtext(${literal(name)})) as "hasTurn"`;
+  return `select pg_try_advisory_xact_lock(${space}, hashtext(${literal(name)})) as "hasTurn", pg_current_snapshot()::text as snapshot`;
 }
 
 /**
