@@ -17,6 +17,7 @@ export class OtherSession {
   committed = false;
   /** It has done what it is to do, and is to end what it has left open. */
   acted = false;
+  ended = false;
   /** What it failed with. */
   failure: pg.DatabaseError | undefined;
   readonly #connection: Connection;
@@ -59,12 +60,14 @@ export class OtherSession {
 
   /** Ends what was left open, as the ending says. */
   async end(): Promise<void> {
-    if (this.#action.alone === true || this.#how.ending === 'committed at once') return;
-    await this.#attempt(async () => {
-      if (this.#action.later !== undefined) await this.#connection.query(this.#action.later);
-      if (this.#how.ending === 'committed later') await this.#commit();
-    });
-    await this.#connection.query('rollback');
+    if (this.#action.alone !== true && this.#how.ending !== 'committed at once') {
+      await this.#attempt(async () => {
+        if (this.#action.later !== undefined) await this.#connection.query(this.#action.later);
+        if (this.#how.ending === 'committed later') await this.#commit();
+      });
+      await this.#connection.query('rollback');
+    }
+    this.ended = true;
   }
 
   async #commit(): Promise<void> {

@@ -54,8 +54,9 @@ export async function runMoment(place: Place, variant: Variant, moment?: Moment)
     const running = start(variant, proxy, place.urlOf(database, variant.role, proxy.port));
     const reached = reaching && (await Promise.race([reaching, running.outcome.then(() => false)]));
     const violations: Violation[] = [];
-    if (reached === true) violations.push(...(await interfere(running, own, moment, other!)));
+    const interfering = reached === true ? interfere(running, own, moment, other!) : [];
     const outcome = await withinDeadline(running, own, violations);
+    violations.push(...(await interfering));
     if (moment?.action.undo !== undefined) await others!.query(moment.action.undo);
     const { notices, agreed, times, verified } = running;
     const history = await readHistory(own.query, place.schema);
@@ -112,8 +113,10 @@ async function interfere(
   await Promise.race([acting, running.outcome]);
   const found = ending === 'held' ? await waitForOther(running, own, pid) : [];
   await acting;
-  await other.end();
+  const ended = other.end();
+  while (!other.ended && !(await isWaiting(own, pid))) await delay(POLL_MS);
   proxy.release();
+  await ended;
   return found;
 }
 
@@ -127,6 +130,7 @@ async function withinDeadline(
   const outcome = await Promise.race([running.outcome, late]);
   if (outcome !== undefined) return outcome;
   violations.push({ kind: 'wait', what: `no end within ${DEADLINE_MS} ms` });
+  running.proxy.release();
   running.stop.abort();
   await own.query(
     `select pg_terminate_backend(pid) from pg_stat_activity where usename = any($1) and datname = current_database()`,
