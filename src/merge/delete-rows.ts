@@ -69,12 +69,15 @@ export async function deleteRows(step: Step, keys: Keys): Promise<Deleted> {
 
 /**
  * Locks the rows, so that no row comes to refer to them any more, and the table against new foreign keys. A role that may
- * only delete cannot lock rows, nor does Citus.
+ * only delete cannot lock rows, nor does Citus. Returns how many there are, where they could be locked.
  */
-export async function lockRows({ session, table }: Step, { from }: Roots): Promise<void> {
+export async function lockRows({ session, table }: Step, { from }: Roots): Promise<number | undefined> {
   session.soon(`lock table ${quoteTable(table)} in row exclusive mode`);
-  if (table.privileges.update && !table.distributed)
-    await session.query(`select count(*) from (select ${from} for update of t) as locked`);
+  if (!table.privileges.update || table.distributed) return undefined;
+  const { rows } = await session.query<{ locked: string }>(
+    `select count(*) as locked from (select ${from} for update of t) as locked`,
+  );
+  return Number(rows[0]?.locked);
 }
 
 async function impactOf({ session, fixture }: Step, roots: Roots): Promise<Impact> {

@@ -1,8 +1,9 @@
 import { stage, Staging } from '../copy/staging.js';
+import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { ColumnDrift, ForeignKeyCheck } from '../report/result.js';
 import { formatCount } from '../report/units.js';
-import type { Step } from '../run/step.js';
+import { SERIALIZATION_FAILURE, type Step } from '../run/step.js';
 import { holdKey, type Roots } from '../table/dependents.js';
 import type { TableInfo } from '../table/inspect-table.js';
 import { findReferences } from '../table/references.js';
@@ -44,12 +45,11 @@ export interface Restored {
  * cannot be added again, that is undone, and the rows are updated.
  */
 export async function restoreFixture(
-  step: Step,
+  { step, foreignKeys: { check }, locked }: Claimed,
   keys: StepKeys,
-  { check }: ForeignKeyCheck,
   plan: LoadPlan,
 ): Promise<Restored> {
-  if (check === 'row') return updateRows(step, keys, check);
+  if (check === 'row') return updateRows(step, keys, check, locked);
   silenceTriggers(step.session);
   await step.session.query('savepoint anew');
   const loaded = await loadAnew(step, keys, rootsOf(step, keys), plan);
@@ -99,21 +99,24 @@ async function loadAnew(
 }
 
 /** Updates the rows that stand, and inserts the others, all at once: rows may hold each other's unique keys. */
-async function updateRows(step: Step, keys: StepKeys, check: ForeignKeyCheck['check']): Promise<Restored> {
+async function updateRows(
+  step: Step,
+  keys: StepKeys,
+  check: ForeignKeyCheck['check'],
+  locked = Infinity,
+): Promise<Restored> {
   const { context, session, fixture, table, server } = step;
   const staged = keys.staged ?? (await stage(step));
   step.enter('reset');
   if (check === 'set') await lockParents(session, fixture, table, staged);
-  let restored = await restoreRows(session, fixture, table, staged, server.anchor);
+  const restored = await restoreRows(session, fixture, table, staged, server.anchor);
   const { inserted } =
     restored < staged.rows
       ? await mergeStaged(session, fixture, table, staged, server.anchor, false)
       : { inserted: 0 };
   const tally = new Tally(step, 0);
   await tally.add(staged, staged.rows, restored + inserted);
-  // Rows that others have added in the meantime have yet to be restored.
-  if (tally.standing > restored + inserted)
-    restored = (await restoreRows(session, fixture, table, staged, server.anchor)) - inserted;
+  if (restored > locked || tally.standing > restored + inserted) throw joined(step);
   if (table.userTriggers.length > 0) {
     const { drift } = await compareRows(session, fixture, table, staged);
     if (drift.length > 0) context.onNotice(overruled(fixture, table, drift));
@@ -127,11 +130,30 @@ async function updateRows(step: Step, keys: StepKeys, check: ForeignKeyCheck['ch
   };
 }
 
+/** Rows that others added after those that stood were locked: they would have to be restored, and what hangs on them to go. */
+function joined({ fixture, session: { phase } }: Step): ScaleSeedError {
+  return new ScaleSeedError('another session has added rows of the fixture in the meantime', {
+    code: 'conflict',
+    phase,
+    fixture: fixture.name,
+    sqlState: SERIALIZATION_FAILURE,
+    hint: 'keep others from adding them, and run the command again',
+  });
+}
+
 /** What a trigger makes of a row stands, as it would for anybody else's update; to verify it is drift. */
 function overruled(fixture: Fixture, table: TableInfo, drift: readonly ColumnDrift[]): string {
   const triggers = `triggers of ${table.name} (${table.userTriggers.join(', ')})`;
   const columns = drift.map(({ column, rows }) => `${column} in ${formatCount(rows)} rows`);
   return `${fixture.name}: ${triggers} changed what was written: ${columns.join(', ')}`;
+}
+
+/** A step on its table as it was claimed. */
+export interface Claimed {
+  step: Step;
+  foreignKeys: ForeignKeyCheck;
+  /** How many rows stood and were locked, where others may still add some. */
+  locked?: number | undefined;
 }
 
 /**
@@ -143,13 +165,11 @@ export async function claimFixture(
   step: Step,
   keys: StepKeys,
   { mode, lockTimeoutMs }: LoadPlan,
-): Promise<{ step: Step; foreignKeys: ForeignKeyCheck }> {
+): Promise<Claimed> {
   const roots = rootsOf(step, keys);
   const before = await foreseeCheck(step, roots);
-  if (before.check === 'row' && mode === 'online') {
-    await lockRows(step, roots);
-    return { step, foreignKeys: before };
-  }
+  if (before.check === 'row' && mode === 'online')
+    return { step, foreignKeys: before, locked: await lockRows(step, roots) };
   const table = await claimTable(
     step,
     mode === 'exclusive' ? 'access exclusive' : 'exclusive',

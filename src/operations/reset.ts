@@ -7,7 +7,7 @@ import { countHanging, deleteHanging, exceed, foreseeHanging, refuseKept } from 
 import { keysOf, rootsOfRun, type StepKeys } from '../merge/keys.js';
 import { countRecords } from '../merge/records.js';
 import { loadPlan, type LoadPlan } from '../merge/load-fixture.js';
-import { claimFixture, foreseeCheck, restoreFixture } from '../merge/restore-fixture.js';
+import { claimFixture, foreseeCheck, restoreFixture, type Claimed } from '../merge/restore-fixture.js';
 import { untilAgreed } from '../merge/until-agreed.js';
 import type { Dependents, ResetFixture, ResetReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
@@ -81,13 +81,19 @@ async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFix
     const keys = await keysOf(step);
     enter('reset');
     const plan = loadPlan(options);
-    const { step: claimed, ...hanging } =
+    const { claimed, ...hanging } =
       options.keepDependents === true
         ? await keepHanging(step, keys, plan)
         : await clearHanging(step, keys, plan, options.confirm);
-    const restored = await restoreFixture(claimed, keys, hanging.foreignKeys, plan);
+    const restored = await restoreFixture(claimed, keys, plan);
     const records = await countRecords(step, keys);
-    return { restored, hanging, records, look: restored.tally.lookAtCommit() };
+    return {
+      restored,
+      hanging,
+      foreignKeys: claimed.foreignKeys,
+      records,
+      look: restored.tally.lookAtCommit(),
+    };
   };
   const done = await transaction(work, { opening: askForTurn(step) });
   const { inserted, tally, ...restored } = done.restored;
@@ -97,6 +103,7 @@ async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFix
     table: table.name,
     ...tally.counts(inserted, await done.look),
     ...restored,
+    foreignKeys: done.foreignKeys,
     ...done.hanging,
     records: done.records,
     timings: { totalMs: total() },
@@ -104,7 +111,7 @@ async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFix
 }
 
 /** What became of the rows that hang on a fixture, and the step on the table as it was claimed. */
-type Hanging = Pick<ResetFixture, 'dependents' | 'kept' | 'foreignKeys'> & { step: Step };
+type Hanging = Pick<ResetFixture, 'dependents' | 'kept'> & { claimed: Claimed };
 
 /**
  * Deletes what hangs on the rows, where the answer is yes, and says what went. The table is claimed before that, so that
@@ -129,7 +136,7 @@ function clearHanging(
     const tellEffects = await watchEffects(session, step.table);
     await deleteHanging(session, roots);
     const dependents = await tellEffects(0, foreseen);
-    return exceed(dependents, asked) ? undefined : { ...claimed, dependents, kept: [] };
+    return exceed(dependents, asked) ? undefined : { claimed, dependents, kept: [] };
   });
 }
 
@@ -152,7 +159,7 @@ async function keepHanging(step: Step, keys: StepKeys, plan: LoadPlan): Promise<
   const { hanging: kept } = await countHanging(step.session, rootsOfRun(step, keys));
   if (kept.length > 0)
     step.context.onNotice(`${step.fixture.name}: what hangs on it is left: ${listRows(kept)}`);
-  return { ...claimed, dependents: [], kept };
+  return { claimed, dependents: [], kept };
 }
 
 /** What would be done, without a lock that anybody could wait for. */

@@ -34,8 +34,10 @@ export function untouched({ createdParents }: Prepared): string {
     : `nothing was changed, but that ${createdParents} parent rows were created and stand`;
 }
 
+export const SERIALIZATION_FAILURE = '40001';
+
 /** A deadlock, or a transaction that cannot be put in a row with others: what was done is undone, and may come right. */
-const TRY_AGAIN = ['40001', '40P01'];
+const TRY_AGAIN = [SERIALIZATION_FAILURE, '40P01'];
 const MAX_TRIES = 4;
 
 /**

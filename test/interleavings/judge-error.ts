@@ -22,6 +22,14 @@ export function judgeError(on: On, error: unknown): Violation[] {
   ];
 }
 
+/** How many parent rows the command has inserted. */
+function createdParents(own: On['own']): number {
+  const counts = own.flatMap(({ effects }) =>
+    PARENT_TABLES.map((table) => effects.get(table)?.inserted.length ?? 0),
+  );
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
 /** Parents that an error calls missing, and that stood all the time. */
 function standingParents({ states }: On, message: string): string[] {
   const named = [...message.matchAll(/(\w+) has no row ([\w-]+)|(\w+) ([a-z]+-[\w-]+)/g)];
@@ -39,8 +47,9 @@ function judgeClaim({ own, states }: On, claim: string): string[] {
   const about = named.length === 0 ? FIXTURES : named;
   const changed = about.filter((fixture) => own.some(({ effects }) => touches(effects, fixture)));
   if (claim.includes('nothing was changed')) {
+    const created = /(\d+) parent rows were created and stand/.exec(claim)?.[1];
     const parents =
-      about.length === FIXTURES.length && changed.length === 0
+      about.length === FIXTURES.length && changed.length === 0 && Number(created ?? 0) !== createdParents(own)
         ? own.flatMap(({ effects }) => [...effects.keys()])
         : [];
     return [...changed.map(({ name }) => name), ...new Set(parents)].map(
