@@ -9,7 +9,7 @@ import { castTo, rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { columnValue, keyText, sameIdentity } from './expressions.js';
 
 /** What kept a row out that has the same key as another of the fixture. */
-export const REPEATED = 'another row of the fixture with the same key';
+const REPEATED = 'another row of the fixture with the same key';
 
 /** Stands for a key that nothing in the table tells. */
 export const UNKNOWN = 'unknown';

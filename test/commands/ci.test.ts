@@ -372,4 +372,24 @@ describe('waiting', () => {
     expect(code).toBe(0);
     expect(stderr.match(/^scale-seed: waiting: .*/gm)).toHaveLength(3);
   });
+
+  it('by a reader that keeps the scratch schema from being dropped fails, and names both', async () => {
+    const reader = await database.client();
+    const measuring = start(['ci', ...LARGE], env());
+    await measuring.saw('measuring against');
+    const [schema] = await schemas();
+    await database.until(`select to_regclass('${schema!}.managed_certificates') is not null`);
+    const parents = await database.value(
+      `select relname from pg_class where relnamespace = '${schema!}'::regnamespace and relname like 'scale_seed_parents%' limit 1`,
+    );
+    await reader.query(`begin; select from ${schema!}.${String(parents)} limit 1`);
+    const outcome = await measuring.outcome;
+    expect(outcome.code).toBe(1);
+    expect(outcome.stderr).toMatch(
+      new RegExp(`the scratch schema ${schema!} could not be dropped, and is still there: held by pid \\d+`),
+    );
+    await reader.query('rollback');
+    await ci(SMALL);
+    expect(await schemas()).toEqual([]);
+  });
 });

@@ -1,13 +1,18 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { defineFixture } from '../../src/fixtures/define-fixture.js';
-import { load } from '../../src/operations/load.js';
+import { load, type LoadOptions } from '../../src/operations/load.js';
 import type { LoadReport } from '../../src/report/result.js';
 import { useDatabase } from '../support/database.js';
 
 const database = useDatabase();
 
 /** Three rows of a table of the test's own whose column `p` refers to a parent; unset where it is left to its default. */
-function loadChildren(table: string, type: string, value?: unknown): Promise<LoadReport> {
+function loadChildren(
+  table: string,
+  type: string,
+  value?: unknown,
+  options: LoadOptions = {},
+): Promise<LoadReport> {
   const fixture = defineFixture({
     name: table,
     table,
@@ -20,7 +25,7 @@ function loadChildren(table: string, type: string, value?: unknown): Promise<Loa
       for (let g = first; g <= last; g++) yield [`a-${g}`];
     },
   });
-  return load({ databaseUrl: database.url, fixtures: [fixture], settle: false, verify: true });
+  return load({ databaseUrl: database.url, fixtures: [fixture], settle: false, verify: true, ...options });
 }
 
 const bySet = { foreignKeys: { check: 'set', reason: 'every distinct parent was checked and locked once' } };
@@ -86,4 +91,22 @@ describe('a parent that is partitioned', () => {
       message: 'fixture of_site: site has no row x, to which p would refer',
     });
   });
+});
+
+it('a parent that row security hides from the role is left to the foreign key, which finds it', async () => {
+  const role = await database.role();
+  await database.query(
+    `create table hidden (id text primary key); insert into hidden values ('there');
+     alter table hidden enable row level security;
+     create table of_hidden (id text primary key, p text references hidden);
+     grant select, insert, update on hidden, of_hidden, managed_certificates, agents to ${role}`,
+  );
+  const url = new URL(database.url);
+  [url.username, url.password] = [role, 'pw'];
+  const reports = [
+    await loadChildren('of_hidden', 'text', 'there', { databaseUrl: url.href }),
+    await loadChildren('of_hidden', 'text', 'there', { databaseUrl: url.href, mode: 'exclusive' }),
+  ];
+  expect(reports.map(({ fixtures }) => fixtures[0]?.present)).toEqual([3, 3]);
+  expect(reports[0]?.foreignKeys.check).toBe('row');
 });
