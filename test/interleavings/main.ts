@@ -27,6 +27,10 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const startMs = performance.now();
 const places: Place[] = [];
 const results: MomentResult[] = [];
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    void Promise.all(places.map((place) => place.close())).finally(() => process.exit(1));
+  });
 try {
   for (let number = 0; number < Number(values.jobs); number++) places.push(await preparePlace(number));
   const [place] = places as [Place];

@@ -4,7 +4,7 @@ import type { Ending, Isolation } from './moments.js';
 import type { Connection } from './place.js';
 
 /** Errors that an action may meet where another session was quicker. */
-const EXPECTED = /^(23|40|55P03|57014|42P01|42704|2BP01)/;
+const EXPECTED = /^(23|40|55P03|57014|3F000|42P01|42704|2BP01)/;
 
 /** The session that acts while a statement of the command is held. */
 export class OtherSession {
