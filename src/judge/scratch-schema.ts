@@ -5,7 +5,7 @@ import { quote } from '../postgres/quote.js';
 import { Session } from '../postgres/session.js';
 import type { RunContext } from '../run/context.js';
 import { withSession } from '../run/sessions.js';
-import { describeHolders } from '../run/watch-locks.js';
+import { describeHolders, watchLocks } from '../run/watch-locks.js';
 
 /** What a scratch schema is known by; nobody else's looks like that. */
 const PREFIX = 'scale_seed_ci_';
@@ -27,6 +27,8 @@ export async function withScratchSchema<T>(
 ): Promise<T> {
   const name = PREFIX + randomBytes(8).toString('hex');
   const keeper = await Session.open(context.target, context.signal);
+  keeper.onWait = context.onNotice;
+  const endWatch = watchLocks(context.target, [keeper]);
   let isLeft = true;
   try {
     await requireCreate(keeper);
@@ -48,6 +50,7 @@ export async function withScratchSchema<T>(
     throw error;
   } finally {
     // Before the schema is dropped: a pooler may have no other connection to give.
+    await endWatch();
     await keeper.close();
     if (isLeft) await dropSchema(context, name);
   }
@@ -120,7 +123,9 @@ async function createSchema(context: RunContext, name: string): Promise<void> {
   const late = setTimeout(() => {
     context.onNotice('waiting for a second connection: a pooler with a pool of one never grants it');
   }, LATE_MS);
-  const creating = withSession(context, (session) => session.query(`create schema ${quote(name)}`));
+  const creating = withSession(context, (session) =>
+    session.transaction(() => session.query(`create schema ${quote(name)}`)),
+  );
   await creating.finally(() => {
     clearTimeout(late);
   });

@@ -33,20 +33,22 @@ export async function furnish(session: Session, load: RealLoad, schema: string):
   const names = [...new Set(fixtures.map(({ table }) => table))];
   const leftOut: string[] = [];
   const tables = new Map<string, TableInfo>();
-  for (const name of names) {
-    // Of several schemas, the first stands for all.
-    const real = fixtures.find(({ table }) => table === name)!.schema;
-    const table = (await inspectTables(session, [name], real)).get(name) ?? refuseMissingTable(name, real);
-    tables.set(name, table);
-    leftOut.push(...(await copyTable(session, table, schema)));
-  }
+  await session.transaction(async () => {
+    for (const name of names) {
+      // Of several schemas, the first stands for all.
+      const real = fixtures.find(({ table }) => table === name)!.schema;
+      const table = (await inspectTables(session, [name], real)).get(name) ?? refuseMissingTable(name, real);
+      tables.set(name, table);
+      leftOut.push(...(await copyTable(session, table, schema)));
+    }
+  });
   const references: Reference[] = [];
   for (const [index, fixture] of load.fixtures.entries()) {
     const real = tables.get(fixture.table)!;
     references.push(await referenceOf(session, fixture, real, schema, `scale_seed_ready_${index}`));
   }
   const copies = names.map((name) => quote(schema, name));
-  const empty = () => session.query(`truncate ${copies.join(', ')}`);
+  const empty = () => session.transaction(() => session.query(`truncate ${copies.join(', ')}`));
   return { ...load, schema, leftOut, references, empty };
 }
 
@@ -64,15 +66,15 @@ async function referenceOf(
   if (series !== undefined) return { fixture: name, source: 'generate_series', sql: series };
   const ready = quote(schema, readyName);
   const columns = quoteList(columnsOf(fixture).map((column) => column.name));
-  await session.query(
-    `create unlogged table ${ready} with (autovacuum_enabled = false) as select ${columns} from ${table} with no data`,
-  );
   async function* chunks(): AsyncGenerator<Buffer, void> {
     for await (const { bytes } of encodeWhole(fixture, BigInt(Date.now()) * 1000n)) yield bytes;
   }
-  await session.transaction(() =>
-    session.copyFrom(`copy ${ready} (${columns}) from stdin (format csv)`, chunks()),
-  );
+  await session.transaction(async () => {
+    await session.query(
+      `create unlogged table ${ready} with (autovacuum_enabled = false) as select ${columns} from ${table} with no data`,
+    );
+    await session.copyFrom(`copy ${ready} (${columns}) from stdin (format csv)`, chunks());
+  });
   const sql = `insert into ${table} (${columns}) select ${columns} from ${ready} on conflict do nothing`;
   return { fixture: name, source: 'a ready table', sql };
 }

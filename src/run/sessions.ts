@@ -77,15 +77,18 @@ export class Sessions {
   }
 }
 
-/** Gives `work` a session of its own, which is closed however that ends. */
+/** Gives `work` a session of its own, which is closed however that ends, and says whose locks it waits for. */
 export async function withSession<T>(
-  { target, signal }: Pick<RunContext, 'target' | 'signal'>,
+  { target, signal, onNotice }: Pick<RunContext, 'target' | 'signal' | 'onNotice'>,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   const session = await Session.open(target, signal);
+  session.onWait = onNotice;
+  const endWatch = watchLocks(target, [session]);
   try {
     return await work(session);
   } finally {
+    await endWatch();
     await session.close();
   }
 }
