@@ -156,3 +156,19 @@ describe('rows that cannot be put back', () => {
     expect(code).toBe(4);
   });
 });
+
+it('a row that a trigger keeps from being updated ends no reset', async () => {
+  await database.query(
+    `create function keep() returns trigger language plpgsql as 'begin return null; end';
+     create trigger keep before update on agents for each row when (old.id = 'ag-scale-00000003') execute function keep();
+     update agents set status = 'Offline' where id <> 'ag-scale-00000003'`,
+  );
+  const notices: string[] = [];
+  const { fixtures } = await reset({
+    ...agents(),
+    onEvent: (event) => event.type === 'notice' && notices.push(event.message),
+  });
+  await database.query('drop trigger keep on agents');
+  expect(fixtures[0]).toMatchObject({ restored: 9, inserted: 0, present: 10, blocked: 0 });
+  expect(notices.filter((message) => message.includes('tried again'))).toEqual([]);
+});
