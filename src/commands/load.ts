@@ -20,7 +20,8 @@ export const ADD_OPTIONS: readonly OptionSpec[] = [
   ['--force', `load where more than ${MAX_STRANGERS} rows of a table are of no known fixture`],
 ];
 
-const MODE = 'exclusive may lock the tables and rebuild plain indexes in its transaction';
+const MODE =
+  'exclusive may lock the tables and rebuild plain indexes in its transaction; for an owner who may not silence triggers also foreign keys, with the tables that they refer to locked';
 
 /** For commands that may lock tables, and rebuild their indexes. */
 export const MODE_OPTIONS: readonly OptionSpec[] = [

@@ -1,5 +1,5 @@
 import { ScaleSeedError } from '../errors.js';
-import { quoteTable } from '../postgres/quote.js';
+import { quoteTable, type TableName } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { Step } from '../run/step.js';
 import { inspectTables, refuseMissingTable, type TableInfo } from '../table/inspect-table.js';
@@ -12,7 +12,8 @@ const LOCK_NOT_AVAILABLE = '55P03';
 const INSUFFICIENT_PRIVILEGE = '42501';
 
 /**
- * Locks a fixture's constant parents and then its table until the transaction ends, and returns the table as it is by then.
+ * Locks a fixture's constant parents and then its table until the transaction ends, and returns the table as it is by then;
+ * the tables of `parents` are locked as a whole before.
  *
  * Parents come first, since whoever holds one may want to read the table. Whoever does it the other way round would be in
  * a deadlock with this, which ends the session that looks for one last, after its deadlock_timeout: so this waits for no
@@ -21,14 +22,19 @@ const INSUFFICIENT_PRIVILEGE = '42501';
  *
  * @throws ScaleSeedError `privilege`; `parents`; `locked` after `limitMs`.
  */
-export async function claimTable(step: Step, mode: Mode, limitMs: number): Promise<TableInfo> {
+export async function claimTable(
+  step: Step,
+  mode: Mode,
+  limitMs: number,
+  parents: readonly TableName[] = [],
+): Promise<TableInfo> {
   const { session, fixture, table } = step;
   const startMs = performance.now();
   session.waitingSinceMs = startMs;
   try {
     session.soon('savepoint claim');
     for (;;) {
-      const claimed = await tryToClaim(step, mode, startMs + limitMs - performance.now());
+      const claimed = await tryToClaim(step, mode, parents, startMs + limitMs - performance.now());
       if (claimed !== undefined) {
         session.soon(limitSql(`${atLeastOne(limitMs)}`));
         return await settleParents(step, await inspectAgain(session, table), claimed.missing);
@@ -70,11 +76,14 @@ async function settleParents(
 async function tryToClaim(
   { session, fixture, table }: Step,
   mode: Mode,
+  parents: readonly TableName[],
   leftMs: number,
 ): Promise<{ missing: ScaleSeedError | undefined } | undefined> {
   const halfMs = `extract(epoch from current_setting('deadlock_timeout')::interval) * 500`;
   try {
     session.soon(limitSql(`least(${atLeastOne(leftMs)}, ceil(${halfMs}))`));
+    if (parents.length > 0)
+      await session.query(`lock table ${parents.map(quoteTable).join(', ')} in access exclusive mode`);
     const missing = await lockConstantParents(session, fixture, table);
     await session.query(`lock table ${quoteTable(table)} in ${mode} mode`);
     return { missing };

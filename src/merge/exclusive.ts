@@ -1,71 +1,85 @@
-import { rowsOf, type TableInfo } from '../table/inspect-table.js';
-import { quote } from '../postgres/quote.js';
-import type { Session } from '../postgres/session.js';
-import { ScaleSeedError } from '../errors.js';
+import type { TableName } from '../postgres/quote.js';
+import type { ForeignKeyCheck } from '../report/result.js';
 import type { Step } from '../run/step.js';
+import { rowsOf, type TableInfo } from '../table/inspect-table.js';
+import { claimTable, takeOverForeignKeys } from './claim.js';
+import { heedTriggers } from './foreign-keys.js';
+import {
+  addForeignKeys,
+  dropForeignKeys,
+  findDroppable,
+  type PlainForeignKey,
+} from './rebuild-foreign-keys.js';
+import { dropPlainIndexes, rebuildIndexes, type PlainIndex } from './rebuild-indexes.js';
 
-/** An index that can be made again exactly as it was. */
-export interface PlainIndex {
-  name: string;
-  definition: string;
+/** A table that a load has for itself. */
+export interface Exclusive {
+  table: TableInfo;
+  /** The tables to which foreign keys refer that are to be dropped: they are locked, too. */
+  parents: TableName[];
+  /** Why none may be, where that would help. */
+  obstacle: string | undefined;
 }
 
 /**
- * Drops the table's plain indexes where that pays: where the rows to come are at least as many as those that stand.
- * Rebuilding costs all rows, inserting only the new ones. Constraints' indexes stay, and so does every index that
- * `create index` alone would not bring back as it was. DDL is transactional: a rollback leaves them untouched. Where
- * somebody forbids it, all are kept, and that is told.
+ * Locks a table for a load, and the tables to which it refers where their foreign keys are to be dropped.
+ *
+ * @throws ScaleSeedError as claimTable does.
  */
-export async function dropPlainIndexes(
-  { session, table, context }: Step,
+export async function takeTable(step: Step, rowsToCome: number, limitMs: number): Promise<Exclusive> {
+  const { keys, obstacle } = await findDroppable(step, step.table, rowsToCome);
+  const parents = keys.map(({ parent }) => parent);
+  const table = await claimTable(step, 'access exclusive', limitMs, parents);
+  return { table, parents, obstacle };
+}
+
+/**
+ * Whether it pays to make the table's indexes and foreign keys anew: that costs all rows, keeping them up only the new ones.
+ */
+export async function rebuildPays({ session, table }: Step, rowsToCome: number): Promise<boolean> {
+  if (!table.privileges.owner || !table.plain) return false;
+  const { rows } = await session.query<{ rows: string }>(`select count(*) as rows from ${rowsOf(table)}`);
+  return rowsToCome >= Number(rows[0]?.rows);
+}
+
+/** What a table lacks while it is loaded, and how its foreign keys are checked. */
+export interface Dismantled {
+  table: TableInfo;
+  foreignKeys: ForeignKeyCheck;
+  indexes: PlainIndex[];
+  keys: PlainForeignKey[];
+}
+
+/** Drops what is quicker to make anew than to keep up, where the load has `taken` the table. */
+export async function dismantle(
+  step: Step,
+  taken: Exclusive | undefined,
   rowsToCome: number,
-): Promise<PlainIndex[]> {
-  if (!table.privileges.owner || !table.plain) return [];
-  const { rows: counts } = await session.query<{ rows: string }>(
-    `select count(*) as rows from ${rowsOf(table)}`,
-  );
-  if (rowsToCome < Number(counts[0]?.rows)) return [];
-  const { rows: indexes } = await session.query<PlainIndex>(
-    `select c.relname as name, pg_get_indexdef(i.indexrelid) as definition
-     from pg_index as i join pg_class as c on c.oid = i.indexrelid
-     where i.indrelid = $1::int8::oid and i.indisvalid and i.indisready
-       and has_schema_privilege(c.relnamespace, 'create')
-       and not (i.indisunique or i.indisprimary or i.indisexclusion or i.indisreplident or i.indisclustered)
-       and c.reltablespace = 0 and not c.relispartition
-       and obj_description(c.oid, 'pg_class') is null
-       and not exists (select from pg_attribute as a where a.attrelid = c.oid and a.attstattarget >= 0)
-       and not exists (select from pg_depend as d where d.classid = 'pg_class'::regclass and d.objid = c.oid
-         and d.deptype in ('e', 'x'))
-       and not exists (select from pg_depend as d where d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid)
-     order by c.relname`,
-    [table.oid],
-  );
-  try {
-    await tryDrop(session, table, indexes);
-    return indexes;
-  } catch (error) {
-    // Whatever ends neither the session nor the transaction.
-    if (!(error instanceof ScaleSeedError) || /^(08|40|53|57)/.test(error.sqlState ?? '57')) throw error;
-    await session.query('rollback to savepoint indexes');
-    context.onNotice(`${table.name} is loaded with its indexes: ${error.message}`);
-    return [];
-  }
+): Promise<Dismantled> {
+  const { table, foreignKeys } = await takeOverForeignKeys(step, taken?.table);
+  const asItIs = { table, foreignKeys, keys: [], indexes: [] };
+  if (taken === undefined || !(await rebuildPays(step, rowsToCome))) return asItIs;
+  const keys = await dropForeignKeys(step, table, taken.parents);
+  const indexes = await dropPlainIndexes(step);
+  if (keys.length > 0) return { table, foreignKeys: REBUILT, keys, indexes };
+  const obstacle = taken.obstacle === undefined ? '' : `; nor are they dropped: ${taken.obstacle}`;
+  const { check, reason } = foreignKeys;
+  return { ...asItIs, foreignKeys: { check, reason: `${reason}${obstacle}` }, indexes };
 }
 
-/** Drops indexes; where event triggers might forbid to make them again, one of them is made first and undone. */
-async function tryDrop(session: Session, table: TableInfo, indexes: readonly PlainIndex[]): Promise<void> {
-  const [first] = indexes;
-  if (first === undefined) return;
-  const drop = `drop index ${indexes.map(({ name }) => quote(table.schema, name)).join(', ')}`;
-  const { rows: triggers } = await session.query(`select from pg_event_trigger where evtenabled <> 'D'`);
-  const trial = [drop, first.definition, 'rollback to savepoint indexes'];
-  session.soon('savepoint indexes');
-  await session.query((triggers.length > 0 ? [...trial, drop] : [drop]).join(';\n'));
-}
+const REBUILT: ForeignKeyCheck = {
+  check: 'set',
+  reason: 'PostgreSQL checked each once: they were dropped and added again, with their parents locked',
+};
 
-/** Makes the dropped indexes again, in the database's own tablespace, where all of them were. */
-export async function rebuildIndexes(session: Session, indexes: readonly PlainIndex[]): Promise<void> {
-  if (indexes.length === 0) return;
-  session.soon(`select set_config('default_tablespace', '', true)`);
-  await session.query(indexes.map(({ definition }) => definition).join(';\n'));
+/** Makes again what was dropped. */
+export async function rebuild(step: Step, { table, indexes, keys }: Dismantled): Promise<void> {
+  const { session, server, enter } = step;
+  if (indexes.length + keys.length === 0) return;
+  enter('index');
+  if (server.mayReplicate) heedTriggers(session);
+  // A table with constraints that are yet to be checked cannot be altered.
+  session.soon('set constraints all immediate');
+  await rebuildIndexes(session, indexes);
+  await addForeignKeys(step, table, keys);
 }

@@ -29,12 +29,15 @@ export function chooseForeignKeyCheck(
     : { check: 'row', reason: obstacle };
 }
 
+const MAY_NOT_SET =
+  'the role may not set session_replication_role (from PostgreSQL 15 on: grant set on parameter session_replication_role to it)';
+
 /** Why a table's triggers may not be silenced: the role may not do it, or more than its foreign keys would be. */
 export function obstacleToSilence(table: TableInfo, mayReplicate: boolean): string | undefined {
   const { name, userTriggers, rules } = table;
   if (table.distributed)
     return `Citus keeps ${name} on its workers, where session_replication_role does not reach`;
-  if (!mayReplicate) return 'the role may not set session_replication_role';
+  if (!mayReplicate) return MAY_NOT_SET;
   if (!table.plain) return `${name} is partitioned`;
   if (table.rowSecurity) return `${name} has row security`;
   if (userTriggers.length > 0) return `${name} has triggers of its own: ${userTriggers.join(', ')}`;
@@ -46,9 +49,7 @@ function obstacleTo(fixture: Fixture, table: TableInfo, mayReplicate: boolean): 
   const obstacle = obstacleToSilence(table, mayReplicate);
   if (obstacle !== undefined) return obstacle;
   if (deferrableKeys.length > 0) return `${name} has deferrable keys: ${deferrableKeys.join(', ')}`;
-  const unlockable = foreignKeys.find(
-    ({ lockable, columns }) => !lockable && !columns.some((column) => isNull(fixture, table, column)),
-  );
+  const unlockable = foreignKeys.find((key) => !key.lockable && refersBy(fixture, table, key));
   if (unlockable !== undefined) return `the role may not lock rows of ${unlockable.parent.name}`;
   const hidden = foreignKeys.find(({ rowsHidden }) => rowsHidden);
   if (hidden !== undefined) return `${hidden.parent.name} has row security`;
@@ -118,7 +119,7 @@ async function findMissingParent(
   staged?: Staging,
 ): Promise<ScaleSeedError | undefined> {
   const checks = keys
-    .filter(({ columns }) => !columns.some((column) => isNull(fixture, table, column)))
+    .filter((key) => refersBy(fixture, table, key))
     .map((key) => missingParentsSql(fixture, table, staged, key));
   if (checks.length === 0) return undefined;
   const { rows } = await session.query<{ key: string; missing: string }>(checks.join(' union all '));
@@ -174,9 +175,15 @@ function varies(fixture: Fixture, name: string): boolean {
   return kind === 'varying' || kind === 'derived';
 }
 
-/** A row without a value in one column of a key refers to nothing. */
-function isNull(fixture: Fixture, table: TableInfo, name: string): boolean {
-  return columnOf(fixture, name) === undefined && defaultOf(fixture, table, name) === 'NULL';
+/** Whether a fixture's rows refer to anything by a foreign key: one without a value in a column of it does not. */
+export function refersBy(
+  fixture: Fixture,
+  table: TableInfo,
+  { columns }: Pick<ForeignKey, 'columns'>,
+): boolean {
+  return !columns.some(
+    (name) => columnOf(fixture, name) === undefined && defaultOf(fixture, table, name) === 'NULL',
+  );
 }
 
 function columnOf(fixture: Fixture, name: string): FixtureColumn | undefined {

@@ -8,13 +8,12 @@ import { askForTurn, lockFixture, lockLoaders } from '../run/lock-fixture.js';
 import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
-import type { TableInfo } from '../table/inspect-table.js';
+
 import { hasChanged, surveyTable, type Standing } from '../table/survey.js';
 import { eachBatch, FIRST_BATCH_ROWS } from './batches.js';
 import { nameRepeated } from './blocked.js';
-import { claimTable, takeOverForeignKeys } from './claim.js';
-import { dropPlainIndexes, rebuildIndexes } from './exclusive.js';
-import { chooseForeignKeyCheck, heedTriggers, lockParents, silenceTriggers } from './foreign-keys.js';
+import { dismantle, rebuild, takeTable, type Dismantled, type Exclusive } from './exclusive.js';
+import { chooseForeignKeyCheck, lockParents, silenceTriggers } from './foreign-keys.js';
 import { mergeStaged } from './merge.js';
 import { Tally, type LastLook } from './tally.js';
 
@@ -82,8 +81,8 @@ function blockedNotice(name: string, { blocked, rows, firstBlocked }: Counts): s
 }
 
 async function loadInTransaction(step: Step, plan: LoadPlan, opened: Opened): Promise<Loaded> {
-  const { fixture, table, session, server, enter, count } = step;
-  const { missing, standing, claimed } = await findMissing(step, plan, opened);
+  const { fixture, table, server, enter, count } = step;
+  const { missing, standing, taken } = await findMissing(step, plan, opened);
   const stood = missing.first - 1;
   if (stood > 0) count('merge', stood);
   const tally = new Tally(step, stood);
@@ -97,25 +96,19 @@ async function loadInTransaction(step: Step, plan: LoadPlan, opened: Opened): Pr
   const staging = Staging.open(step, missing);
   try {
     // All that can be asked before the first row is: from then on every answer waits for the encoding of others.
-    const parents = await takeOverForeignKeys(step, claimed);
-    const rowsToCome = missing.last - missing.first + 1;
-    const dropped = claimed === undefined ? [] : await dropPlainIndexes(step, rowsToCome);
+    const dismantled = await dismantle(step, taken, rowsIn(missing));
     await staging.copy(FIRST_BATCH_ROWS);
     enter('merge');
-    const merged = await mergeBatches(step, staging, parents, standing, tally);
+    const merged = await mergeBatches(step, staging, dismantled, standing, tally);
     await staging.refuseUnrepeatable();
-    if (dropped.length > 0) {
-      enter('index');
-      if (server.mayReplicate) heedTriggers(session);
-      await rebuildIndexes(session, dropped);
-    }
+    await rebuild(step, dismantled);
     return {
       ...merged,
       tally,
       look: tally.lookAtCommit(),
       copiedBytes: staging.bytes,
       fingerprint: stood === 0 ? staging.fingerprint() : undefined,
-      rebuiltIndexes: dropped.map(({ name }) => name),
+      rebuiltIndexes: dismantled.indexes.map(({ name }) => name),
       copyMs: staging.copyMs,
       mergeMs: working() - staging.copyMs,
     };
@@ -138,7 +131,7 @@ const NOTHING_TO_DO: Omit<Loaded, 'tally' | 'look' | 'foreignKeys'> = {
 interface Missing {
   missing: Range;
   standing: Standing;
-  claimed?: TableInfo;
+  taken?: Exclusive;
 }
 
 /** The rows that have to be sent, once no other loader is at work on the fixture. */
@@ -151,14 +144,18 @@ async function findMissing(step: Step, { mode, lockTimeoutMs }: LoadPlan, opened
   const standing = isStale ? await lookAgain(step) : before;
   const found = missingAfter(step, standing);
   if (mode !== 'exclusive' || found.missing.first > found.missing.last) return found;
-  const claimed = await claimTable(step, 'access exclusive', lockTimeoutMs);
+  const taken = await takeTable(step, rowsIn(found.missing), lockTimeoutMs);
   // What was looked at before the lock is looked at again under it.
-  return { ...missingAfter(step, standing.upTo > 0 ? await lookAgain(step) : standing), claimed };
+  return { ...missingAfter(step, standing.upTo > 0 ? await lookAgain(step) : standing), taken };
 }
 
 async function lookAgain({ fixture, table, session }: Step): Promise<Standing> {
   const { standing } = await surveyTable(session, table, [fixture]);
   return standing.get(fixture)!;
+}
+
+function rowsIn({ first, last }: Range): number {
+  return last - first + 1;
 }
 
 function missingAfter({ fixture }: Step, standing: Standing): Missing {
@@ -170,7 +167,7 @@ function missingAfter({ fixture }: Step, standing: Standing): Missing {
 async function mergeBatches(
   step: Step,
   staging: Staging,
-  { table, foreignKeys }: Awaited<ReturnType<typeof takeOverForeignKeys>>,
+  { table, foreignKeys, keys }: Dismantled,
   { noneAfter }: Standing,
   tally: Tally,
 ): Promise<Pick<Loaded, 'inserted' | 'merge' | 'foreignKeys'>> {
@@ -180,7 +177,8 @@ async function mergeBatches(
   const plainInsert = noneAfter && !table.distributed;
   let merge: MergeStrategy = plainInsert ? 'insert' : 'on conflict';
   let inserted = 0;
-  if (foreignKeys.check === 'set' && table.foreignKeys.length > 0) silenceTriggers(session);
+  if (foreignKeys.check === 'set' && table.foreignKeys.length > 0 && keys.length === 0)
+    silenceTriggers(session);
   await eachBatch(step, staging, 'merge', async (rows) => {
     if (foreignKeys.check === 'set') await lockParents(session, fixture, table, staging);
     const merged = await mergeStaged(session, fixture, table, staging, anchor, merge === 'insert');

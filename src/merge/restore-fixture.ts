@@ -11,7 +11,7 @@ import { eachBatch, FIRST_BATCH_ROWS } from './batches.js';
 import { compareRows } from './compare.js';
 import { claimTable } from './claim.js';
 import { lockRows } from './delete-rows.js';
-import { dropPlainIndexes, rebuildIndexes } from './exclusive.js';
+import { rebuildPays } from './exclusive.js';
 import {
   chooseForeignKeyCheck,
   heedTriggers,
@@ -23,6 +23,7 @@ import { rootsOf, type StepKeys } from './keys.js';
 import type { LoadPlan } from './load-fixture.js';
 import { mergeStaged } from './merge.js';
 import { restoreRows } from './restore.js';
+import { dropPlainIndexes, rebuildIndexes } from './rebuild-indexes.js';
 import { Tally } from './tally.js';
 
 /** What became of a fixture's rows. */
@@ -68,7 +69,8 @@ async function loadAnew(
   const { session, fixture, table } = step;
   const tally = new Tally(step, 0);
   const deleted = await session.query(`delete ${roots.from}`);
-  const dropped = mode === 'exclusive' ? await dropPlainIndexes(step, fixture.count) : [];
+  const isRebuilt = mode === 'exclusive' && (await rebuildPays(step, fixture.count));
+  const dropped = isRebuilt ? await dropPlainIndexes(step) : [];
   const staging = staged ?? Staging.open(step);
   try {
     if (staged === undefined) await staging.copy(FIRST_BATCH_ROWS);

@@ -34,11 +34,18 @@ export async function lockFixture(step: Step, { hasTurn }: { hasTurn?: unknown }
 
 /**
  * Makes loaders that want a table for themselves take turns until the transaction ends: two that have read it and then
- * both lock it would wait for each other for ever, and one that waits for its sibling must not run out of time.
+ * both lock it would wait for each other for ever, and one that waits for its sibling must not run out of time. So do those
+ * of tables that refer to the same one, which a role without the right to silence triggers may lock, too.
  */
-export async function lockLoaders({ session, table }: Step): Promise<void> {
-  const lock = [ADVISORY_NAMESPACE, `${table.schema}.${table.name}`];
-  await waitForTurn(session, 'select pg_advisory_xact_lock($1::int, hashtext($2))', lock);
+export async function lockLoaders({ session, table, server: { mayReplicate } }: Step): Promise<void> {
+  const parents = mayReplicate ? [] : table.foreignKeys.map(({ parent }) => parent);
+  const names = [table, ...parents].map(({ schema, name }) => `${schema}.${name}`);
+  await waitForTurn(
+    session,
+    `select pg_advisory_xact_lock($1::int, hash) from (
+       select distinct hashtext(name) as hash from unnest($2::text[]) as name order by 1) as locks`,
+    [ADVISORY_NAMESPACE, names],
+  );
 }
 
 function lockOf({ fixture, table: { schema, name } }: Pick<Step, 'fixture' | 'table'>): [number, string] {
