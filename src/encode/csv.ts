@@ -10,13 +10,33 @@ const PLAIN: Options = { record_delimiter: '\n', eof: true };
  */
 const CAREFUL: Options = { ...PLAIN, quoted_match: [/^$/, /^\\\.$/], quote_record_delimiter: true };
 
+/** What csv-stringify may have to quote. */
+const SPECIAL = /[",\n\r\\]|^$/;
+
 /**
  * Records as CSV that `COPY ... (format csv)` reads back exactly: null as NULL, the empty string as itself.
  *
- * csv-stringify's sync call over batches is twice as fast as its stream, which hops through object mode row by row.
- * What CAREFUL adds costs five searches a field, so only batches that need it get it.
+ * Where no field needs a quote, joining them is all there is to do: it takes a quarter of the time that csv-stringify's
+ * look at every field does. Otherwise csv-stringify writes the whole batch.
  */
 export function toCsv(records: readonly CsvRecord[]): string {
+  let csv = '';
+  for (const record of records) {
+    let line = '';
+    for (let i = 0; i < record.length; i++) {
+      const field = record[i] ?? null;
+      if (i > 0) line += ',';
+      if (field === null) continue;
+      if (SPECIAL.test(field)) return quoted(records);
+      line += field;
+    }
+    csv += `${line}\n`;
+  }
+  return csv;
+}
+
+/** What CAREFUL adds costs five searches a field, so only batches that need it get it. */
+function quoted(records: readonly CsvRecord[]): string {
   const csv = stringify(records as CsvRecord[], PLAIN);
   const careful = records.some(
     (record) => record.includes('') || (record.length === 1 && record[0] === '\\.'),

@@ -1,3 +1,4 @@
+import { stringify } from 'csv-stringify/sync';
 import { describe, expect, it } from 'vitest';
 import { toCsv } from '../../src/encode/csv.js';
 import { encodeVarying, encodeWhole } from '../../src/encode/encode-rows.js';
@@ -37,6 +38,19 @@ describe('toCsv', () => {
 
   it('quotes commas, quotes and line ends', () => {
     expect(toCsv([['a,b', 'c"d', 'e\nf', 'g\rh']])).toBe('"a,b","c""d","e\nf","g\rh"\n');
+  });
+
+  it('writes what csv-stringify writes where nothing needs a quote, and leaves everything else to it', () => {
+    const fields = ['a', 'é', '-1', ' b ', '=c', "d'", 'e\tf', '\u2028', '\ufeffg', '{h}', null];
+    const odd = ['i,j', 'k"l', 'm\nn', 'o\\p'];
+    const records = fields.map((field) => ['first', field, 'last', field]);
+    expect(toCsv(records)).toBe(stringify(records));
+    for (const field of odd) {
+      const mixed = [...records, ['first', field, null, field]];
+      expect(toCsv(mixed)).toBe(stringify(mixed));
+    }
+    expect(toCsv([])).toBe('');
+    expect(toCsv([[null]])).toBe('\n');
   });
 });
 
