@@ -23,8 +23,8 @@ async function countStatements(options: LoadOptions = {}): Promise<number> {
 }
 
 it('a load asks the server no more often than it has to, and a rerun hardly at all', async () => {
-  expect(await countStatements()).toBe(28);
+  expect(await countStatements()).toBe(25);
   expect(await countStatements()).toBe(12);
   await database.query('truncate managed_certificates, agents cascade');
-  expect(await countStatements({ mode: 'exclusive' })).toBe(44);
+  expect(await countStatements({ mode: 'exclusive' })).toBe(41);
 });
