@@ -6,7 +6,7 @@ import type { Step } from '../run/step.js';
 import { findImpact, holdKey, type Impact, type Roots } from '../table/dependents.js';
 import { watchEffects } from '../table/effects.js';
 import type { TableInfo } from '../table/inspect-table.js';
-import type { Keys } from '../table/keys.js';
+import { countedKeys, type Keys } from '../table/keys.js';
 import { findReferences, type Reference } from '../table/references.js';
 import { holdStructure } from './claim.js';
 import { heedTriggers, obstacleToSilence, silenceTriggers } from './foreign-keys.js';
@@ -69,11 +69,16 @@ export async function deleteRows(step: Step, keys: Keys): Promise<Deleted> {
 
 /**
  * Locks the rows, so that no row comes to refer to them any more, and the table against new foreign keys. A role that may
- * only delete cannot lock rows, nor does Citus. Returns how many there are, where they could be locked.
+ * only delete cannot lock rows, nor can Citus those that it finds by a temporary table. Returns how many there are, where
+ * they could be locked.
  */
-export async function lockRows({ session, table }: Step, { from }: Roots): Promise<number | undefined> {
+export async function lockRows(
+  { session, fixture, table }: Step,
+  { from }: Roots,
+): Promise<number | undefined> {
   session.soon(`lock table ${quoteTable(table)} in row exclusive mode`);
-  if (!table.privileges.update || table.distributed) return undefined;
+  const findable = !table.distributed || countedKeys(fixture, table) !== undefined;
+  if (!table.privileges.update || !findable) return undefined;
   const { rows } = await session.query<{ locked: string }>(
     `select count(*) as locked from (select ${from} for update of t) as locked`,
   );

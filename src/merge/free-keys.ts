@@ -33,9 +33,9 @@ export async function freeKeys(
   const free = held.filter(({ type }) => TEXT.test(type));
   if (free.length === 0) return 0;
   const { rowCount } = await session.query(
-    `update ${rowsOf(table)} as t
-     set ${free.map(({ column, own }) => `${column} = ${own} || '-' || gen_random_uuid()`).join(', ')}
-     from ${staging} as s where ${sameIdentity(fixture)}
+    `update ${rowsOf(table)} as t set ${free.map(({ column }, i) => `${column} = s.free${i}`).join(', ')}
+     from (select s.*, ${free.map(({ own }, i) => `${own} || '-' || gen_random_uuid() as free${i}`).join(', ')}
+       from ${staging} as s) as s where ${sameIdentity(fixture)}
        and (${held.map(({ column, own }) => `t.${column} is distinct from ${own}`).join(' or ')})`,
     values,
   );

@@ -120,7 +120,8 @@ async function deleteReferring(
     (reference) => `from ${childRows(reference.child)} as t where ${refersTo(reference, roots)}`,
   );
   const deletions = doomed.map((from, index) => `gone${index} as (delete ${from})`);
-  const left = doomed.map((from) => `exists (select ${from})`);
+  // Citus cannot take the result of a subquery without columns to a worker.
+  const left = doomed.map((from) => `exists (select 1 ${from})`);
   try {
     await session.query(`with ${deletions.join(', ')} select`);
     const { rows } = await session.query<{ left: boolean[] }>(`select array[${left.join(', ')}] as left`);

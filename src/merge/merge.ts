@@ -4,6 +4,7 @@ import type { Session } from '../postgres/session.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { MergeStrategy } from '../report/result.js';
 import type { TableInfo } from '../table/inspect-table.js';
+import { countInserted } from '../table/citus.js';
 import { valuesOnAnchor } from './expressions.js';
 import { nameMisfit } from './misfit.js';
 import { isKeyTaken } from './refusals.js';
@@ -35,7 +36,7 @@ export async function mergeStaged(
   session.soon('savepoint merge');
   try {
     const inserted = noneStands ? await tryInsert(session, insert) : undefined;
-    return inserted ?? (await insertOnConflict(session, insert));
+    return inserted ?? (await insertOnConflict(session, insert, table.distributed));
   } catch (error) {
     throw await nameMisfit(
       { session, fixture, table, staging, columns, values: [], savepoint: 'merge' },
@@ -55,7 +56,10 @@ async function tryInsert(session: Session, insert: string): Promise<Merged | und
   }
 }
 
-async function insertOnConflict(session: Session, insert: string): Promise<Merged> {
-  const { rowCount } = await session.query(`${insert} on conflict do nothing`);
-  return { inserted: rowCount ?? 0, strategy: 'on conflict' };
+async function insertOnConflict(session: Session, insert: string, distributed: boolean): Promise<Merged> {
+  const statement = `${insert} on conflict do nothing`;
+  const { rowCount, rows } = await session.query<{ inserted: string }>(
+    distributed ? countInserted(statement) : statement,
+  );
+  return { inserted: Number(rows[0]?.inserted ?? rowCount), strategy: 'on conflict' };
 }

@@ -15,3 +15,8 @@ export async function markDistributed(session: Session, tables: Iterable<TableIn
   const managed = new Set(rows.map(({ oid }) => Number(oid)));
   for (const table of all) table.distributed = managed.has(table.oid);
 }
+
+/** An INSERT ... SELECT with the number of rows that it `inserted`: Citus answers with that of the rows it was sent. */
+export function countInserted(insert: string): string {
+  return `with added as (${insert} returning 1) select count(*) as inserted from added`;
+}

@@ -27,26 +27,39 @@ export function countedKeys(fixture: Fixture, table: TableInfo): Keys | undefine
   if (counting === undefined) return undefined;
   const { uncut, collate } = columnOf(table, counting.column);
   if (collate !== '' || !['text', 'character varying'].includes(uncut)) return undefined;
-  return { hold: ([column = '']) => countedCondition(counting.key, fixture.count, column, literal) };
+  const { key } = counting;
+  return {
+    hold: ([column = '']) => countedCondition(key, fixture.count, column, literal, table.distributed),
+  };
 }
 
-/** A condition that holds for texts that are the key of one of so many rows; `put` makes SQL of a value. */
+/**
+ * A condition that holds for texts that are the key of one of so many rows; `put` makes SQL of a value. An `immutable` one
+ * calls no function that is less than that, as Citus wants it of what chooses the rows of an UPDATE or a DELETE.
+ */
 export function countedCondition(
   key: NumberedKey,
   count: number,
   column: string,
   put: (text: string) => string,
+  immutable = false,
 ): string {
   const text = `${column}::text`;
   const [first, last] = [numberedValue(key, 1), numberedValue(key, count)];
-  const suffixBytes = Buffer.byteLength(key.suffix);
-  const bytes = `textsend(${text})`;
   // Bytes, not text: rtrim() of a text looks at its characters one by one, and takes three times as long.
-  const bare = suffixBytes === 0 ? bytes : `substr(${bytes}, 1, octet_length(${text}) - ${suffixBytes})`;
+  const [whole, length, suffixLength, prefix] = immutable
+    ? [text, 'length', Array.from(key.suffix).length, put(key.prefix)]
+    : [
+        `textsend(${text})`,
+        'octet_length',
+        Buffer.byteLength(key.suffix),
+        `${put(`\\x${Buffer.from(key.prefix).toString('hex')}`)}::bytea`,
+      ];
+  const bare = suffixLength === 0 ? whole : `substr(${whole}, 1, ${length}(${text}) - ${suffixLength})`;
   const conditions = [
     `octet_length(${text}) = ${Buffer.byteLength(first)}`,
     `${text} collate "C" between ${put(first)} and ${put(last)}`,
-    `rtrim(${bare}, '0123456789') = ${put(`\\x${Buffer.from(key.prefix).toString('hex')}`)}::bytea`,
+    `rtrim(${bare}, '0123456789') = ${prefix}`,
     ...(key.suffix === '' ? [] : [`${text} collate "C" like ${put(`%${escapeLike(key.suffix)}`)}`]),
   ];
   return `(${conditions.join(' and ')})`;

@@ -1,0 +1,227 @@
+import { readFileSync } from 'node:fs';
+import pg from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import SCHEMA_SQL from '../../src/embedded/schema.sql';
+import { defineFixture } from '../../src/fixtures/define-fixture.js';
+import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
+import { clean } from '../../src/operations/clean.js';
+import { load } from '../../src/operations/load.js';
+import { manifest } from '../../src/operations/manifest.js';
+import { reset } from '../../src/operations/reset.js';
+import { verify } from '../../src/operations/verify.js';
+
+/**
+ * A superuser's URL of a database on the coordinator of a Citus cluster, with two workers or more. The tests make schemas
+ * there, and drop them. A worker is reached under the address that the coordinator has of it, with the same user.
+ */
+const { SCALE_SEED_TEST_CITUS_URL: coordinatorUrl = '' } = process.env;
+
+const PREFIX = `scale_seed_test_${process.pid}`;
+const FLEETS = [1, 2, 3].map((number) => `${PREFIX}_${number}`);
+const FIXTURES = [sizedAgents(300), sizedCertificates(600)];
+
+const DEPENDENT_SQL = readFileSync(new URL('../support/dependent-tables.sql', import.meta.url), 'utf8');
+/** A table that Citus distributes has no triggers. */
+const WITHOUT_TRIGGERS = DEPENDENT_SQL.slice(0, DEPENDENT_SQL.indexOf('create function'));
+
+describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITUS_URL)', () => {
+  const urls = { coordinator: coordinatorUrl, worker: '', 'other worker': '' };
+  const doors = Object.keys(urls) as (keyof typeof urls)[];
+  const through = (door: keyof typeof urls, schemas = FLEETS) => ({
+    databaseUrl: urls[door],
+    schemas,
+    fixtures: FIXTURES,
+    createParents: true,
+  });
+  let own: pg.Client;
+
+  async function query<R extends pg.QueryResultRow>(sql: string): Promise<R[]> {
+    return (await own.query<R>(sql)).rows;
+  }
+
+  const inEach = async (sql: string, schemas = FLEETS): Promise<void> => {
+    for (const schema of schemas) {
+      await query(`set search_path = ${schema}`);
+      await query(sql);
+    }
+    await query('reset search_path');
+  };
+
+  const makeTables = async (schema: string, distribute: string): Promise<void> => {
+    await query(`create schema ${schema}`);
+    await inEach(SCHEMA_SQL + WITHOUT_TRIGGERS, [schema]);
+    await inEach(distribute, [schema]);
+  };
+
+  const dropSchemas = async (): Promise<void> => {
+    const schemas = await query<{ nspname: string }>(
+      `select nspname from pg_namespace where nspname like '${PREFIX}%'`,
+    );
+    for (const { nspname } of schemas) await query(`drop schema ${nspname} cascade`);
+  };
+
+  beforeAll(async () => {
+    own = new pg.Client({ connectionString: coordinatorUrl, application_name: 'test' });
+    await own.connect();
+    await query('set client_min_messages = warning');
+    const workers = await query<{ host: string; port: number }>(
+      'select nodename as host, nodeport as port from pg_dist_node where groupid <> 0 order by nodeport',
+    );
+    for (const [index, { host, port }] of workers.slice(0, 2).entries()) {
+      const url = new URL(coordinatorUrl);
+      [url.hostname, url.port] = [host, String(port)];
+      urls[doors[index + 1]!] = url.href;
+    }
+    for (const schema of FLEETS) await makeTables(schema, `select citus_schema_distribute('${schema}')`);
+  });
+
+  beforeEach(() => inEach('truncate agents, managed_certificates cascade'));
+
+  afterAll(async () => {
+    await dropSchemas();
+    await own.end();
+  });
+
+  it('fleets are spread over the workers', async () => {
+    const nodes = await query(
+      `select distinct nodeport from citus_shards where table_name::text like '${PREFIX}%'`,
+    );
+    expect(nodes).toHaveLength(2);
+  });
+
+  describe.each(doors)('every command works through the %s', (door) => {
+    it('with the counts that it has on one machine', async () => {
+      const foreseen = await load({ ...through(door), dryRun: true });
+      expect(foreseen.fixtures.map(({ inserted }) => inserted)).toEqual(Array(3).fill([300, 600]).flat());
+      const loaded = await load(through(door));
+      expect(loaded.failures).toEqual([]);
+      expect(loaded.fixtures.map(({ inserted }) => inserted)).toEqual(Array(3).fill([300, 600]).flat());
+      expect((await verify(through(door))).intact).toBe(true);
+      expect((await verify({ ...through(door), live: true })).intact).toBe(true);
+      const again = await load(through(door));
+      expect(again.fixtures.map(({ merge }) => merge)).toEqual(Array(6).fill('none'));
+      const { fixtures } = await manifest(through(door));
+      expect(fixtures.map(({ standing }) => standing?.map(({ present }) => present))).toEqual([
+        [300, 300, 300],
+        [600, 600, 600],
+      ]);
+
+      await inEach(`delete from agents where id = 'ag-scale-00000007'`);
+      const added = await load(through(door));
+      expect(added.fixtures.map(({ inserted, skipped }) => [inserted, skipped])).toEqual(
+        Array(3)
+          .fill([
+            [1, 299],
+            [0, 600],
+          ])
+          .flat(),
+      );
+
+      const cleaned = await clean({ ...through(door), dryRun: true });
+      expect(cleaned.fixtures.map(({ deleted }) => deleted)).toEqual(Array(3).fill([300, 600]).flat());
+      const gone = await clean(through(door));
+      expect(gone.failures).toEqual([]);
+      expect(gone.fixtures.map(({ deleted }) => deleted)).toEqual(Array(3).fill([300, 600]).flat());
+    });
+
+    it('where a run has changed the fleet, and left what hangs on it', async () => {
+      await load(through(door));
+      await inEach(`
+        update managed_certificates set status = 'Renewed', expires_at = now() where id < 'cert-loadtest-scale-00000101';
+        delete from managed_certificates where id = 'cert-loadtest-scale-00000500';
+        update agents set name = 'swapped' where id = 'ag-scale-00000001';
+        update agents set name = 'loadtest-scale-agent-00000001' where id = 'ag-scale-00000002';
+        update agents set name = 'loadtest-scale-agent-00000002' where id = 'ag-scale-00000001';
+        insert into jobs (id, certificate_id) select 'job' || g, 'cert-loadtest-scale-' || lpad(g::text, 8, '0')
+          from generate_series(1, 10) as g;
+        insert into issuance_approval_requests values ('request', 'cert-loadtest-scale-00000001', 'job1');
+        insert into certificate_revocations values ('revocation', 'cert-loadtest-scale-00000002');
+        insert into discovery_scans values ('scan', 'ag-scale-00000001')`);
+      const drifted = await verify(through(door));
+      expect(drifted.fixtures.map(({ driftedRows, hanging }) => [driftedRows, hanging.length])).toEqual(
+        Array(3)
+          .fill([
+            [2, 1],
+            [100, 3],
+          ])
+          .flat(),
+      );
+      const foreseen = await reset({ ...through(door), dryRun: true });
+      const done = await reset(through(door));
+      expect(done.failures).toEqual([]);
+      for (const { fixtures } of [foreseen, done]) {
+        expect(
+          fixtures.map(({ restored, inserted, dependents }) => [
+            restored,
+            inserted,
+            dependents.reduce((sum, { rows }) => sum + rows, 0),
+          ]),
+        ).toEqual(
+          Array(3)
+            .fill([
+              [300, 0, 1],
+              [599, 1, 12],
+            ])
+            .flat(),
+        );
+      }
+      expect((await verify(through(door))).intact).toBe(true);
+    });
+
+    it('where a row of somebody else’s stands in the way', async () => {
+      await inEach(
+        `insert into agents (id, name, hostname, api_key_hash) values ('x', 'loadtest-scale-agent-00000008', 'h', 'k')`,
+      );
+      const report = await load({ ...through(door), fixtures: [sizedAgents(10)] });
+      expect(
+        report.fixtures.map(({ inserted, blocked, firstBlocked }) => [inserted, blocked, firstBlocked]),
+      ).toEqual(Array(3).fill([9, 1, { key: 'ag-scale-00000008', by: 'row x, which has the same name' }]));
+    });
+
+    it('for a fixture whose keys do not count', async () => {
+      const keyless = defineFixture({
+        name: '90_keyless',
+        table: 'agents',
+        purpose: 'test',
+        count: 20,
+        columns: { id: 'text', name: 'text', hostname: 'text' },
+        constants: { api_key_hash: { type: 'text', value: 'none' } },
+        conflictKeys: [['id'], ['name']],
+        mark: { column: 'id', prefix: 'keyless-' },
+        *rows(first, last) {
+          for (let row = first; row <= last; row++) yield [`keyless-${row}`, `name ${row}`, `host${row}`];
+        },
+      });
+      const on = { ...through(door), fixtures: [keyless] };
+      expect((await load(on)).fixtures.map(({ inserted }) => inserted)).toEqual([20, 20, 20]);
+      await inEach(`
+        update agents set hostname = 'other' where id = 'keyless-3';
+        delete from agents where id = 'keyless-4';
+        insert into jobs (id, agent_id) values ('job', 'keyless-5')`);
+      expect((await verify(on)).fixtures.map(({ driftedRows }) => driftedRows)).toEqual([1, 1, 1]);
+      const done = await reset(on);
+      expect(done.fixtures.map(({ restored, inserted }) => [restored, inserted])).toEqual(
+        Array(3).fill([19, 1]),
+      );
+      expect((await verify(on)).intact).toBe(true);
+      expect((await clean(on)).fixtures.map(({ deleted }) => deleted)).toEqual([20, 20, 20]);
+    });
+  });
+
+  it('reference tables are loaded, verified, reset and cleaned', async () => {
+    const schema = `${PREFIX}_reference`;
+    const tables = await query<{ name: string }>(
+      `select c.relname as name from pg_class as c where c.relnamespace = '${FLEETS[0]!}'::regnamespace
+       and c.relkind = 'r' order by c.oid`,
+    );
+    await makeTables(schema, tables.map(({ name }) => `select create_reference_table('${name}')`).join(';'));
+    const on = through('worker', [schema]);
+    expect((await load(on)).fixtures.map(({ inserted }) => inserted)).toEqual([300, 600]);
+    await inEach(`delete from agents where id = 'ag-scale-00000007'`, [schema]);
+    expect((await load(on)).fixtures.map(({ inserted }) => inserted)).toEqual([1, 0]);
+    await inEach(`update agents set hostname = 'other'`, [schema]);
+    expect((await reset(on)).fixtures.map(({ restored }) => restored)).toEqual([300, 600]);
+    expect((await verify(on)).intact).toBe(true);
+    expect((await clean(on)).fixtures.map(({ deleted }) => deleted)).toEqual([300, 600]);
+  });
+});
