@@ -1,5 +1,6 @@
 import { literal } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
+import { whereKept } from '../table/citus.js';
 import type { Step } from './step.js';
 import { describeHolders, WAIT_FOR_FIXTURE } from './watch-locks.js';
 
@@ -14,7 +15,7 @@ select pid from pg_locks where locktype = 'advisory' and granted and objsubid = 
 /** Asks for a fixture's turn, and what the server's transactions have come to; to be sent with the begin of its own. */
 export function askForTurn(on: Pick<Step, 'fixture' | 'table'>): string {
   const [space, name] = lockOf(on);
-  return `select pg_try_advisory_xact_lock(${space}, hashtext(${literal(name)})) as "hasTurn", pg_current_snapshot()::text as snapshot`;
+  return `select pg_try_advisory_xact_lock(${space}, hashtext(${literal(name)})) as "hasTurn", pg_current_snapshot()::text as snapshot${whereKept(on.table)}`;
 }
 
 /**
@@ -28,7 +29,7 @@ export async function lockFixture(step: Step, { hasTurn }: { hasTurn?: unknown }
   const lock = lockOf(step);
   const holders = (await describeHolders(session, HOLDERS, lock)) || 'it';
   context.onNotice(`another scale-seed is at work on ${fixture.name}: waiting for ${holders} to finish`);
-  await waitForTurn(session, WAIT_FOR_FIXTURE, lock);
+  await waitForTurn(session, WAIT_FOR_FIXTURE + whereKept(step.table), lock);
   return true;
 }
 

@@ -11,7 +11,7 @@ export const WAIT_FOR_FIXTURE = 'select pg_advisory_xact_lock($1::int, hashtext(
 
 const BLOCKERS = `
 select b.pid from pg_stat_activity as a, unnest(pg_blocking_pids(a.pid)) as b (pid)
-where a.pid = $1::int and a.wait_event_type = 'Lock' and a.query <> $2 and b.pid <> all ($3::int[])`;
+where a.pid = $1::int and a.wait_event_type = 'Lock' and not starts_with(a.query, $2) and b.pid <> all ($3::int[])`;
 
 /**
  * The first few sessions whose process ids a select returns, as one part of a sentence; what the role may not see of them

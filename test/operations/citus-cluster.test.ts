@@ -9,6 +9,7 @@ import { load } from '../../src/operations/load.js';
 import { manifest } from '../../src/operations/manifest.js';
 import { reset } from '../../src/operations/reset.js';
 import { verify } from '../../src/operations/verify.js';
+import type { OnEvent } from '../../src/report/events.js';
 
 /**
  * A superuser's URL of a database on the coordinator of a Citus cluster, with two workers or more. The tests make schemas
@@ -206,6 +207,39 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
       expect((await verify(on)).intact).toBe(true);
       expect((await clean(on)).fixtures.map(({ deleted }) => deleted)).toEqual([20, 20, 20]);
     });
+  });
+
+  it('two that come through two nodes wait for each other', async () => {
+    for (const [holder, other] of [
+      ['coordinator', 'worker'],
+      ['other worker', 'coordinator'],
+      ['worker', 'other worker'],
+    ] as const) {
+      await load(through('coordinator'));
+      const order: string[] = [];
+      const [fixtures, schemas] = [[FIXTURES[0]!], [FLEETS[0]!]];
+      let loading: Promise<unknown> = Promise.resolve();
+      const onEvent: OnEvent = (event) => {
+        if (event.type === 'notice') order.push(event.message);
+      };
+      const holding = clean({
+        ...through(holder, schemas),
+        fixtures,
+        confirm: () =>
+          new Promise((resolve) => {
+            const agree: OnEvent = (event) => {
+              onEvent(event);
+              if (event.type === 'notice') resolve(true);
+            };
+            loading = load({ ...through(other, schemas), fixtures, onEvent: agree }).then((report) =>
+              order.push(`loaded ${report.fixtures[0]!.inserted}`),
+            );
+          }),
+      }).then((report) => order.push(`deleted ${report.fixtures[0]!.deleted}`));
+      await Promise.all([holding, holding.then(() => loading)]);
+      expect(order[0]).toMatch(/^another scale-seed is at work on scale_agents: waiting for/);
+      expect(order.slice(1).sort()).toEqual(['deleted 300', 'loaded 300']);
+    }
   });
 
   it('reference tables are loaded, verified, reset and cleaned', async () => {
