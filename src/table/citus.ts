@@ -1,20 +1,42 @@
+import { ScaleSeedError } from '../errors.js';
 import { quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { TableInfo } from './inspect-table.js';
 
+/** By which server's settings a table's rows are kept: Citus knows a table by one shard, or by many of a column's values. */
+const MANAGED = `
+select logicalrelid::oid::int8 as oid, partmethod <> 'n' as "rowSharded" from pg_catalog.pg_dist_partition
+where logicalrelid::oid::int8 = any($1::int8[])`;
+
 /**
- * Marks the tables whose rows Citus keeps on its workers: those of a distributed schema, and any other that it manages.
- * With schema-based sharding every table of such a schema stands in pg_dist_partition, as one shard on one worker.
+ * Marks the tables whose rows Citus keeps on its workers: those of a distributed schema, each of which is one shard on one
+ * worker, and reference tables, which every node has a copy of.
+ *
+ * @throws ScaleSeedError `schema` for a table whose rows are spread over several workers.
  */
 export async function markDistributed(session: Session, tables: Iterable<TableInfo>): Promise<void> {
   const all = [...tables];
-  const { rows } = await session.query<{ oid: string }>(
-    `select logicalrelid::oid::int8 as oid from pg_catalog.pg_dist_partition
-     where logicalrelid::oid::int8 = any($1::int8[])`,
-    [all.map(({ oid }) => oid)],
+  const { rows } = await session.query<{ oid: string; rowSharded: boolean }>(MANAGED, [
+    all.map(({ oid }) => oid),
+  ]);
+  const managed = new Map(rows.map(({ oid, rowSharded }) => [Number(oid), rowSharded]));
+  for (const table of all) {
+    table.distributed = managed.has(table.oid);
+    if (managed.get(table.oid) === true) throw rowSharded(table);
+  }
+}
+
+function rowSharded({ schema, name }: TableInfo): ScaleSeedError {
+  return new ScaleSeedError(
+    `Citus spreads the rows of ${schema}.${name} over several shards, where no other unique key than one of the distribution column can hold`,
+    {
+      code: 'schema',
+      phase: 'prepare',
+      table: `${schema}.${name}`,
+      state: 'nothing was changed',
+      hint: 'put each fleet into a schema of its own, and have Citus distribute that: docs/citus.md',
+    },
   );
-  const managed = new Set(rows.map(({ oid }) => Number(oid)));
-  for (const table of all) table.distributed = managed.has(table.oid);
 }
 
 /**

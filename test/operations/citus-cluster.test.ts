@@ -258,4 +258,21 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
     expect((await verify(on)).intact).toBe(true);
     expect((await clean(on)).fixtures.map(({ deleted }) => deleted)).toEqual([300, 600]);
   });
+
+  it('row-sharded tables are refused before anything is changed', async () => {
+    const schema = `${PREFIX}_rows`;
+    await query(`create schema ${schema}`);
+    await inEach(
+      `create table agents (like ${FLEETS[0]!}.agents including defaults, primary key (id));
+       select create_distributed_table('agents', 'id')`,
+      [schema],
+    );
+    const on = { ...through('coordinator', [schema]), fixtures: [FIXTURES[0]!] };
+    for (const command of [load, verify, reset, clean])
+      await expect(command(on)).rejects.toMatchObject({
+        code: 'schema',
+        table: `${schema}.agents`,
+        state: 'nothing was changed',
+      });
+  });
 });
