@@ -3,7 +3,9 @@ import { messageOf, ScaleSeedError } from '../errors.js';
 import { ADVISORY_NAMESPACE } from '../run/lock-fixture.js';
 import { quote } from '../postgres/quote.js';
 import { Session } from '../postgres/session.js';
+import { nodeOf } from '../table/citus.js';
 import type { RunContext } from '../run/context.js';
+import { unmeasured } from './scratch-tables.js';
 import { withSession } from '../run/sessions.js';
 import { describeHolders, watchLocks } from '../run/watch-locks.js';
 
@@ -102,6 +104,11 @@ async function requireCreate(session: Session): Promise<void> {
        quote_ident(current_database()) as database, quote_ident(current_user) as role`,
   );
   const { may, database, role } = rows[0]!;
+  if ((await nodeOf(session)) === 'worker')
+    throw unmeasured(
+      'only the coordinator of a Citus cluster distributes a schema, and this is a worker',
+      "give the coordinator's address, or leave out --budget-ratio",
+    );
   if (may) return;
   throw new ScaleSeedError('the role may not create the scratch schema that the reference load goes into', {
     code: 'privilege',

@@ -84,7 +84,8 @@ async function measure(
   try {
     return { reference: await measureRatio(context, load, wanted) };
   } catch (error) {
-    const mayBeMissing = error instanceof ScaleSeedError && error.code === 'privilege';
+    const mayBeMissing =
+      error instanceof ScaleSeedError && ['privilege', 'configuration'].includes(error.code);
     if (budgetRatio !== undefined || !mayBeMissing) throw error;
     return { unmeasured: `${error.message}: ${error.hint ?? ''}` };
   }

@@ -1,6 +1,7 @@
 import { ScaleSeedError } from '../errors.js';
 import { timestampText } from '../fixtures/timestamp.js';
 import type { Opened, Session } from '../postgres/session.js';
+import { HAS_CITUS } from '../table/citus.js';
 
 /** What a run has to know of its server. */
 export interface Server {
@@ -24,7 +25,7 @@ export const ASK_SERVER = `
 select current_setting('server_version') as version, current_setting('server_version_num')::int as number,
   current_setting('is_superuser')::bool as superuser, current_setting('transaction_read_only')::bool as "readOnly",
   has_database_privilege(current_database(), 'temporary') as temporary,
-  to_regclass('pg_catalog.pg_dist_partition') is not null as "hasCitus",
+  ${HAS_CITUS} as "hasCitus",
   (extract(epoch from now()) * 1000000)::int8 as "anchorUs"`;
 
 interface Answer {

@@ -52,3 +52,28 @@ export function whereKept(table: Pick<TableInfo, 'schema' | 'name' | 'distribute
 export function countInserted(insert: string): string {
   return `with added as (${insert} returning 1) select count(*) as inserted from added`;
 }
+
+/** Whether Citus is there. */
+export const HAS_CITUS = `to_regclass('pg_catalog.pg_dist_partition') is not null`;
+
+/** Which node of a Citus cluster the server is; undefined where there is no Citus. */
+export async function nodeOf(session: Session): Promise<'coordinator' | 'worker' | undefined> {
+  const { rows } = await session.query<{ hasCitus: boolean }>(`select ${HAS_CITUS} as "hasCitus"`);
+  if (rows[0]?.hasCitus !== true) return undefined;
+  const { rowCount } = await session.query('select from pg_catalog.pg_dist_local_group where groupid <> 0');
+  return rowCount === 0 ? 'coordinator' : 'worker';
+}
+
+/** How Citus keeps any of some tables: each as one shard on one worker, with a copy on every node, or not at all. */
+export async function keptBy(
+  session: Session,
+  tables: readonly TableInfo[],
+): Promise<'shard' | 'copies' | undefined> {
+  if ((await nodeOf(session)) === undefined) return undefined;
+  const { rows } = await session.query<{ kept: 'shard' | 'copies' | null }>(
+    `select min(case repmodel when 't' then 'copies' else 'shard' end) as kept from pg_catalog.pg_dist_partition
+     where logicalrelid::oid::int8 = any($1::int8[])`,
+    [tables.map(({ oid }) => oid)],
+  );
+  return rows[0]?.kept ?? undefined;
+}

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import SCHEMA_SQL from '../../src/embedded/schema.sql';
 import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
+import { ci } from '../../src/operations/ci.js';
 import { clean } from '../../src/operations/clean.js';
 import { load } from '../../src/operations/load.js';
 import { manifest } from '../../src/operations/manifest.js';
@@ -242,7 +243,18 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
     }
   });
 
-  it('reference tables are loaded, verified, reset and cleaned', async () => {
+  it('a load is measured against a reference load that is distributed alike, through the coordinator', async () => {
+    const report = await ci({ ...through('coordinator', [FLEETS[0]!]), budgetRatio: 1000 });
+    expect(report.verdict.outcome).toBe('pass');
+    expect(report.reference?.rounds.length).toBeGreaterThanOrEqual(6);
+    await expect(ci({ ...through('worker', [FLEETS[0]!]), budgetRatio: 1000 })).rejects.toMatchObject({
+      code: 'configuration',
+      hint: "give the coordinator's address, or leave out --budget-ratio",
+    });
+    expect(await query(`select from pg_namespace where nspname like 'scale_seed_ci_%'`)).toEqual([]);
+  });
+
+  it('reference tables are loaded, verified, reset and cleaned, but not measured', async () => {
     const schema = `${PREFIX}_reference`;
     const tables = await query<{ name: string }>(
       `select c.relname as name from pg_class as c where c.relnamespace = '${FLEETS[0]!}'::regnamespace
@@ -256,6 +268,9 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
     await inEach(`update agents set hostname = 'other'`, [schema]);
     expect((await reset(on)).fixtures.map(({ restored }) => restored)).toEqual([300, 600]);
     expect((await verify(on)).intact).toBe(true);
+    await expect(ci({ ...through('coordinator', [schema]), budgetRatio: 1000 })).rejects.toMatchObject({
+      code: 'configuration',
+    });
     expect((await clean(on)).fixtures.map(({ deleted }) => deleted)).toEqual([300, 600]);
   });
 
