@@ -76,14 +76,15 @@ async function loadOurs(context: RunContext, tables: ScratchTables): Promise<Tim
   const options = { fixtures, schemas: [schema], jobs };
   const { base, fixtures: loaded } = await runOnFixtures(quiet, options, {
     survey: true,
-    citus,
     privileges: ['select', 'insert'],
     work: (step) => {
       const real = report.fixtures.find(({ name }) => name === step.fixture.name)!;
       // What kept the real table's foreign keys from being checked by set may be missing in its copy.
       const mayReplicate = step.server.mayReplicate && real.foreignKeys.check === 'set';
       // Nobody else knows the tables, so no lock is waited for.
-      return loadFixture({ ...step, server: { ...step.server, mayReplicate } }, { mode, lockTimeoutMs: 0 });
+      const table = { ...step.table, distributed: step.table.distributed || citus === true };
+      const alike = { ...step, table, server: { ...step.server, mayReplicate } };
+      return loadFixture(alike, { mode, lockTimeoutMs: 0 });
     },
   });
   return { ms: base.timings.workMs, rows: loaded.reduce((sum, { inserted }) => sum + inserted, 0) };

@@ -82,6 +82,7 @@ const CERTIFICATE_HINT =
 const ENCRYPTION_HINT =
   'sslmode in the URL, or PGSSLMODE, asks for TLS, which the server does not have: `prefer` takes it where it can';
 const LOST_HINT = 'the connection was lost; nothing uncommitted stands, so run the command again';
+const WORKER_HINT = 'Citus has no connection to that worker: see that it runs, then run the command again';
 const UNEXPECTED_HINT = 'nothing like it is known: --verbose shows where it came from; please report it';
 const NETWORK_HINT = 'is the server running there? --wait 30s waits for it; --database-url names another';
 
@@ -134,8 +135,12 @@ function isNetworkError(error: unknown): boolean {
   return /^(E[A-Z]+|ERR_(STREAM|SOCKET|SSL|TLS)_\w+)$/.test(code) || gone.test(error.message);
 }
 
-/** PgBouncer's own refusals: a connection string that it takes nothing of, or a server that it cannot reach. */
+/**
+ * What stands between us and the rows has lost the way to them: Citus to a worker, which it names; or PgBouncer, which may
+ * also take nothing of a connection string.
+ */
 function meaningOfPooler({ message }: pg.DatabaseError, phase: Phase): Meaning {
+  if (message.includes('to the remote node')) return { code: 'server', hint: WORKER_HINT };
   if (message.includes('startup parameter'))
     return { code: 'configuration', hint: 'leave it out of the URL: --schema names a schema without it' };
   return phase === 'connect'

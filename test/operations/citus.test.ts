@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { clean } from '../../src/operations/clean.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
-import { load } from '../../src/operations/load.js';
+import { load, type LoadOptions } from '../../src/operations/load.js';
 import { reset } from '../../src/operations/reset.js';
 import { verify } from '../../src/operations/verify.js';
 import { run } from '../support/command-line.js';
@@ -32,9 +32,25 @@ describe('the way for Citus', () => {
     }
   });
 
-  it('sends nothing the second time', async () => {
-    const report = await load({ ...at(), citus: true });
+  it('sends nothing the second time, and says that there is no Citus', async () => {
+    const notices: unknown[] = [];
+    const onEvent: LoadOptions['onEvent'] = (event) => {
+      if (event.type === 'notice') notices.push(event.message);
+    };
+    const report = await load({ ...at(), citus: true, onEvent });
     expect(report.fixtures.map(({ merge }) => merge)).toEqual(['none', 'none']);
+    expect(notices).toEqual([
+      'Citus is not installed in this database: rows are loaded as if it were (--citus)',
+    ]);
+  });
+
+  it('counts the rows that it adds among those that stand', async () => {
+    await database.query(`delete from agents where id between 'ag-loadtest-00001' and 'ag-loadtest-00003'`);
+    const report = await load({ ...at(), citus: true });
+    expect(report.fixtures.map(({ inserted, skipped }) => [inserted, skipped])).toEqual([
+      [0, 10_000],
+      [3, 4997],
+    ]);
   });
 
   it('lets the foreign keys of the tables refuse a row without a parent', async () => {
