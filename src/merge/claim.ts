@@ -2,6 +2,7 @@ import { ScaleSeedError } from '../errors.js';
 import { quoteTable, type TableName } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { Step } from '../run/step.js';
+import { lockHere } from '../table/citus.js';
 import { inspectTables, refuseMissingTable, type TableInfo } from '../table/inspect-table.js';
 import type { ForeignKeyCheck } from '../report/result.js';
 import { chooseForeignKeyCheck, lockConstantParents } from './foreign-keys.js';
@@ -144,11 +145,14 @@ async function holdParentsAndStructure(step: Step): Promise<TableInfo> {
  * under it stays true. It asks for no more than the right to insert.
  */
 export async function holdStructure({ session, table }: Step): Promise<TableInfo> {
-  session.soon(`lock table ${quoteTable(table)} in row exclusive mode`);
+  session.soon(lockHere(table));
   return inspectAgain(session, table);
 }
 
-async function inspectAgain(session: Session, { schema, name, distributed }: TableInfo): Promise<TableInfo> {
+async function inspectAgain(
+  session: Session,
+  { schema, name, distributed, mayReplicateThere }: TableInfo,
+): Promise<TableInfo> {
   const tables = await inspectTables(session, [name], schema);
-  return { ...(tables.get(name) ?? refuseMissingTable(name, schema)), distributed };
+  return { ...(tables.get(name) ?? refuseMissingTable(name, schema)), distributed, mayReplicateThere };
 }

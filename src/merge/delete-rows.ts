@@ -1,8 +1,8 @@
 import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
-import { quoteTable } from '../postgres/quote.js';
 import type { Dependents, ForeignKeyCheck } from '../report/result.js';
 import type { Step } from '../run/step.js';
+import { lockHere } from '../table/citus.js';
 import { findImpact, holdKey, type Impact, type Roots } from '../table/dependents.js';
 import { watchEffects } from '../table/effects.js';
 import type { TableInfo } from '../table/inspect-table.js';
@@ -59,9 +59,9 @@ export async function deleteRows(step: Step, keys: Keys): Promise<Deleted> {
     const rows = await remove();
     return { rows, dependents: await tellEffects(rows, dependents), foreignKeys };
   }
-  silenceTriggers(session);
+  await silenceTriggers(session, step.table);
   const rows = await remove();
-  heedTriggers(session);
+  await heedTriggers(session, step.table);
   const { dependents, references } = await impactOf(step, roots);
   if (dependents.length > 0) await takeAlong(session, references, roots);
   return { rows, dependents: await tellEffects(rows, dependents), foreignKeys };
@@ -76,7 +76,7 @@ export async function lockRows(
   { session, fixture, table }: Step,
   { from }: Roots,
 ): Promise<number | undefined> {
-  session.soon(`lock table ${quoteTable(table)} in row exclusive mode`);
+  session.soon(lockHere(table));
   const findable = !table.distributed || countedKeys(fixture, table) !== undefined;
   if (!table.privileges.update || !findable) return undefined;
   const { rows } = await session.query<{ locked: string }>(

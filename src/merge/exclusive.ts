@@ -77,7 +77,7 @@ export async function rebuild(step: Step, { table, indexes, keys }: Dismantled):
   const { session, server, enter } = step;
   if (indexes.length + keys.length === 0) return;
   enter('index');
-  if (server.mayReplicate) heedTriggers(session);
+  if (server.mayReplicate) await heedTriggers(session, table);
   // A table with constraints that are yet to be checked cannot be altered.
   session.soon('set constraints all immediate');
   await rebuildIndexes(session, indexes);

@@ -5,6 +5,7 @@ import type { Session } from '../postgres/session.js';
 import { ScaleSeedError } from '../errors.js';
 import { columnsOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 import type { ForeignKeyCheck } from '../report/result.js';
+import { setEverywhere } from '../table/citus.js';
 import { columnValue } from './expressions.js';
 import { restColumns } from './rest-columns.js';
 
@@ -21,7 +22,7 @@ export function chooseForeignKeyCheck(
   table: TableInfo,
   mayReplicate: boolean,
 ): ForeignKeyCheck {
-  if (table.foreignKeys.length === 0 && !table.distributed)
+  if (table.foreignKeys.length === 0 && (!table.distributed || table.mayReplicateThere))
     return { check: 'set', reason: `${table.name} has no foreign keys` };
   const obstacle = obstacleTo(fixture, table, mayReplicate);
   return obstacle === undefined
@@ -35,7 +36,7 @@ const MAY_NOT_SET =
 /** Why a table's triggers may not be silenced: the role may not do it, or more than its foreign keys would be. */
 export function obstacleToSilence(table: TableInfo, mayReplicate: boolean): string | undefined {
   const { name, userTriggers, rules } = table;
-  if (table.distributed)
+  if (table.distributed && !table.mayReplicateThere)
     return `Citus keeps ${name} on its workers, where session_replication_role does not reach`;
   if (!mayReplicate) return MAY_NOT_SET;
   if (!table.plain) return `${name} is partitioned`;
@@ -55,6 +56,9 @@ function obstacleTo(fixture: Fixture, table: TableInfo, mayReplicate: boolean): 
   if (hidden !== undefined) return `${hidden.parent.name} has row security`;
   const special = foreignKeys.find((key) => !key.simple);
   if (special !== undefined) return `foreign key ${special.name} is of a special kind`;
+  const varying = foreignKeys.find(({ columns }) => columns.some((column) => varies(fixture, column)));
+  if (table.distributed && varying !== undefined)
+    return `Citus cannot lock the parents of ${varying.name}, which differ from row to row`;
   const own = foreignKeys.find(({ parent }) => parent.schema === table.schema && parent.name === name);
   if (own !== undefined) return `foreign key ${own.name} refers to ${name} itself`;
   const { computed } = restColumns(fixture, table);
@@ -63,13 +67,17 @@ function obstacleTo(fixture: Fixture, table: TableInfo, mayReplicate: boolean): 
 }
 
 /** Foreign keys' triggers do nothing from here on, nor do any others. */
-export function silenceTriggers(session: Session): void {
-  session.soon('set local session_replication_role = replica');
+export async function silenceTriggers(session: Session, table: TableInfo): Promise<void> {
+  const silence = 'set local session_replication_role = replica';
+  if (table.distributed) await setEverywhere(session, silence);
+  else session.soon(silence);
 }
 
 /** Triggers do their work again from here on: event triggers hear of the indexes that are built after the merge. */
-export function heedTriggers(session: Session): void {
-  session.soon('set local session_replication_role = origin');
+export async function heedTriggers(session: Session, table: TableInfo): Promise<void> {
+  const heed = 'set local session_replication_role = origin';
+  if (table.distributed) await setEverywhere(session, heed);
+  else session.soon(heed);
 }
 
 /**
@@ -150,7 +158,7 @@ function missingParentsSql(
     (column, i) => `${castTo(table, column, sourceSql(fixture, table, column))} as k${i}`,
   );
   // Rows of tables that inherit from the parent do not count as its own.
-  const parents = `${parentIsPartitioned ? '' : 'only '}${quoteTable(parent)}`;
+  const parents = `${parentIsPartitioned || table.distributed ? '' : 'only '}${quoteTable(parent)}`;
   const same = parentColumns.map((column, i) => `p.${quote(column)} = w.k${i}`).join(' and ');
   return `(with wanted as materialized (
          select distinct ${wanted.join(', ')} from ${staged?.table ?? '(select)'} as s),

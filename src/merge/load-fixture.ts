@@ -178,7 +178,7 @@ async function mergeBatches(
   let merge: MergeStrategy = plainInsert ? 'insert' : 'on conflict';
   let inserted = 0;
   if (foreignKeys.check === 'set' && table.foreignKeys.length > 0 && keys.length === 0)
-    silenceTriggers(session);
+    await silenceTriggers(session, table);
   await eachBatch(step, staging, 'merge', async (rows) => {
     if (foreignKeys.check === 'set') await lockParents(session, fixture, table, staging);
     const merged = await mergeStaged(session, fixture, table, staging, anchor, merge === 'insert');

@@ -185,8 +185,7 @@ export class Session {
       await this.#commit();
       return result;
     } catch (error) {
-      const refused = error instanceof ScaleSeedError && error.sqlState !== undefined;
-      if (committing && !refused) throw lostInCommit(error, this);
+      if (committing && !isRefused(error)) throw lostInCommit(error, this);
       await this.#rollback();
       throw error;
     } finally {
@@ -258,6 +257,11 @@ function explainReplica(error: unknown): never {
     message: `triggers and foreign keys would do nothing: ${error.message}, which is not origin`,
     hint: 'take it back with `alter role ... reset session_replication_role`, or `alter database ...`; or connect as a role that may set it',
   });
+}
+
+/** Whether the server has refused to commit. Whoever stands between, a pooler or Citus, may have lost its answer. */
+function isRefused(error: unknown): boolean {
+  return error instanceof ScaleSeedError && /^(?!08|XX)/.test(error.sqlState ?? 'XX');
 }
 
 function lostInCommit(error: unknown, { signal, phase }: Session): ScaleSeedError {

@@ -154,5 +154,8 @@ function meaningOfPooler({ message }: pg.DatabaseError, phase: Phase): Meaning {
 function textOf(error: unknown): string {
   if (error instanceof DOMException && error.name === 'AbortError') return 'interrupted';
   if (!(error instanceof pg.DatabaseError)) return messageOf(error);
-  return [error.message, error.detail, error.where?.split('\n')[0]].filter(Boolean).join('; ');
+  const where = error.where?.split('\n') ?? [];
+  // Which of its workers Citus has heard it from, wherever that stands.
+  const worker = where.find((line) => line.startsWith('while executing command on '));
+  return [error.message, error.detail, worker ?? where[0]].filter(Boolean).join('; ');
 }

@@ -52,7 +52,7 @@ export async function prepareSchema(
 ): Promise<Prepared[]> {
   const names = new Set([...fixtures, ...FAMILIES].map(({ table }) => table));
   const tables = await inspectTables(session, [...names], schema);
-  if (server.hasCitus) await markDistributed(session, tables.values());
+  if (server.hasCitus) await markDistributed(session, tables.values(), server);
   if (needs.citus === true) for (const table of tables.values()) table.distributed = true;
   const tableOf = ({ table }: Fixture): TableInfo => tables.get(table) ?? refuseMissingTable(table, schema);
   for (const fixture of fixtures) await checkTable(session, fixture, tableOf(fixture), needs.privileges);

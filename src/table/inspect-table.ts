@@ -54,6 +54,8 @@ export interface TableInfo extends TableName {
   plain: boolean;
   /** Citus keeps its rows on other servers, its workers. */
   distributed: boolean;
+  /** There the role may set session_replication_role. */
+  mayReplicateThere: boolean;
   privileges: Record<Privilege, boolean> & { owner: boolean };
 }
 
@@ -137,7 +139,10 @@ export async function inspectTables(
   // The server cuts a name after 63 bytes: what it then finds is another schema than was named.
   const meant = rows.filter((found) => schema === undefined || found.schema === schema);
   return new Map(
-    meant.map((found) => [found.name, { ...found, oid: Number(found.oid), distributed: false }]),
+    meant.map((found) => [
+      found.name,
+      { ...found, oid: Number(found.oid), distributed: false, mayReplicateThere: false },
+    ]),
   );
 }
 

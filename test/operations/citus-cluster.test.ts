@@ -60,6 +60,16 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
       `select nspname from pg_namespace where nspname like '${PREFIX}%'`,
     );
     for (const { nspname } of schemas) await query(`drop schema ${nspname} cascade`);
+    const role = `${PREFIX}_role`;
+    const [made] = await query(`select from pg_roles where rolname = '${role}'`);
+    if (made === undefined) return;
+    for (const url of Object.values(urls)) {
+      const node = new pg.Client({ connectionString: url });
+      await node.connect();
+      await node.query(`revoke set on parameter session_replication_role from ${role}`);
+      await node.end();
+    }
+    await query(`drop role ${role}`);
   };
 
   beforeAll(async () => {
@@ -241,6 +251,63 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
       expect(order[0]).toMatch(/^another scale-seed is at work on scale_agents: waiting for/);
       expect(order.slice(1).sort()).toEqual(['deleted 300', 'loaded 300']);
     }
+  });
+
+  it('a worker that loses its connections is named, and the same command completes', async () => {
+    const on = { ...through('coordinator', [FLEETS[0]!]), fixtures: [FIXTURES[0]!] };
+    const [node] = await query<{ host: string; port: number }>(
+      `select nodename as host, nodeport as port from citus_shards where table_name = '${FLEETS[0]!}.agents'::regclass`,
+    );
+    const url = new URL(coordinatorUrl);
+    [url.hostname, url.port] = [node!.host, String(node!.port)];
+    const worker = new pg.Client({ connectionString: url.href });
+    await worker.connect();
+    await inEach(
+      `begin; insert into agents (id, name, hostname, api_key_hash) values ('ag-scale-00000300', 'x', 'x', 'x')`,
+      [FLEETS[0]!],
+    );
+    const loading = expect(load(on)).rejects.toMatchObject({
+      message: expect.stringContaining(`${node!.host}:${node!.port}`) as string,
+      state: 'scale_agents: nothing was changed',
+    });
+    const cut = `select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+    while ((await worker.query(cut)).rowCount === 0);
+    await loading;
+    await query('rollback');
+    await worker.end();
+    expect((await load(on)).fixtures.map(({ inserted }) => inserted)).toEqual([300]);
+  });
+
+  it('foreign keys are checked by set where the role may have it on the worker, too', async () => {
+    const role = `${PREFIX}_role`;
+    const [fleet] = FLEETS;
+    await query(`create role ${role} login`);
+    await query(`grant usage on schema ${fleet!} to ${role}`);
+    await query(`grant select, insert, update, delete on all tables in schema ${fleet!} to ${role}`);
+    const here = `grant set on parameter session_replication_role to ${role}`;
+    await query(here);
+    const url = new URL(coordinatorUrl);
+    url.username = role;
+    const on = { ...through('coordinator', [fleet!]), databaseUrl: url.href, settle: false };
+    expect((await load(on)).foreignKeys).toMatchObject({
+      check: 'row',
+      reason: expect.stringContaining(
+        'on its workers, where session_replication_role does not reach',
+      ) as string,
+    });
+    await clean(on);
+    for (const door of ['worker', 'other worker'] as const) {
+      const worker = new pg.Client({ connectionString: urls[door] });
+      await worker.connect();
+      await worker.query(here);
+      await worker.end();
+    }
+    expect((await load(on)).foreignKeys.check).toBe('set');
+    expect((await verify(on)).intact).toBe(true);
+    await query(`delete from ${fleet!}.managed_certificates`);
+    await query(`delete from ${fleet!}.renewal_policies`);
+    await expect(load({ ...on, createParents: false })).rejects.toMatchObject({ code: 'parents' });
+    expect((await clean(on)).foreignKeys.check).toBe('set');
   });
 
   it('a load is measured against a reference load that is distributed alike, through the coordinator', async () => {

@@ -22,17 +22,29 @@ describe('a commit', () => {
     expect(await database.value(`select to_regclass('public.never')`)).toBeNull();
   });
 
-  it('that the server refuses leaves none either', async () => {
+  const unknown = 'unknown: either all of it was committed or none, as the answer was lost';
+
+  it.each([
+    ['that the server refuses leaves none either', 'P0001', '', 'nothing was changed'],
+    [
+      'of which a pooler has lost the answer',
+      '08006',
+      'the connection was lost during the commit: ',
+      unknown,
+    ],
+    ['of which Citus has lost a worker’s', 'XX000', 'the connection was lost during the commit: ', unknown],
+  ])('%s', async (_, code, lost, state) => {
     await database.query(
-      `create function refuse() returns trigger language plpgsql as $$begin raise 'not at all'; end$$;
+      `create function refuse() returns trigger language plpgsql as
+         $$begin raise 'not at all' using errcode = '${code}'; end$$;
        create constraint trigger late after insert on agents deferrable initially deferred
          for each row execute function refuse()`,
     );
     await expect(
       load({ databaseUrl: database.url, fixtures: [sizedAgents(10)], settle: false }),
     ).rejects.toMatchObject({
-      message: expect.stringMatching(/^fixture scale_agents, merge: not at all/) as string,
-      state: 'scale_agents: nothing was changed',
+      message: expect.stringContaining(`fixture scale_agents, merge: ${lost}not at all`) as string,
+      state: `scale_agents: ${state}`,
     });
     await database.query('drop function refuse cascade');
   });
