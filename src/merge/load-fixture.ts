@@ -173,9 +173,7 @@ async function mergeBatches(
 ): Promise<Pick<Loaded, 'inserted' | 'merge' | 'foreignKeys'>> {
   const { fixture, session } = step;
   const { anchor } = step.server;
-  // On Citus's workers a plain insert that fails might take more than its savepoint back with it.
-  const plainInsert = noneAfter && !table.distributed;
-  let merge: MergeStrategy = plainInsert ? 'insert' : 'on conflict';
+  let merge: MergeStrategy = noneAfter ? 'insert' : 'on conflict';
   let inserted = 0;
   if (foreignKeys.check === 'set' && table.foreignKeys.length > 0 && keys.length === 0)
     await silenceTriggers(session, table);

@@ -7,7 +7,7 @@ import type { TableInfo } from '../table/inspect-table.js';
 import { countInserted } from '../table/citus.js';
 import { valuesOnAnchor } from './expressions.js';
 import { nameMisfit } from './misfit.js';
-import { isKeyTaken } from './refusals.js';
+import { isKeyTaken, isUnnamed } from './refusals.js';
 
 export interface Merged {
   inserted: number;
@@ -35,7 +35,7 @@ export async function mergeStaged(
      select ${columns.map(({ sql }) => sql).join(', ')} from ${staging.table} as s`;
   session.soon('savepoint merge');
   try {
-    const inserted = noneStands ? await tryInsert(session, insert) : undefined;
+    const inserted = noneStands ? await tryInsert(session, insert, table.distributed) : undefined;
     return inserted ?? (await insertOnConflict(session, insert, table.distributed));
   } catch (error) {
     throw await nameMisfit(
@@ -45,12 +45,16 @@ export async function mergeStaged(
   }
 }
 
-async function tryInsert(session: Session, insert: string): Promise<Merged | undefined> {
+async function tryInsert(
+  session: Session,
+  insert: string,
+  distributed: boolean,
+): Promise<Merged | undefined> {
   try {
     const { rowCount } = await session.query(insert);
     return { inserted: rowCount ?? 0, strategy: 'insert' };
   } catch (error) {
-    if (!isKeyTaken(error)) throw error;
+    if (!isKeyTaken(error) && !(distributed && isUnnamed(error))) throw error;
     await session.query('rollback to savepoint merge');
     return undefined;
   }

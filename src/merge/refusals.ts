@@ -12,3 +12,8 @@ export function isKeyTaken(error: unknown): boolean {
 export function isRefusal(error: unknown): boolean {
   return error instanceof ScaleSeedError && /^2[23]/.test(error.sqlState ?? '');
 }
+
+/** Whether nobody knows what a row was refused for: an INSERT ... SELECT that Citus makes a COPY of tells no SQLSTATE. */
+export function isUnnamed(error: unknown): boolean {
+  return error instanceof ScaleSeedError && error.sqlState === 'XX000';
+}

@@ -18,12 +18,12 @@ const onWorkers = (table: string) => ({
 });
 
 describe('the way for Citus', () => {
-  it('makes the same rows by row and ON CONFLICT, and says why', async () => {
+  it('makes the same rows by row, and says why', async () => {
     const report = await load({ ...at(), citus: true });
     expect(report.fixtures.map(({ inserted, merge, foreignKeys }) => [inserted, merge, foreignKeys])).toEqual(
       [
-        [10_000, 'on conflict', onWorkers('managed_certificates')],
-        [5_000, 'on conflict', onWorkers('agents')],
+        [10_000, 'insert', onWorkers('managed_certificates')],
+        [5_000, 'insert', onWorkers('agents')],
       ],
     );
     expect(report.foreignKeys.check).toBe('row');
@@ -93,7 +93,7 @@ describe('tables in Citus’ catalogue', () => {
       fixtures: [sizedAgents(20), sizedCertificates(10)],
       createParents: true,
     });
-    expect(report.fixtures.map(({ merge }) => merge)).toEqual(['on conflict', 'on conflict']);
+    expect(report.fixtures.map(({ merge }) => merge)).toEqual(['insert', 'insert']);
     const may = Number(await database.value('show server_version_num')) >= 150_000;
     expect(report.foreignKeys.check).toBe(may ? 'set' : 'row');
   });
