@@ -180,6 +180,40 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
       expect((await verify(through(door))).intact).toBe(true);
     });
 
+    it('where what hangs on the fleet goes with it, or forbids that', async () => {
+      await load(through(door));
+      await inEach(`
+        insert into jobs (id, certificate_id, agent_id)
+          select 'job' || g, 'cert-loadtest-scale-' || lpad(g::text, 8, '0'), 'ag-scale-00000001' from generate_series(1, 10) as g;
+        insert into jobs (id, agent_id) values ('other', 'ag-scale-00000002');
+        insert into issuance_approval_requests values ('request', 'cert-loadtest-scale-00000001', 'job1');
+        insert into certificate_revocations values ('revocation', 'cert-loadtest-scale-00000002')`);
+      const refused = await clean({ ...through(door), fixtures: [FIXTURES[1]!] });
+      expect(refused.failures.map(({ code, state }) => [code, state])).toEqual(
+        Array(3).fill(['conflict', 'nothing was changed']),
+      );
+      await inEach('delete from certificate_revocations');
+      const done = await clean(through(door));
+      expect(done.foreignKeys.check).toBe('set');
+      expect(
+        done.fixtures.map(({ dependents }) => dependents.map(({ rows, effect }) => [rows, effect])),
+      ).toEqual(
+        Array(3)
+          .fill([
+            [[11, 'set null']],
+            [
+              [1, 'deleted'],
+              [10, 'deleted'],
+            ],
+          ])
+          .flat(),
+      );
+      for (const schema of FLEETS)
+        expect(await query(`select id, agent_id from ${schema}.jobs`)).toEqual([
+          { id: 'other', agent_id: null },
+        ]);
+    });
+
     it('where a row of somebody else’s stands in the way', async () => {
       await inEach(
         `insert into agents (id, name, hostname, api_key_hash) values ('x', 'loadtest-scale-agent-00000008', 'h', 'k')`,
