@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 import pg from 'pg';
 import { messageOf, ScaleSeedError } from '../errors.js';
 import { restrictLogin } from './insist-on-scram.js';
@@ -9,7 +9,7 @@ import { translateError } from './translate-error.js';
 
 /** What pg's types leave out of a connection. */
 interface Connection extends pg.Connection {
-  stream: Duplex;
+  stream: Socket;
   connect(port: number, host: string): void;
   connect(socket: string): void;
   requestSsl(): void;

@@ -193,10 +193,16 @@ export class Session {
     }
   }
 
-  /** Ends the connection; never throws, never waits long. */
+  /** Ends the connection, and waits until the server has ended its side; never throws, never waits long. */
   async close(): Promise<void> {
     this.signal.removeEventListener('abort', this.#onAbort);
     if (this.#broken || !(await settles(this.#client.end()))) this.#cut();
+  }
+
+  /** The same without waiting, as psql does it: neither here nor before the process ends. */
+  leave(): void {
+    internals(this.#client).connection.stream.unref();
+    void this.close();
   }
 
   async #commit(): Promise<void> {
@@ -279,7 +285,7 @@ async function settles(promise: Promise<unknown>): Promise<boolean> {
   const late = new Promise<boolean>((resolve) => {
     timer = setTimeout(() => {
       resolve(false);
-    }, GRACE_MS);
+    }, GRACE_MS).unref();
   });
   const settled = promise.then(
     () => true,

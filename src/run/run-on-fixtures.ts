@@ -122,7 +122,7 @@ export async function runOnFixtures<Result>(
       fixtures: tasks.flatMap(({ done }) => (done === undefined ? [] : [done.result])),
     };
   } finally {
-    await sessions.close();
+    await sessions.leave();
     enter('end');
   }
 }

@@ -60,6 +60,12 @@ export class Sessions {
     await Promise.all(Array.from({ length: size }, (_, slot) => worker(slot)));
   }
 
+  /** Ends all of them as the run does, without waiting until the server has ended its sides. */
+  async leave(): Promise<void> {
+    for (const session of this.#open.splice(0)) session.leave();
+    await this.close();
+  }
+
   /** Ends all of them; whoever needs one then gets another. */
   async close(): Promise<void> {
     await this.#endWatch?.();
