@@ -247,19 +247,24 @@ describe('the order of locks', () => {
     ['reset', () => reset(certs())],
     ['reset in exclusive mode', () => reset({ ...certs(), mode: 'exclusive' })],
   ];
-  const certs = () => ({ databaseUrl: database.url, fixtures: [sizedCertificates(50)], settle: false });
+  const DEADLOCK_MS = 100;
+  const certs = () => ({
+    databaseUrl: `${database.directUrl}?options=-cdeadlock_timeout%3D${DEADLOCK_MS}ms`,
+    fixtures: [sizedCertificates(50)],
+    settle: false,
+  });
   const HOLD_PARENT = `select from owners where id = 'o-carol' for update`;
 
   beforeEach(async () => {
     await database.query('truncate managed_certificates cascade');
   });
 
-  it.each(commands)('of %s lets whoever holds a parent read the table', async (_, command) => {
+  it.each(commands)('of %s keeps whoever holds a parent from no table', async (_, command) => {
     const holder = await database.client();
     await holder.query(`begin; ${HOLD_PARENT}`);
     const running = command();
     await database.untilSession(`wait_event_type = 'Lock'`);
-    await holder.query(`set statement_timeout = '5s'; select count(*) from managed_certificates`);
+    await holder.query('lock table managed_certificates in row exclusive mode nowait');
     await holder.query('commit');
     expect((await running).fixtures[0]?.present).toBe(50);
   });
@@ -268,7 +273,10 @@ describe('the order of locks', () => {
     const holder = await database.client();
     await holder.query('begin; lock table managed_certificates in row exclusive mode');
     const running = command();
-    await database.untilSession(`wait_event_type = 'Lock' and wait_event = 'relation'`);
+    // Were it waiting still, it would have looked for a deadlock by now, and the other be the one that finds it.
+    await database.untilSession(
+      `wait_event = 'relation' and clock_timestamp() > xact_start + interval '${3 * DEADLOCK_MS} ms'`,
+    );
     await holder.query(`set local statement_timeout = '5s'; ${HOLD_PARENT}`);
     await holder.query('commit');
     expect((await running).fixtures[0]?.present).toBe(50);
