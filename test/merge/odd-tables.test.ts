@@ -159,16 +159,35 @@ describe('rows that are deleted after they were counted', () => {
 });
 
 describe('a table that should hold records', () => {
-  it('holds none where it is not there, or lacks the column', async () => {
-    await database.query('create table recorded (id text primary key)');
+  it('holds none where it is not there, lacks the column, or tells of others', async () => {
+    await database.query(
+      `create table recorded (id text primary key); create table records (subject text); insert into records values ('b-1')`,
+    );
     const fixture = fixtureOf('recorded', {
       recordedIn: [
         { table: 'nowhere', column: 'id' },
         { table: 'recorded', column: 'subject' },
+        { table: 'records', column: 'subject' },
       ],
     });
     await load(run(fixture));
     expect((await verify(run(fixture))).fixtures[0]).toMatchObject({ intact: true, records: [] });
+  });
+});
+
+describe('keys that count', () => {
+  it.each([1, 3])('are refused where row %s has another', async (number) => {
+    await database.query('create table if not exists numbered (id text primary key)');
+    const fixture = fixtureOf('numbered', {
+      numberedKeys: { id: { prefix: 'a-', digits: 1, suffix: '' } },
+      *rows(first: number, last: number) {
+        for (let g = first; g <= last; g++) yield [g === number ? 'a-x' : `a-${g}`];
+      },
+    });
+    await expect(reset(run(fixture))).rejects.toMatchObject({
+      code: 'fixture',
+      message: `fixture numbered: its numberedKeys make a-${number} of row ${number}, its rows a-x`,
+    });
   });
 });
 

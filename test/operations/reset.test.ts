@@ -105,6 +105,36 @@ describe('rows that hold each other’s unique keys, and can only be updated', (
     await database.query('update racks set place = place + 2; update racks set place = 5 - place');
     await expect(reset(options)).rejects.toMatchObject({ code: 'conflict', hint: refused.hint });
   });
+
+  it('are put back where their keys share a column', async () => {
+    const slots = defineFixture({
+      name: 'slots',
+      table: 'slots',
+      count: 2,
+      columns: { id: 'text', rack: 'text', label: 'text' },
+      conflictKeys: [
+        ['id', 'rack'],
+        ['rack', 'label'],
+      ],
+      mark: { column: 'id', prefix: 's-' },
+      rows: (first, last) =>
+        [
+          ['s-1', 'r', 'one'],
+          ['s-2', 'r', 'two'],
+        ].slice(first - 1, last),
+    });
+    await database.query(
+      `create table slots (id text, rack text, label text, primary key (id, rack), unique (rack, label));
+       ${TRIGGER.replace('agents', 'slots')}`,
+    );
+    const options = { ...agents(), fixtures: [slots] };
+    await load(options);
+    await database.query(
+      `update slots set label = label || '!'; update slots set label = case id when 's-1' then 'two' else 'one' end`,
+    );
+    expect((await reset(options)).fixtures[0]).toMatchObject({ restored: 2, inserted: 0, blocked: 0 });
+    expect((await verify(options)).intact).toBe(true);
+  });
 });
 
 describe('a trigger of the table', () => {
