@@ -177,9 +177,9 @@ describe.skipIf(!hasPgbouncer)('through PgBouncer in transaction mode', () => {
   });
 
   it.each([
-    ['that the pooler has never reached', false],
-    ['that the pooler has lost', true],
-  ])('waits for a server %s', async (_, reachedBefore) => {
+    ['that the pooler has never reached', false, 'connect'],
+    ['that the pooler has lost', true, 'server'],
+  ])('waits for a server %s', async (_, reachedBefore, code) => {
     const line = await pullableLine(inject('serverUrl'));
     const pooler = await startPooler(line.url, 2, 'query_wait_timeout = 2');
     const options = { databaseUrl: pooler.through(database.url), fixtures: [sizedAgents(10)] };
@@ -188,6 +188,7 @@ describe.skipIf(!hasPgbouncer)('through PgBouncer in transaction mode', () => {
       await load(options);
       await line.pull();
     }
+    await expect(load(options)).rejects.toMatchObject({ code });
     const notices: string[] = [];
     const loading = load({
       ...options,
