@@ -2,7 +2,7 @@ import type { Baseline } from './baseline.js';
 import { estimateMedian } from './median-interval.js';
 import { isTooWide, ratiosOf, regressionLimit, sideOf, type Wanted } from './ratio-rounds.js';
 import type { Check, CiReport, LoadedFixture, RatioMeasurement, Verdict } from '../report/result.js';
-import { formatMs, formatRatio } from '../report/units.js';
+import { formatCount, formatMs, formatRatio } from '../report/units.js';
 
 /** What a run is judged by, apart from its rows, which must stand as the fixtures have them. */
 export interface Criteria {
@@ -83,11 +83,15 @@ function checkRows({ verified: { live, intact, fixtures } }: Judged): Finding {
 /** The load took no longer than `limit` milliseconds. */
 function checkTime({ fixtures, timings: { workMs } }: Judged, limit: number): Finding {
   const within = workMs <= limit;
+  const sumOf = (part: 'rows' | 'skipped'): number => fixtures.reduce((sum, one) => sum + one[part], 0);
+  const stood = sumOf('skipped');
+  const besides =
+    stood === 0 ? '' : `, where ${formatCount(stood)} of ${formatCount(sumOf('rows'))} rows stood already`;
   const reason = fixtures.every(({ inserted }) => inserted === 0)
     ? 'every row stood already: this is the time that it took to see that'
     : within
-      ? 'the load took no longer than it may'
-      : `the load took longer than it may: ${fixtures.map(timeOf).join('; ')}`;
+      ? `the load took no longer than it may${besides}`
+      : `the load took longer than it may${besides}: ${fixtures.map(timeOf).join('; ')}`;
   return { outcome: within ? 'pass' : 'fail', reason, measured: workMs, interval: null };
 }
 

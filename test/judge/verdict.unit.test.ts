@@ -62,6 +62,19 @@ describe('a verdict', () => {
   });
 });
 
+describe('a budget of time', () => {
+  it.each([
+    [1000, 'pass', 'the load took no longer than it may, where 9,995 of 10,000 rows stood already'],
+    [1, 'fail', 'the load took longer than it may, where 9,995 of 10,000 rows stood already: 01_bulk'],
+  ])('of %i ms says how many rows the load found standing', (budgetMs, outcome, begins) => {
+    const [fixture] = ciReport().fixtures;
+    const part = ciReport({ fixtures: [{ ...fixture!, inserted: 5, skipped: 9_995 }] });
+    const check = judge(part, criteria({ budgetMs })).checks[1];
+    expect(check?.outcome).toBe(outcome);
+    expect(check?.reason.startsWith(begins)).toBe(true);
+  });
+});
+
 describe('a budget in times of the reference', () => {
   const over = [1, 1.1, 1.2, 1.3, 1.4, 1.5];
 
