@@ -126,9 +126,8 @@ function meaningOf(error: unknown, { phase }: Context): Meaning {
   return phase === 'connect' ? { code: 'connect', hint: NETWORK_HINT } : { code: 'server', hint: LOST_HINT };
 }
 
-/** Errors of the socket, of a stream over it, and what pg says once it is gone. */
+/** Errors of the socket, of a stream over it, and what pg says once it is gone; Node gives several the code of the first. */
 function isNetworkError(error: unknown): boolean {
-  if (error instanceof AggregateError) return error.errors.some(isNetworkError);
   if (!(error instanceof Error)) return false;
   const code = 'code' in error ? String(error.code) : '';
   const gone = /^(Connection terminated|timeout expired)|not queryable|server does not (prove|bind)/;
