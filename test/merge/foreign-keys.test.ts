@@ -283,14 +283,14 @@ describe('what another session adds after the table was looked at', () => {
     return (await loading).fixtures[0];
   }
 
-  /** Loads 2,000 certificates, and changes the table when the first `at - 1` are merged. */
-  async function changeInMidLoad(at: number, change: () => Promise<unknown>) {
+  /** Loads 2,000 certificates, and changes the table when a statement has begun, which the rows from `at` on wait for. */
+  async function changeInMidLoad(at: number, statement: string, change: () => Promise<unknown>) {
     await database.query('delete from managed_certificates');
     let letGo = (): void => undefined;
     const held = new Promise<void>((resolve) => (letGo = resolve));
     const loading = load({ databaseUrl: database.url, fixtures: [waiting(at, held)], settle: false });
     loading.catch(() => undefined);
-    await database.untilSession(`query like '%insert into %'`);
+    await database.untilSession(`query like '${statement}'`);
     await change();
     letGo();
     return (await loading).fixtures[0];
@@ -337,10 +337,13 @@ describe('what another session adds after the table was looked at', () => {
     });
   });
 
-  it('has to wait once the merge has begun', async () => {
+  it.each([
+    ['the first rows are copied', 1, 'copy %'],
+    ['the merge has begun', 1_500, '%insert into %'],
+  ])('has to wait once %s', async (_, at, statement) => {
     const other = await database.client();
     let made: Promise<unknown> | undefined;
-    const report = await changeInMidLoad(1_500, async () => {
+    const report = await changeInMidLoad(at, statement, async () => {
       made = other.query(
         'create trigger late_comer after insert on managed_certificates for each row execute function log_row()',
       );

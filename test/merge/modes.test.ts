@@ -294,4 +294,28 @@ describe('the order of locks', () => {
     });
     await holder.query('rollback');
   });
+
+  it('of a load in exclusive mode waits no less long for parents that only rows name', async () => {
+    await database.query(
+      `create table racks (id text primary key); insert into racks values ('r-1');
+       create table slots (id text primary key, rack text references racks)`,
+    );
+    const slots = defineFixture({
+      name: 'slots',
+      table: 'slots',
+      count: 1,
+      columns: { id: 'text', rack: 'text' },
+      conflictKeys: [['id']],
+      mark: { column: 'id', prefix: 's-' },
+      rows: () => [['s-1', 'r-1']],
+    });
+    const holder = await database.client();
+    await holder.query('begin; select from racks for update');
+    const loading = load({ ...certs(), mode: 'exclusive', fixtures: [slots] });
+    const waiting = `query like '%for key share%' and clock_timestamp() > query_start + interval '${3 * DEADLOCK_MS} ms'`;
+    await Promise.race([loading, database.untilSession(`wait_event_type = 'Lock' and ${waiting}`)]);
+    await holder.query('commit');
+    expect((await loading).fixtures[0]?.inserted).toBe(1);
+    await database.query('drop table slots, racks');
+  });
 });

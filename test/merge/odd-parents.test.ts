@@ -110,3 +110,17 @@ it('a parent that row security hides from the role is left to the foreign key, w
   expect(reports.map(({ fixtures }) => fixtures[0]?.present)).toEqual([3, 3]);
   expect(reports[0]?.foreignKeys.check).toBe('row');
 });
+
+it.each(['online', 'exclusive'] as const)(
+  'a parent that a trigger makes need not stand before a load in %s mode',
+  async (mode) => {
+    await database.query(
+      `drop table if exists of_made, made; create table made (id text primary key);
+       create table of_made (id text primary key, p text references made);
+       create or replace function make() returns trigger language plpgsql as
+         'begin insert into made values (new.p) on conflict do nothing; return new; end';
+       create trigger make before insert on of_made for each row execute function make()`,
+    );
+    expect((await loadChildren('of_made', 'text', 'new', { mode })).fixtures[0]?.inserted).toBe(3);
+  },
+);
