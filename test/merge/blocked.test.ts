@@ -11,7 +11,10 @@ const database = useDatabase();
 const ROWS = 3_000;
 
 /** Rows r-0001, r-0002 ... with names n-1, n-2 ...; `keyOf` says which key row g has. */
-function fixtureOf(keyOf: (g: number) => number = (g) => g): Fixture {
+function fixtureOf(
+  keyOf: (g: number) => number = (g) => g,
+  parts: Partial<Parameters<typeof defineFixture>[0]> = {},
+): Fixture {
   return defineFixture({
     name: 'blocked',
     table: 'things',
@@ -25,6 +28,7 @@ function fixtureOf(keyOf: (g: number) => number = (g) => g): Fixture {
         yield [`r-${key}`, `n-${g}`, `[${g},${g}]`];
       }
     },
+    ...parts,
   });
 }
 
@@ -150,5 +154,37 @@ describe('a blocked row', () => {
     expect(fixtures[0]).toMatchObject({ blocked: 1, firstBlocked: { key: 'r-0007', by } });
     const verified = await verify(options);
     expect(verified.fixtures[0]?.missing).toMatchObject({ rows: 1, blocked: { key: 'r-0007', by } });
+  });
+
+  it.each([
+    ['counts', { numberedKeys: { id: { prefix: 'r-', digits: 4, suffix: '' } } }],
+    ['does not count', {}],
+  ])('is named by a reset row by row where it has a key that %s and is repeated', async (_, parts) => {
+    await database.query(trigger('before update', 'return new;'));
+    const repeating = fixtureOf((g) => (g === 6 ? 5 : g), parts);
+    const options = { databaseUrl: database.url, fixtures: [repeating], settle: false };
+    await load(options);
+    const { fixtures, foreignKeys } = await reset(options);
+    expect(foreignKeys.check).toBe('row');
+    const firstBlocked = { key: 'r-0005', by: 'another row of the fixture with the same key' };
+    expect(fixtures[0]).toMatchObject({ restored: ROWS - 1, inserted: 0, blocked: 1, firstBlocked });
+  });
+
+  it('is named beside keys of times, and of columns that the fixture leaves alone', async () => {
+    await database.query(
+      `alter table things add seen timestamptz, add site text default 'here',
+         add unique (name), add unique (seen), add unique (id, site);
+       insert into things values ('x', 'n-7')`,
+    );
+    const timed = fixtureOf(undefined, {
+      count: 9,
+      columns: { id: 'text', name: 'text', seen: 'timestamptz after anchor' },
+      *rows(first, last) {
+        for (let g = first; g <= last; g++) yield [`r-000${g}`, `n-${g}`, g * 1_000_000];
+      },
+    });
+    const { fixtures } = await load({ databaseUrl: database.url, fixtures: [timed], settle: false });
+    const by = 'row x, which has the same name';
+    expect(fixtures[0]).toMatchObject({ inserted: 8, blocked: 1, firstBlocked: { key: 'r-0007', by } });
   });
 });

@@ -158,6 +158,26 @@ describe('rows that are deleted after they were counted', () => {
   });
 });
 
+it('a row that is deleted while others are loaded is told as one that another session has deleted', async () => {
+  await database.query('delete from agents');
+  await load(run(sizedAgents(1_000)));
+  const scale = sizedAgents(2_000);
+  const growing: Fixture = {
+    ...scale,
+    async *rows(first, last) {
+      await database.query(`delete from agents where id = 'ag-scale-00000007'`);
+      yield* scale.rows(first, last) as Iterable<unknown[]>;
+    },
+  };
+  const firstBlocked = { key: 'unknown', by: 'another session, which has deleted it in the meantime' };
+  expect((await load(run(growing))).fixtures[0]).toMatchObject({
+    inserted: 1_000,
+    skipped: 999,
+    blocked: 1,
+    firstBlocked,
+  });
+});
+
 describe('a table that should hold records', () => {
   it('holds none where it is not there, lacks the column, or tells of others', async () => {
     await database.query(

@@ -137,6 +137,21 @@ describe.each(['set', 'row'])('by %s, what goes along', (way) => {
     ]);
   });
 
+  it('is followed from table to table', async () => {
+    await database.query(
+      `create table racks (id text primary key, agent_id text references agents on delete cascade);
+       create table slots (rack_id text references racks on delete cascade) partition by list (rack_id);
+       create table slots_1 partition of slots for values in ('r-1');
+       create table slots_2 partition of slots for values in ('r-2');
+       insert into racks values ('r-1', 'ag-scale-00000001'), ('r-2', 'ag-scale-00000002'), ('r-3', null);
+       insert into slots values ('r-1'), ('r-2'), ('r-2')`,
+    );
+    expect((await clean(agents())).fixtures[0]?.dependents).toEqual([
+      { table: 'public.racks', rows: 2, effect: 'deleted' },
+      { table: 'public.slots', rows: 3, effect: 'deleted' },
+    ]);
+  });
+
   it('is followed from row to row of one table', async () => {
     await database.query(
       `alter table agents add leader text references agents on delete cascade;
