@@ -152,6 +152,38 @@ describe.each(['set', 'row'])('by %s, what goes along', (way) => {
     ]);
   });
 
+  it('is told as changed whatever others change meanwhile', async () => {
+    await database.query(
+      `create table racks (id text, agent_id text references agents on delete set null);
+       create table slots (agent_id text references agents on delete set null);
+       insert into racks values ('r-1', 'ag-scale-00000001'), ('r-2', 'ag-scale-00000002');
+       insert into slots values ('ag-scale-00000001')`,
+    );
+    const holder = await database.client();
+    await holder.query('begin; select from slots for update');
+    const cleaning = clean(agents());
+    await database.untilSession(`wait_event_type = 'Lock'`);
+    await database.query(`insert into racks values ('r-3', null)`);
+    await holder.query('commit');
+    expect((await cleaning).fixtures[0]?.dependents).toEqual([
+      { table: 'public.racks', rows: 2, effect: 'set null' },
+      { table: 'public.slots', rows: 1, effect: 'set null' },
+    ]);
+  });
+
+  it('is told as it was foreseen where the server counts nothing', async () => {
+    await database.query(
+      `create table racks (agent_id text references agents on delete cascade);
+       insert into racks values ('ag-scale-00000001'), ('ag-scale-00000002')`,
+    );
+    const databaseUrl = `${database.directUrl}?options=-ctrack_counts%3Doff`;
+    const dependents = [{ table: 'public.racks', rows: 2, effect: 'deleted' }];
+    expect((await clean({ ...agents(), databaseUrl })).fixtures[0]).toMatchObject({
+      deleted: 10,
+      dependents,
+    });
+  });
+
   it('is followed from row to row of one table', async () => {
     await database.query(
       `alter table agents add leader text references agents on delete cascade;
@@ -164,6 +196,17 @@ describe.each(['set', 'row'])('by %s, what goes along', (way) => {
     ]);
     expect(await database.value('select count(*) from agents')).toBe('0');
   });
+});
+
+it('rows that get a default in place of a reference are told as such', async () => {
+  await database.query(
+    `insert into agents (id, name, hostname, api_key_hash) values ('ag-home', 'home', 'h', 'x');
+     create table racks (agent_id text default 'ag-home' references agents on delete set default);
+     insert into racks values ('ag-scale-00000001'), ('ag-home')`,
+  );
+  const { foreignKeys, fixtures } = await clean(agents());
+  expect(foreignKeys.reason).toBe('foreign key racks_agent_id_fkey of racks sets a default');
+  expect(fixtures[0]?.dependents).toEqual([{ table: 'public.racks', rows: 1, effect: 'set default' }]);
 });
 
 it('rows that a trigger keeps without a word end it, and it is said what to do', async () => {

@@ -19,9 +19,10 @@ describe('load', () => {
   it('gives every column of every row of the published fixtures its value', async () => {
     const fixtures = chooseFixtures({ set: 'all', certs: 1_100, agents: 70_000 });
     const report = await load({ databaseUrl: database.url, fixtures });
-    for (const { name, rows, inserted, skipped, present } of report.fixtures) {
-      expect({ name, inserted, skipped, present }).toEqual({
+    for (const { name, rows, merge, inserted, skipped, present } of report.fixtures) {
+      expect({ name, merge, inserted, skipped, present }).toEqual({
         name,
+        merge: 'insert',
         inserted: rows,
         skipped: 0,
         present: rows,

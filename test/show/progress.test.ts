@@ -7,7 +7,7 @@ import { useDatabase } from '../support/database.js';
 const database = useDatabase();
 
 describe('the rows that a load counts', () => {
-  const merged = async (count: number, jobs: number): Promise<number[]> => {
+  const eventsOf = async (count: number, jobs: number): Promise<RunEvent[]> => {
     const events: RunEvent[] = [];
     await load({
       databaseUrl: database.url,
@@ -16,17 +16,26 @@ describe('the rows that a load counts', () => {
       settle: false,
       onEvent: (event) => events.push(event),
     });
-    return events.flatMap((event) =>
-      event.type === 'progress' && event.phase === 'merge' && event.totalRows === count ? [event.rows] : [],
-    );
+    return events;
   };
+
+  it('as merged are told while that is the phase', async () => {
+    const events = await eventsOf(6_000, 1);
+    const phases = events.map((event, at) => {
+      const last = events.slice(0, at).findLast(({ type }) => type === 'phase');
+      return event.type === 'progress' && event.phase === 'merge' && last?.type === 'phase' ? last.phase : [];
+    });
+    expect(phases.flat()).toEqual(['merge', 'merge', 'merge']);
+  });
 
   it.each([
     ['in one part', 12_000, 1],
     ['that stand', 12_000, 1],
     ['beside those that stand, in parts', 40_000, 4],
   ])('%s only grow, up to all of them', async (_, count, jobs) => {
-    const rows = await merged(count, jobs);
+    const rows = (await eventsOf(count, jobs)).flatMap((event) =>
+      event.type === 'progress' && event.phase === 'merge' && event.totalRows === count ? [event.rows] : [],
+    );
     expect(rows).toEqual([...rows].sort((a, b) => a - b));
     expect(rows.at(-1)).toBe(count);
   });
