@@ -27,7 +27,6 @@ export async function dropPlainIndexes({ session, table, context }: Step): Promi
        and not exists (select from pg_attribute as a where a.attrelid = c.oid and a.attstattarget >= 0)
        and not exists (select from pg_depend as d where d.classid = 'pg_class'::regclass and d.objid = c.oid
          and d.deptype in ('e', 'x'))
-       and not exists (select from pg_depend as d where d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid)
      order by c.relname`,
   );
   try {
