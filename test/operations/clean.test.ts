@@ -161,7 +161,7 @@ describe.each(['set', 'row'])('by %s, what goes along', (way) => {
     );
     const holder = await database.client();
     await holder.query('begin; select from slots for update');
-    const cleaning = clean(agents());
+    const cleaning = clean({ ...agents(), confirm: () => Promise.resolve(true) });
     await database.untilSession(`wait_event_type = 'Lock'`);
     await database.query(`insert into racks values ('r-3', null)`);
     await holder.query('commit');
@@ -312,7 +312,7 @@ describe('while an answer is waited for', () => {
     const other = await database.client();
     await other.query('begin');
     await other.query(`insert into racks values (1, 'ag-scale-00000001')`);
-    const cleaning = clean(agents());
+    const cleaning = clean({ ...agents(), confirm: () => Promise.resolve(true) });
     await database.untilSession(`wait_event_type = 'Lock'`);
     await other.query('commit');
     expect((await cleaning).fixtures[0]).toMatchObject({ deleted: 10, dependents: [racks(1)] });
