@@ -1,9 +1,10 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import type { Fixture } from '../../src/fixtures/fixture.js';
 import { chooseFixtures } from '../../src/fixtures/registry.js';
 import { sizedCertificates } from '../../src/fixtures/sized.js';
 import { load } from '../../src/operations/load.js';
+import { reset } from '../../src/operations/reset.js';
 import { ADVISORY_NAMESPACE } from '../../src/run/lock-fixture.js';
 import { useDatabase } from '../support/database.js';
 
@@ -268,19 +269,17 @@ describe('what another session adds after the table was looked at', () => {
     };
   }
 
-  /** Loads 2,000 certificates, and changes the table after it was looked at and before it is the load's turn. */
-  async function changeBeforeTurn(mode: 'online' | 'exclusive', change: () => Promise<unknown>) {
-    await database.query('delete from managed_certificates');
+  /** Works on the certificates, and changes the table after it was looked at and before it is the command's turn. */
+  async function changeBeforeTurn<Report>(command: () => Promise<Report>, change: () => Promise<unknown>) {
     const other = await database.client();
     const lock = [ADVISORY_NAMESPACE, 'public.managed_certificates.scale_certs'];
     await other.query('select pg_advisory_lock($1::int, hashtext($2))', lock);
-    const fixtures = [sizedCertificates(2_000)];
-    const loading = load({ databaseUrl: database.url, mode, fixtures, settle: false });
-    loading.catch(() => undefined);
+    const running = command();
+    running.catch(() => undefined);
     await database.untilSession(`wait_event = 'advisory'`);
     await change();
     await other.query('select pg_advisory_unlock_all()');
-    return (await loading).fixtures[0];
+    return running;
   }
 
   /** Loads 2,000 certificates, and changes the table when a statement has begun, which the rows from `at` on wait for. */
@@ -302,7 +301,11 @@ describe('what another session adds after the table was looked at', () => {
       values ('o-carol', 'Carol', 'carol@example.com', 't-payments') on conflict do nothing`);
   });
 
+  const certs = () => ({ databaseUrl: database.url, fixtures: [sizedCertificates(2_000)], settle: false });
+
   describe.each(['online', 'exclusive'] as const)('and before it begins in %s mode', (mode) => {
+    beforeEach(() => database.query('delete from managed_certificates'));
+
     it.each([
       [
         'a trigger',
@@ -317,8 +320,11 @@ describe('what another session adds after the table was looked at', () => {
         'managed_certificates has rules: late_comer',
       ],
     ])('%s is not silenced', async (_, make, unmake, reason) => {
-      const report = await changeBeforeTurn(mode, () => database.query(make));
-      expect(report).toMatchObject({ inserted: 2_000, foreignKeys: { check: 'row', reason } });
+      const { fixtures } = await changeBeforeTurn(
+        () => load({ ...certs(), mode }),
+        () => database.query(make),
+      );
+      expect(fixtures[0]).toMatchObject({ inserted: 2_000, foreignKeys: { check: 'row', reason } });
       expect(await database.value('select count(*) from fired')).toBe('2000');
       await database.query(`${unmake}; truncate fired`);
     });
@@ -326,16 +332,37 @@ describe('what another session adds after the table was looked at', () => {
     it('a foreign key is checked', async () => {
       await database.query('create table if not exists batches (name text primary key)');
       await expect(
-        changeBeforeTurn(mode, () =>
-          database.query(
-            'alter table managed_certificates add constraint late_comer foreign key (environment) references batches',
-          ),
+        changeBeforeTurn(
+          () => load({ ...certs(), mode }),
+          () =>
+            database.query(
+              'alter table managed_certificates add constraint late_comer foreign key (environment) references batches',
+            ),
         ),
       ).rejects.toMatchObject({ code: 'parents', message: expect.stringContaining('batches') as string });
       expect(await database.value('select count(*) from managed_certificates')).toBe('0');
       await database.query('alter table managed_certificates drop constraint late_comer');
     });
   });
+
+  it.each(['online', 'exclusive'] as const)(
+    'a trigger is not silenced by a reset in %s mode',
+    async (mode) => {
+      await load(certs());
+      const trigger =
+        'create trigger late_comer before update on managed_certificates for each row execute function log_row()';
+      const { foreignKeys } = await changeBeforeTurn(
+        () => reset({ ...certs(), mode }),
+        () => database.query(trigger),
+      );
+      expect(foreignKeys).toEqual({
+        check: 'row',
+        reason: 'managed_certificates has triggers of its own: late_comer',
+      });
+      expect(await database.value('select count(*) from fired')).toBe('2000');
+      await database.query('drop trigger late_comer on managed_certificates; truncate fired');
+    },
+  );
 
   it.each([
     ['the first rows are copied', 1, 'copy %'],
