@@ -158,6 +158,17 @@ describe('rows that are deleted after they were counted', () => {
   });
 });
 
+it('rows that whoever holds the table deletes are loaded again once exclusive mode has it', async () => {
+  await database.query('delete from agents');
+  await load(run(sizedAgents(1_000)));
+  const holder = await database.client();
+  await holder.query(`begin; delete from agents where id <= 'ag-scale-00000400'`);
+  const loading = load({ ...run(sizedAgents(2_000)), mode: 'exclusive' });
+  await database.untilSession(`wait_event = 'relation'`);
+  await holder.query('commit');
+  expect((await loading).fixtures[0]).toMatchObject({ inserted: 1_400, skipped: 600, blocked: 0 });
+});
+
 it('a row that is deleted while others are loaded is told as one that another session has deleted', async () => {
   await database.query('delete from agents');
   await load(run(sizedAgents(1_000)));

@@ -136,4 +136,18 @@ describe.skipIf(pooled)('a VACUUM of a table that somebody has locked', () => {
     await loading.outcome;
     await database.untilNoSession();
   });
+
+  it('ends when its loader is killed, though it waits for an index', async () => {
+    const url = `${database.directUrl}?options=-c%20lock_timeout%3D10min`;
+    const loading = start(['load', '--certs', '0', '--agents', '100', '--database-url', url]);
+    await database.untilSession(`query like 'vacuum%'`);
+    const other = await database.client();
+    await other.query('begin; alter index agents_pkey set tablespace pg_default');
+    await holder.query('rollback');
+    await database.untilSession(`query like 'vacuum%' and wait_event_type = 'Lock'`);
+    loading.kill('SIGKILL');
+    await loading.outcome;
+    await database.untilNoSession();
+    await other.query('rollback');
+  });
 });
