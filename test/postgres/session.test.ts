@@ -6,6 +6,7 @@ import { load } from '../../src/operations/load.js';
 import { Session } from '../../src/postgres/session.js';
 import { resolveTarget } from '../../src/postgres/target.js';
 import { useDatabase } from '../support/database.js';
+import { startTcpProxy } from '../support/tcp-proxy.js';
 
 const database = useDatabase();
 
@@ -47,6 +48,32 @@ describe('a commit', () => {
       state: `scale_agents: ${state}`,
     });
     await database.query('drop function refuse cascade');
+  });
+
+  it('whose answer is lost does, and that is said', async () => {
+    const holder = await database.client();
+    await database.query(
+      `create function wait() returns trigger language plpgsql as
+         $$begin perform pg_advisory_xact_lock_shared(4711); return null; end$$;
+       create constraint trigger late after insert on agents deferrable initially deferred
+         for each row execute function wait()`,
+    );
+    await holder.query('begin; select pg_advisory_xact_lock(4711)');
+    const own = new URL(database.url);
+    const proxy = await startTcpProxy(Number(own.port));
+    own.port = String(proxy.port);
+    const loading = load({ databaseUrl: own.href, fixtures: [sizedAgents(10)], settle: false });
+    loading.catch(() => undefined);
+    await database.untilSession(`wait_event = 'advisory' and query like '%commit'`);
+    proxy.cut();
+    await expect(loading).rejects.toMatchObject({
+      code: 'server',
+      state: 'scale_agents: unknown: either all of it was committed or none, as the answer was lost',
+    });
+    await holder.query('rollback');
+    await proxy.close();
+    await database.untilNoSession();
+    await database.query('drop function wait cascade; delete from agents');
   });
 });
 
