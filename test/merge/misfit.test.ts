@@ -125,6 +125,20 @@ describe('a value that does not fit', () => {
     await database.query('drop table own; drop domain word');
   });
 
+  it('is named beside one of another kind in another column', async () => {
+    await database.query('create table own (id text primary key, note smallint, value varchar(5))');
+    const fixture = fixtureOf('text', 'abc', 'abc', {
+      columns: { id: 'text', note: 'integer', value: 'text' },
+      *rows(first, last) {
+        for (let g = first; g <= last; g++)
+          yield [`a-${g}`, g === 900 ? 70_000 : 1, g === 800 ? 'abcdef' : 'abc'];
+      },
+    });
+    await expect(load(run(fixture))).rejects.toMatchObject({
+      message: expect.stringContaining('fixture own: row 800, column value: value too long') as string,
+    });
+  });
+
   it('in an array of a type with a length is not cut', async () => {
     await createTable('varchar(5)[]');
     const fixture = fixtureOf('text', '', '', {
