@@ -355,25 +355,27 @@ describe('as a role without the replication right', () => {
   });
 });
 
-it('rows that another fixture of the run has made do not hang on the fleet', async () => {
-  const versions = defineFixture({
-    name: '05_versions',
-    table: 'certificate_versions',
-    count: 5,
-    columns: { id: 'text', certificate_id: 'text' },
-    conflictKeys: [['id']],
-    mark: { column: 'id', prefix: 'version-' },
-    *rows(first, last) {
-      for (let g = first; g <= last; g++) yield [`version-${g}`, `cert-loadtest-scale-0000000${g}`];
-    },
-  });
-  const fixtures = [certs, agents, versions];
+it('rows that other fixtures of the run have made do not hang on the fleet', async () => {
+  const versions = ['05_versions', '06_drafts'].map((name) =>
+    defineFixture({
+      name,
+      table: 'certificate_versions',
+      count: 5,
+      columns: { id: 'text', certificate_id: 'text' },
+      conflictKeys: [['id']],
+      mark: { column: 'id', prefix: `${name}-` },
+      *rows(first, last) {
+        for (let g = first; g <= last; g++) yield [`${name}-${g}`, `cert-loadtest-scale-0000000${g}`];
+      },
+    }),
+  );
+  const fixtures = [certs, agents, ...versions];
   await load({ ...fleet(), fixtures });
   expect((await verify({ ...fleet(), fixtures })).intact).toBe(true);
-  expect((await verify({ ...fleet(), known: [versions] })).intact).toBe(true);
+  expect((await verify({ ...fleet(), known: versions })).intact).toBe(true);
   expect((await verify(fleet())).intact).toBe(false);
   expect((await reset({ ...fleet(), fixtures })).fixtures[0]!.dependents).toEqual([]);
-  expect(await database.value('select count(*) from certificate_versions')).toBe('5');
+  expect(await database.value('select count(*) from certificate_versions')).toBe('10');
   await resetAndCompare();
 });
 
