@@ -198,6 +198,19 @@ describe.each(['set', 'row'])('by %s, what goes along', (way) => {
   });
 });
 
+it('rows that refer to another key than the fixture’s go along row by row', async () => {
+  await database.query(
+    `create table racks (agent_name text references agents (name) on delete cascade);
+     insert into racks values ('loadtest-scale-agent-00000001')`,
+  );
+  const { foreignKeys, fixtures } = await clean(agents());
+  expect(foreignKeys.reason).toBe(
+    'foreign key racks_agent_name_fkey of racks refers to other columns than the key',
+  );
+  expect(fixtures[0]?.dependents).toEqual([{ table: 'public.racks', rows: 1, effect: 'deleted' }]);
+  expect(await database.value('select count(*) from racks')).toBe('0');
+});
+
 it('rows that get a default in place of a reference are told as such', async () => {
   await database.query(
     `insert into agents (id, name, hostname, api_key_hash) values ('ag-home', 'home', 'h', 'x');
@@ -270,6 +283,20 @@ describe('while an answer is waited for', () => {
     const report = await clean({ ...agents(), confirm });
     expect(plans.map(({ dependents }) => dependents)).toEqual([[racks(3)], [racks(4)]]);
     expect(report.fixtures[0]?.dependents).toEqual([racks(4)]);
+  });
+
+  it('a row may come that stays changed where others of its table go, and it is asked again', async () => {
+    await database.query('alter table racks add spare_id text references agents on delete set null');
+    await addRacks(1, 2);
+    const plans: CleanPlan[] = [];
+    const confirm = async (plan: CleanPlan): Promise<boolean> => {
+      if (plans.push(plan) === 1)
+        await database.query(`insert into racks values (3, null, 'ag-scale-00000001')`);
+      return true;
+    };
+    await clean({ ...agents(), confirm });
+    const changed = { table: 'public.racks', rows: 1, effect: 'set null' };
+    expect(plans.map(({ dependents }) => dependents)).toEqual([[racks(2)], [racks(2), changed]]);
   });
 
   it('rows may come, and a no is still a no', async () => {
