@@ -381,4 +381,12 @@ describe('what another session adds after the table was looked at', () => {
     expect(await database.value('select count(*) from fired')).toBe('0');
     await database.query('drop trigger late_comer on managed_certificates');
   });
+
+  it('need not wait where it concerns other columns of a parent than its key', async () => {
+    const other = await database.client();
+    const report = await changeInMidLoad(1_500, '%insert into %', () =>
+      other.query(`begin; select from owners where id = 'o-carol' for no key update nowait; commit`),
+    );
+    expect(report).toMatchObject({ inserted: 2_000, foreignKeys: { check: 'set' } });
+  });
 });

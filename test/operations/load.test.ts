@@ -124,6 +124,16 @@ describe('a fixture that fails half-way', () => {
     expect(await database.value(`select count(*) from agents where id like 'ag-failing-%'`)).toBe('0');
   });
 
+  it('leaves what was done before it, and says that too', async () => {
+    const done = { ...sizedAgents(10), name: '00_done' };
+    await expect(
+      load({ databaseUrl: database.url, fixtures: [done, failing], jobs: 1 }),
+    ).rejects.toMatchObject({
+      fixture: '00_failing',
+      state: '00_done: done and committed; 00_failing: nothing was changed',
+    });
+  });
+
   it('cancels the fixtures beside it', async () => {
     const fixtures = [sizedCertificates(200_000), failing];
     await expect(load({ databaseUrl: database.url, fixtures, jobs: 2 })).rejects.toMatchObject({
