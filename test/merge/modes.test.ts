@@ -86,7 +86,7 @@ describe('exclusive mode', () => {
     await other.query('rollback');
   });
 
-  it('takes turns with its siblings on one table, however long they take', async () => {
+  it('takes turns with its siblings on one table without a word, however long they take', async () => {
     const small = sizedAgents(10);
     let letGo = (): void => undefined;
     const held = new Promise<void>((resolve) => (letGo = resolve));
@@ -104,16 +104,22 @@ describe('exclusive mode', () => {
         }
       },
     });
+    const notices: string[] = [];
     const loading = load({
       databaseUrl: database.url,
       mode: 'exclusive',
       fixtures: [slow, small],
       lockTimeoutMs: 200,
       jobs: 2,
+      onEvent: (event) => event.type === 'notice' && notices.push(event.message),
     });
-    const waiting = database.untilSession(`wait_event = 'advisory'`).then(letGo);
+    // Somebody else's lock would have been told of by then.
+    const waiting = database
+      .untilSession(`wait_event = 'advisory' and clock_timestamp() > query_start + interval '1500 ms'`)
+      .then(letGo);
     expect((await loading).fixtures.map(({ inserted }) => inserted)).toEqual([5_000, 10]);
     await waiting;
+    expect(notices).toEqual([]);
     await database.query(`delete from agents where id like 'ag-slow-%' or id like 'ag-scale-%'`);
   });
 
