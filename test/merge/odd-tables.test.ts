@@ -5,6 +5,7 @@ import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import { load } from '../../src/operations/load.js';
 import { reset } from '../../src/operations/reset.js';
 import { verify } from '../../src/operations/verify.js';
+import { ADVISORY_NAMESPACE } from '../../src/run/lock-fixture.js';
 import { useDatabase } from '../support/database.js';
 
 const database = useDatabase();
@@ -176,6 +177,18 @@ it('rows that whoever holds the table deletes are loaded again once exclusive mo
   await database.untilSession(`wait_event = 'relation'`);
   await holder.query('commit');
   expect((await loading).fixtures[0]).toMatchObject({ inserted: 1_400, skipped: 600, blocked: 0 });
+});
+
+it('rows that all stood and are deleted before the commit are not told as standing', async () => {
+  await database.query('delete from agents');
+  await load(run(sizedAgents(100)));
+  const holder = await database.client();
+  await holder.query('select pg_advisory_lock($1::int, hashtext($2))', [ADVISORY_NAMESPACE, 'public.agents']);
+  const loading = load({ ...run(sizedAgents(100)), mode: 'exclusive' });
+  await database.untilSession(`wait_event = 'advisory'`);
+  await database.query('delete from agents');
+  await holder.query('select pg_advisory_unlock_all()');
+  expect((await loading).fixtures[0]).toMatchObject({ inserted: 0, skipped: 0, blocked: 100, present: 0 });
 });
 
 it('a row that is deleted while others are loaded is told as one that another session has deleted', async () => {
