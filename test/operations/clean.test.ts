@@ -211,6 +211,21 @@ it('rows that refer to another key than the fixture’s go along row by row', as
   expect(await database.value('select count(*) from racks')).toBe('0');
 });
 
+it('a row that forbids it and is just being added is waited for, and named, row by row', async () => {
+  await database.query(`${TRIGGER}; create table slots (agent_id text references agents)`);
+  const other = await database.client();
+  await other.query(`begin; insert into slots values ('ag-scale-00000001')`);
+  const cleaning = clean(agents());
+  cleaning.catch(() => undefined);
+  await database.untilSession(`wait_event_type = 'Lock'`);
+  await other.query('commit');
+  await expect(cleaning).rejects.toMatchObject({
+    code: 'conflict',
+    message: expect.stringMatching(/forbid its deletion: 1 in public.slots$/) as string,
+  });
+  await database.query('drop trigger own on agents');
+});
+
 it('rows that get a default in place of a reference are told as such', async () => {
   await database.query(
     `insert into agents (id, name, hostname, api_key_hash) values ('ag-home', 'home', 'h', 'x');
