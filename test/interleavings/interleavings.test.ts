@@ -10,7 +10,7 @@ const ONCE_WRONG: readonly [variant: string, statement: string, action: string, 
   ['load-online-set-beyond', 'lock table public.managed', 'delete-standing-half', 'committed at once'],
   ['load-online-row-full', ' commit ', 'delete-fleet', 'committed at once'],
   ['load-create-parents-row', 'insert into public.owners', 'revoke-temporary-tables', 'committed at once'],
-  ['load-exclusive-row-half', 'insert into public.managed', 'hold-parent', 'held'],
+  ['load-exclusive-row-half', 'lock table public.', 'hold-parent', 'held'],
   ['reset-online-row', 'create temp table', 'insert-missing-rows-and-a-job', 'committed at once'],
   ['clean-row', 'delete from only public.managed', 'insert-missing-rows-and-a-job', 'committed at once'],
   ['clean-set', 'delete from only public.managed', 'add-trigger-that-keeps-a-row', 'committed at once'],
@@ -51,11 +51,13 @@ function chosen(variant: Variant, statements: readonly string[]): Moment[] {
     const moments = all.filter((moment) => moment.action === action && moment.ending !== 'held');
     return moments[(index * STRIDE) % moments.length] ?? [];
   });
-  const once = ONCE_WRONG.filter(([name]) => name === variant.name).map(([, statement, action, ending]) =>
-    all.findLast(
-      (moment) =>
-        moment.name.includes(statement) && moment.action.name === action && moment.ending === ending,
-    ),
-  );
-  return [...own, ...once.filter((moment) => moment !== undefined)];
+  const once = ONCE_WRONG.filter(([name]) => name === variant.name).map(([, statement, action, ending]) => {
+    const moment = all.findLast(
+      (one) => one.name.includes(statement) && one.action.name === action && one.ending === ending,
+    );
+    if (moment === undefined)
+      throw new Error(`${variant.name} sends no ${statement}: ${statements.join('\n')}`);
+    return moment;
+  });
+  return [...own, ...once];
 }

@@ -30,13 +30,19 @@ const LABEL_LENGTH = 56;
 function choosePlaces(statements: readonly string[]): { index: number; label: string }[] {
   const places = statements
     .map((sql, index) => ({ index, label: labelOf(sql) }))
-    .filter(({ label }) => !IDLE.test(label));
+    .filter(({ label }) => label !== '');
   const pairs = places.map(({ label }, at) => `${places[at - 1]?.label ?? ''}; ${label}`);
   return places.filter((_, at) => pairs.indexOf(pairs[at]!) === at || pairs.lastIndexOf(pairs[at]!) === at);
 }
 
+/** The beginning of a message, after the idle statements that it begins with; empty where there are no others. */
 function labelOf(sql: string): string {
-  const text = sql
+  const statements = sql.split(';\n');
+  const first = statements.findIndex((statement) => !IDLE.test(statement.trim()));
+  if (first === -1 || /^begin\b/.test(sql)) return '';
+  const text = statements
+    .slice(first)
+    .join('; ')
     .replace(/scale_seed_ci_[0-9a-f]+/g, 'scale_seed_ci')
     .replaceAll('"', '')
     .replace(/\s+/g, ' ');

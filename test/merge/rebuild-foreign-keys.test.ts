@@ -172,6 +172,63 @@ describe('in exclusive mode, an owner without the replication right', () => {
     before = await catalogue();
   });
 
+  it('leaves the parents alone of a table that is known to be large against the load', async () => {
+    await database.query(`insert into managed_certificates
+        (id, name, common_name, owner_id, team_id, issuer_id, renewal_policy_id, status)
+      select g, g, g, 'o-carol', 't-payments', 'iss-local', 'rp-standard', 'active' from generate_series(1, 2001) as g`);
+    await database.query('analyze managed_certificates');
+    const other = await database.client();
+    await other.query('begin; lock table teams in access share mode');
+    expect((await loadAsOwner({ force: true, lockTimeoutMs: 100 })).foreignKeys.check).toBe('row');
+    await other.query('rollback');
+  });
+
+  it('waits for its siblings that have the same parents for as long as they take', async () => {
+    await database.query('create table badges (id text primary key, team_id text not null references teams)');
+    const badges = defineFixture({
+      name: 'badges',
+      table: 'badges',
+      count: 1,
+      columns: { id: 'text' },
+      constants: { team_id: { type: 'text', value: 't-payments' } },
+      conflictKeys: [['id']],
+      mark: { column: 'id', prefix: 'badge-' },
+      rows: () => [['badge-1']],
+    });
+    const { fixtures } = await loadAsOwner({
+      fixtures: [sizedCertificates(20_000), badges],
+      jobs: 2,
+      lockTimeoutMs: 20,
+    });
+    expect(fixtures.map(({ inserted }) => inserted)).toEqual([20_000, 1]);
+    await database.query('drop table badges');
+  });
+
+  it('undoes all where one would come to hang on another index of the parent', async () => {
+    await database.query(`create table keyed (id text); create unique index on keyed (id); insert into keyed values ('k');
+      alter table keyed add primary key (id); create table keys (id text primary key, keyed_id text references keyed)`);
+    const keys = defineFixture({
+      name: 'keys',
+      table: 'keys',
+      count: 1,
+      columns: { id: 'text' },
+      constants: { keyed_id: { type: 'text', value: 'k' } },
+      conflictKeys: [['id']],
+      mark: { column: 'id', prefix: 'key-' },
+      rows: () => [['key-1']],
+    });
+    before = await catalogue();
+    await expect(loadAsOwner({ fixtures: [keys] })).rejects.toMatchObject({
+      code: 'server',
+      message: expect.stringContaining('keys_keyed_id_fkey cannot be made again as it was') as string,
+      state: 'keys: nothing was changed',
+    });
+    expect(await catalogue()).toEqual(before);
+    expect(await database.value('select count(*) from keys')).toBe('0');
+    await database.query('drop table keys, keyed');
+    before = await catalogue();
+  });
+
   it('leaves a key alone by which no row refers, and its parent', async () => {
     const other = await database.client();
     await other.query('begin; lock table certificate_profiles in access share mode');

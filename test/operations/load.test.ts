@@ -43,6 +43,13 @@ describe('load', () => {
     expect(await contents()).toBe(before);
   });
 
+  it('hangs times on the server’s own, to the microsecond', async () => {
+    const anchors: string[] = [];
+    for (let i = 0; i < 3; i++)
+      anchors.push((await load({ databaseUrl: database.url, settle: false })).anchor);
+    expect(anchors.every((anchor) => anchor.endsWith("000Z"))).toBe(false);
+  });
+
   it('adds only what a larger fleet has more', async () => {
     const report = await load({
       databaseUrl: database.url,
