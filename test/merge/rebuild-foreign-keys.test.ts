@@ -126,6 +126,19 @@ describe('in exclusive mode, an owner without the replication right', () => {
     await holder.query('rollback');
   });
 
+  it('holds no table while it waits for one that this refers to', async () => {
+    const holder = await database.client();
+    const reader = await database.client();
+    await holder.query('begin; lock table teams in access share mode');
+    const failed = expect(loadAsOwner({ lockTimeoutMs: 3000 })).rejects.toMatchObject({ code: 'locked' });
+    await database.untilSession(`wait_event_type = 'Lock'`);
+    const startMs = performance.now();
+    await reader.query('select count(*) from managed_certificates');
+    expect(performance.now() - startMs).toBeLessThan(1000);
+    await failed;
+    await holder.query('rollback');
+  });
+
   it.each([
     [
       'an event trigger might forbid it',
@@ -188,19 +201,21 @@ describe('in exclusive mode, an owner without the replication right', () => {
     const badges = defineFixture({
       name: 'badges',
       table: 'badges',
-      count: 1,
+      count: 20_000,
       columns: { id: 'text' },
       constants: { team_id: { type: 'text', value: 't-payments' } },
       conflictKeys: [['id']],
       mark: { column: 'id', prefix: 'badge-' },
-      rows: () => [['badge-1']],
+      *rows(first, last) {
+        for (let row = first; row <= last; row++) yield [`badge-${row}`];
+      },
     });
     const { fixtures } = await loadAsOwner({
       fixtures: [sizedCertificates(20_000), badges],
       jobs: 2,
-      lockTimeoutMs: 20,
+      lockTimeoutMs: 10,
     });
-    expect(fixtures.map(({ inserted }) => inserted)).toEqual([20_000, 1]);
+    expect(fixtures.map(({ inserted }) => inserted)).toEqual([20_000, 20_000]);
     await database.query('drop table badges');
   });
 
