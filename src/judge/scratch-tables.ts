@@ -29,27 +29,35 @@ export interface ScratchTables extends RealLoad, Pick<RatioMeasurement, 'leftOut
   empty: () => Promise<unknown>;
 }
 
-/** Copies the tables into a scratch schema, and gets ready what the reference load inserts. */
+/**
+ * Copies the tables into a scratch schema, and gets ready what the reference load inserts.
+ *
+ * @throws ScaleSeedError `configuration` where Citus could not keep the copies as it keeps the tables.
+ */
 export async function furnish(session: Session, load: RealLoad, schema: string): Promise<ScratchTables> {
   const { fixtures } = load.report;
   const names = [...new Set(fixtures.map(({ table }) => table))];
   const leftOut: string[] = [];
   const tables = new Map<string, TableInfo>();
-  await session.transaction(async () => {
+  const kept = await session.transaction(async () => {
     for (const name of names) {
       // Of several schemas, the first stands for all.
       const real = fixtures.find(({ table }) => table === name)!.schema;
       const table = (await inspectTables(session, [name], real)).get(name) ?? refuseMissingTable(name, real);
       tables.set(name, table);
-      leftOut.push(...(await copyTable(session, table, schema)));
     }
+    const keeps = await keptBy(session, [...tables.values()]);
+    if (keeps === 'copies') throw unmeasured('Citus keeps a copy of the tables on every node');
+    if (keeps === 'rows') throw unmeasured('Citus spreads the rows of the tables over several shards');
+    for (const table of tables.values()) leftOut.push(...(await copyTable(session, table, schema)));
+    return keeps;
   });
   const references: Reference[] = [];
   for (const [index, fixture] of load.fixtures.entries()) {
     const real = tables.get(fixture.table)!;
     references.push(await referenceOf(session, fixture, real, schema, `scale_seed_ready_${index}`));
   }
-  await session.transaction(() => distribute(session, schema, [...tables.values()], references));
+  if (kept !== undefined) await session.transaction(() => distribute(session, schema, references));
   const copies = names.map((name) => quote(schema, name));
   const empty = () => session.transaction(() => session.query(`truncate ${copies.join(', ')}`));
   return { ...load, schema, leftOut, references, empty };
@@ -58,17 +66,9 @@ export async function furnish(session: Session, load: RealLoad, schema: string):
 /**
  * Has Citus keep the copies as it keeps the tables themselves.
  *
- * @throws ScaleSeedError `configuration` where it could not, or could not run the reference load.
+ * @throws ScaleSeedError `configuration` where it could not run the reference load.
  */
-async function distribute(
-  session: Session,
-  schema: string,
-  tables: readonly TableInfo[],
-  references: readonly Reference[],
-): Promise<void> {
-  const kept = await keptBy(session, tables);
-  if (kept === undefined) return;
-  if (kept === 'copies') throw unmeasured('Citus keeps a copy of the tables on every node');
+async function distribute(session: Session, schema: string, references: readonly Reference[]): Promise<void> {
   const ready = references.find(({ source }) => source !== 'generate_series');
   if (ready !== undefined)
     throw unmeasured(`Citus cannot insert the rows of ${ready.fixture} out of a table: it has no formulas`);

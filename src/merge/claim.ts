@@ -151,8 +151,13 @@ export async function holdStructure({ session, table }: Step): Promise<TableInfo
 
 async function inspectAgain(
   session: Session,
-  { schema, name, distributed, mayReplicateThere }: TableInfo,
+  { schema, name, distributed, shardedBy, mayReplicateThere }: TableInfo,
 ): Promise<TableInfo> {
   const tables = await inspectTables(session, [name], schema);
-  return { ...(tables.get(name) ?? refuseMissingTable(name, schema)), distributed, mayReplicateThere };
+  return {
+    ...(tables.get(name) ?? refuseMissingTable(name, schema)),
+    distributed,
+    shardedBy,
+    mayReplicateThere,
+  };
 }

@@ -5,7 +5,7 @@ import type { Session } from '../postgres/session.js';
 import { ScaleSeedError } from '../errors.js';
 import { columnsOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 import type { ForeignKeyCheck } from '../report/result.js';
-import { setEverywhere } from '../table/citus.js';
+import { isSharded, setEverywhere } from '../table/citus.js';
 import { columnValue } from './expressions.js';
 import { restColumns } from './rest-columns.js';
 
@@ -36,6 +36,7 @@ const MAY_NOT_SET =
 /** Why a table's triggers may not be silenced: the role may not do it, or more than its foreign keys would be. */
 export function obstacleToSilence(table: TableInfo, mayReplicate: boolean): string | undefined {
   const { name, userTriggers, rules } = table;
+  if (isSharded(table)) return `Citus spreads the rows of ${name} over several shards`;
   if (table.distributed && !table.mayReplicateThere)
     return `Citus keeps ${name} on its workers, where session_replication_role does not reach`;
   if (!mayReplicate) return MAY_NOT_SET;

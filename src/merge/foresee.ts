@@ -4,6 +4,7 @@ import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { literal, quote } from '../postgres/quote.js';
 import type { Blocked, Counts } from '../report/result.js';
 import type { Step } from '../run/step.js';
+import { isSharded } from '../table/citus.js';
 import { columnOf, rowsOf } from '../table/inspect-table.js';
 import { countedKeys } from '../table/keys.js';
 import { keyText, sameIdentity } from './expressions.js';
@@ -20,7 +21,8 @@ export async function foreseeMerge(step: Step, keys?: StepKeys): Promise<Counts>
   const { session, fixture, table } = step;
   const relation = numberedRelation(step) ?? (keys?.staged ?? (await stage(step))).table;
   const identity = identityOf(fixture);
-  const others = fixture.conflictKeys.slice(1);
+  // On several shards no other key than the first is unique.
+  const others = isSharded(table) ? [] : fixture.conflictKeys.slice(1);
   const holders = others.map((key, i) => {
     const same = key.map((column) => `h${i}.${quote(column)} = s.${quote(column)}`);
     return `left join ${rowsOf(table)} as h${i} on ${same.join(' and ')}`;

@@ -60,19 +60,19 @@ export class Tally {
   async lookAtCommit(known?: Standing): Promise<LastLook> {
     const { fixture, table } = this.#on;
     const counting = countingKey(fixture);
-    if (counting !== undefined) {
-      const held = countedCondition(counting.key, fixture.count, `t.${quote(counting.column)}`, literal);
-      return this.#lookAtCommit(`count(*) filter (where ${held})`, known);
-    }
-    const stood = `select count(*) from pg_temp.${quote(STOOD)} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture)}`;
-    return this.#lookAtCommit(`${this.#whole}${this.#keepsKeys ? ` + (${stood})` : ''}`);
-  }
-
-  async #lookAtCommit(counted: string, known?: Standing): Promise<LastLook> {
-    const { session, fixture, table } = this.#on;
     const from = `from ${rowsOf(table)} as t`;
     const marked = `count(*) filter (where ${markCondition(fixture.mark)})`;
-    const counts = `select array[${marked}, ${counted}] ${from}`;
+    if (counting !== undefined) {
+      const held = countedCondition(counting.key, fixture.count, `t.${quote(counting.column)}`, literal);
+      return this.#lookAtCommit(`select array[${marked}, count(*) filter (where ${held})] ${from}`, known);
+    }
+    const stood = `select count(*) from pg_temp.${quote(STOOD)} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture)}`;
+    const counted = `${this.#whole}${this.#keepsKeys ? ` + (${stood})` : ''}`;
+    return this.#lookAtCommit(`select array[(select ${marked} ${from}), ${counted}]`);
+  }
+
+  async #lookAtCommit(counts: string, known?: Standing): Promise<LastLook> {
+    const { session, table } = this.#on;
     const isKnown =
       known === undefined || table.distributed
         ? 'false'

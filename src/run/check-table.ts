@@ -1,8 +1,9 @@
 import { ScaleSeedError } from '../errors.js';
 import { BUILT_IN } from '../fixtures/column-types.js';
-import { ANCHORED, columnsOf, type Fixture } from '../fixtures/fixture.js';
+import { ANCHORED, columnsOf, identityOf, type Fixture } from '../fixtures/fixture.js';
 import { nearest } from '../fixtures/nearest.js';
 import type { Session } from '../postgres/session.js';
+import { isSharded } from '../table/citus.js';
 import type { Privilege, TableInfo } from '../table/inspect-table.js';
 
 /**
@@ -24,6 +25,7 @@ export async function checkTable(
     generated(filled, table) ??
     unfilled(filled, table) ??
     unmarkable(fixture, table) ??
+    spreadOtherwise(fixture, table) ??
     notUnique(fixture, table) ??
     unprivileged(table, needs) ??
     (await unknownType(session, fixture));
@@ -91,6 +93,18 @@ function unmarkable({ mark }: Fixture, { name, columns }: TableInfo): Problem | 
     text: `its mark is on column ${column.name} of table ${name}, which is of type ${column.type} and has no prefix`,
     code: 'fixture',
     hint: 'mark the rows by a column that holds text',
+  };
+}
+
+/** On Citus a unique key holds the column by which rows are spread over shards: no other key would identify a row. */
+function spreadOtherwise(fixture: Fixture, table: TableInfo): Problem | undefined {
+  const key = identityOf(fixture).join(', ');
+  if (!isSharded(table) || table.shardedBy === key) return undefined;
+  const by = table.shardedBy === '' ? '' : `by ${table.shardedBy}, `;
+  return {
+    text: `Citus spreads the rows of table ${table.name} over several shards, ${by}where ${key} cannot be unique`,
+    code: 'schema',
+    hint: `distribute the table by ${key}, or put each fleet into a schema of its own and have Citus distribute that: docs/citus.md`,
   };
 }
 

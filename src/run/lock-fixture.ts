@@ -1,6 +1,6 @@
 import { literal } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
-import { whereKept } from '../table/citus.js';
+import { ONE_BY_ONE, whereKept } from '../table/citus.js';
 import type { Step } from './step.js';
 import { describeHolders, WAIT_FOR_FIXTURE } from './watch-locks.js';
 
@@ -15,7 +15,8 @@ select pid from pg_locks where locktype = 'advisory' and granted and objsubid = 
 /** Asks for a fixture's turn, and what the server's transactions have come to; to be sent with the begin of its own. */
 export function askForTurn(on: Pick<Step, 'fixture' | 'table'>): string {
   const [space, name] = lockOf(on);
-  return `select pg_try_advisory_xact_lock(${space}, hashtext(${literal(name)})) as "hasTurn", pg_current_snapshot()::text as snapshot${whereKept(on.table)}`;
+  const before = on.table.distributed ? `${ONE_BY_ONE}; ` : '';
+  return `${before}select pg_try_advisory_xact_lock(${space}, hashtext(${literal(name)})) as "hasTurn", pg_current_snapshot()::text as snapshot${whereKept(on.table)}`;
 }
 
 /**

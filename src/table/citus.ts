@@ -1,25 +1,23 @@
-import { ScaleSeedError } from '../errors.js';
-import { quoteTable } from '../postgres/quote.js';
+import { quote, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { TableInfo } from './inspect-table.js';
 
 /** How Citus keeps some tables: with one shard or many of a column's values, or with a copy on every node. */
 const MANAGED = `
-select logicalrelid::oid::int8 as oid, partmethod <> 'n' as "rowSharded", repmodel = 't' as copied
+select logicalrelid::oid::int8 as oid, repmodel = 't' as copied, case partmethod when 'n' then null
+  when 'h' then column_to_column_name(logicalrelid, partkey) else '' end as "shardedBy"
 from pg_catalog.pg_dist_partition where logicalrelid::oid::int8 = any($1::int8[])`;
 
 interface Managed {
   oid: string;
-  rowSharded: boolean;
   copied: boolean;
+  shardedBy: string | null;
 }
 
 /**
  * Marks the tables whose rows Citus keeps on its workers: those of a distributed schema, each of which is one shard on one
- * worker, and reference tables, which every node has a copy of. The worker is asked whether the role may set
- * session_replication_role there, where it may here.
- *
- * @throws ScaleSeedError `schema` for a table whose rows are spread over several workers.
+ * worker, reference tables, which every node has a copy of, and those whose rows are spread over shards by a column. A
+ * single worker is asked whether the role may set session_replication_role there, where it may here.
  */
 export async function markDistributed(
   session: Session,
@@ -32,12 +30,14 @@ export async function markDistributed(
   for (const table of all) {
     const found = managed.get(table.oid);
     if (found === undefined) continue;
-    if (found.rowSharded) throw rowSharded(table);
     table.distributed = true;
+    table.shardedBy = found.shardedBy ?? undefined;
     // PostgreSQL 15 brought what the worker is asked.
-    const mayReplicate = server.mayReplicate && !found.copied && Number.parseInt(server.version) >= 15;
+    const oneShard = !found.copied && found.shardedBy === null;
+    const mayReplicate = server.mayReplicate && oneShard && Number.parseInt(server.version) >= 15;
     table.mayReplicateThere = mayReplicate && (await mayReplicateThere(session, table));
   }
+  if (all.some(isSharded)) session.soon(ONE_BY_ONE);
 }
 
 async function mayReplicateThere(session: Session, table: TableInfo): Promise<boolean> {
@@ -56,26 +56,31 @@ export async function setEverywhere(session: Session, set: string): Promise<void
   await session.query(set);
 }
 
-function rowSharded({ schema, name }: TableInfo): ScaleSeedError {
-  return new ScaleSeedError(
-    `Citus spreads the rows of ${schema}.${name} over several shards, where no other unique key than one of the distribution column can hold`,
-    {
-      code: 'schema',
-      phase: 'prepare',
-      table: `${schema}.${name}`,
-      state: 'nothing was changed',
-      hint: 'put each fleet into a schema of its own, and have Citus distribute that: docs/citus.md',
-    },
-  );
+/** Once a transaction has worked on many shards side by side, Citus writes to no reference table that they refer to. */
+export const ONE_BY_ONE = `set local citus.multi_shard_modify_mode = 'sequential'`;
+
+/** Whether Citus spreads the table's rows over several shards. */
+export function isSharded({ shardedBy }: Pick<TableInfo, 'shardedBy'>): boolean {
+  return shardedBy !== undefined;
+}
+
+/** What tells a row `t` from all others of its table: two workers may have given their shards the same oid. */
+export function rowId({ distributed }: { distributed?: boolean | undefined }): string {
+  return `t.tableoid, t.ctid${distributed === true ? ', t::text' : ''}`;
 }
 
 /**
  * To be put after a select's list, so that it is run where the table's rows are kept: an advisory lock of that server's is
- * the same for whoever comes through another. Nothing for a table of the server's own.
+ * the same for whoever comes through another; of many shards, where that of a certain key is. Nothing for a table of the
+ * server's own.
  */
-export function whereKept(table: Pick<TableInfo, 'schema' | 'name' | 'distributed'>): string {
-  if (!table.distributed) return '';
-  return ` from (select count(*) from (select from ${quoteTable(table)} limit 1) as kept) as kept`;
+export function whereKept(table: TableInfo): string {
+  const { distributed, shardedBy } = table;
+  if (!distributed) return '';
+  const isNumber = table.columns.some(({ name, category }) => name === shardedBy && category === 'N');
+  const key = isNumber ? '0' : `'00000000-0000-0000-0000-000000000000'`;
+  const one = shardedBy === undefined ? '' : ` where ${quote(shardedBy)} = ${key}`;
+  return ` from (select count(*) from (select from ${quoteTable(table)}${one} limit 1) as kept) as kept`;
 }
 
 /**
@@ -103,15 +108,15 @@ export async function nodeOf(session: Session): Promise<'coordinator' | 'worker'
   return rowCount === 0 ? 'coordinator' : 'worker';
 }
 
-/** How Citus keeps any of some tables: each as one shard on one worker, with a copy on every node, or not at all. */
+/** How Citus keeps any of some tables: with a copy on every node, by rows, each as one shard on one worker, or not at all. */
 export async function keptBy(
   session: Session,
   tables: readonly TableInfo[],
-): Promise<'shard' | 'copies' | undefined> {
+): Promise<'copies' | 'rows' | 'shard' | undefined> {
   if ((await nodeOf(session)) === undefined) return undefined;
-  const { rows } = await session.query<{ kept: 'shard' | 'copies' | null }>(
-    `select min(case repmodel when 't' then 'copies' else 'shard' end) as kept from pg_catalog.pg_dist_partition
-     where logicalrelid::oid::int8 = any($1::int8[])`,
+  const { rows } = await session.query<{ kept: 'copies' | 'rows' | 'shard' | null }>(
+    `select min(case when repmodel = 't' then 'copies' when partmethod <> 'n' then 'rows' else 'shard' end) as kept
+     from pg_catalog.pg_dist_partition where logicalrelid::oid::int8 = any($1::int8[])`,
     [tables.map(({ oid }) => oid)],
   );
   return rows[0]?.kept ?? undefined;

@@ -1,12 +1,13 @@
 import type { Dependents } from '../report/result.js';
 import { quote, type TableName } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
+import { rowId } from './citus.js';
 import type { Keys } from './keys.js';
 import { childRows, findReferences, withRows, type Reference } from './references.js';
 
 /** Rows of a table that are to go. */
 export interface Roots {
-  table: TableName & { oid: number };
+  table: TableName & { oid: number; distributed?: boolean | undefined };
   /** A FROM clause, with a WHERE, that calls them `t`. */
   from: string;
   /** The columns of the key that they are known by, and the condition that others hold it; they need not stand for that. */
@@ -109,9 +110,11 @@ async function followCascades(
 ): Promise<(Reference & { from: string })[]> {
   const rest: (Reference & { from: string })[] = [];
   for (const reference of references) {
-    const { child, action } = reference;
+    const { action } = reference;
+    // What refers to a table of Citus's is one, too.
+    const child = { ...reference.child, distributed: roots.table.distributed };
     const from = `from ${childRows(child)} as t where ${refersTo(reference, roots)}`;
-    if (action !== 'cascade') rest.push({ ...reference, from });
+    if (action !== 'cascade') rest.push({ ...reference, child, from });
     else if ((await addRows(session, deleted, child, from)) > 0 && depth < MAX_DEPTH) {
       const next = { table: child, from };
       const further = await withRows(session, await findReferences(session, child));
@@ -130,13 +133,18 @@ async function addRows(
   others: readonly string[] = [],
 ): Promise<number> {
   const known = to.get(table.oid) ?? { table: nameOf(table), from: [], rows: 0 };
-  const rows = await countRows(session, from, [...known.from, ...others]);
+  const rows = await countRows(session, table, from, [...known.from, ...others]);
   if (rows > 0) to.set(table.oid, { ...known, from: [...known.from, from], rows: known.rows + rows });
   return rows;
 }
 
-async function countRows(session: Session, from: string, except: readonly string[]): Promise<number> {
-  const rest = [from, ...except].map((clause) => `select t.tableoid, t.ctid ${clause}`).join(' except ');
+async function countRows(
+  session: Session,
+  table: Reference['child'],
+  from: string,
+  except: readonly string[],
+): Promise<number> {
+  const rest = [from, ...except].map((clause) => `select ${rowId(table)} ${clause}`).join(' except ');
   const { rows } = await session.query<{ count: string }>(
     except.length === 0 ? `select count(*) ${from}` : `select count(*) from (${rest}) as rest`,
   );

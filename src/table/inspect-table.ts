@@ -54,6 +54,8 @@ export interface TableInfo extends TableName {
   plain: boolean;
   /** Citus keeps its rows on other servers, its workers. */
   distributed: boolean;
+  /** The column by which Citus spreads its rows over shards; empty where it does so by other means than the column's hash. */
+  shardedBy?: string | undefined;
   /** There the role may set session_replication_role. */
   mayReplicateThere: boolean;
   privileges: Record<Privilege, boolean> & { owner: boolean };

@@ -1,7 +1,7 @@
 import { quoteTable, type TableName } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 
-type Table = TableName & { oid: number };
+type Table = TableName & { oid: number; distributed?: boolean | undefined };
 
 /** A foreign key that points at a table, what a deletion there does to the row that holds it, and what the role may do. */
 export interface Reference {
@@ -60,9 +60,10 @@ export async function findReferences(session: Session, { oid }: Pick<Table, 'oid
 /** Those whose table may hold a row: a join with an empty table may take as long as with a full one. */
 export async function withRows(session: Session, references: readonly Reference[]): Promise<Reference[]> {
   if (references.length === 0) return [];
+  // Of several shards Citus fetches what the subquery gives: a single row, with a column.
   const filled = references.map(({ mayRead, child }) =>
     mayRead
-      ? `exists (select from ${childRows(child)})`
+      ? `exists (select 1 from ${childRows(child)} limit 1)`
       : `pg_relation_size(${child.oid}) > 0 or ${child.partitioned}`,
   );
   const { rows } = await session.query<{ filled: boolean[] }>(`select array[${filled.join(', ')}] as filled`);

@@ -1,3 +1,4 @@
+import { isSharded } from './citus.js';
 import { markCondition } from './marks.js';
 import { quote } from '../postgres/quote.js';
 import { rowsOf, type TableInfo } from './inspect-table.js';
@@ -74,7 +75,9 @@ function standingSql(fixture: Fixture, i: number, table: TableInfo, values: unkn
   return [
     present,
     `count(*) filter (where ${counted}) as counted${i}`,
-    `(select max(${name}) from ${rowsOf(table)} where ${range}) as highest${i}`,
+    isSharded(table)
+      ? `max(${name}) filter (where ${range}) as highest${i}`
+      : `(select max(${name}) from ${rowsOf(table)} where ${range}) as highest${i}`,
   ];
 }
 

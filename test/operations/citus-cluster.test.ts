@@ -22,6 +22,20 @@ const PREFIX = `scale_seed_test_${process.pid}`;
 const FLEETS = [1, 2, 3].map((number) => `${PREFIX}_${number}`);
 const FIXTURES = [sizedAgents(300), sizedCertificates(600)];
 
+const KEYLESS = defineFixture({
+  name: '90_keyless',
+  table: 'agents',
+  purpose: 'test',
+  count: 20,
+  columns: { id: 'text', name: 'text', hostname: 'text' },
+  constants: { api_key_hash: { type: 'text', value: 'none' } },
+  conflictKeys: [['id'], ['name']],
+  mark: { column: 'id', prefix: 'keyless-' },
+  *rows(first, last) {
+    for (let row = first; row <= last; row++) yield [`keyless-${row}`, `name ${row}`, `host${row}`];
+  },
+});
+
 const DEPENDENT_SQL = readFileSync(new URL('../support/dependent-tables.sql', import.meta.url), 'utf8');
 /** A table that Citus distributes has no triggers. */
 const WITHOUT_TRIGGERS = DEPENDENT_SQL.slice(0, DEPENDENT_SQL.indexOf('create function'));
@@ -70,6 +84,39 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
       await node.end();
     }
     await query(`drop role ${role}`);
+  };
+
+  const waitForEachOther = async (schema: string): Promise<void> => {
+    for (const [holder, other] of [
+      ['coordinator', 'worker'],
+      ['other worker', 'coordinator'],
+      ['worker', 'other worker'],
+    ] as const) {
+      await load(through('coordinator', [schema]));
+      const order: string[] = [];
+      const [fixtures, schemas] = [[FIXTURES[0]!], [schema]];
+      let loading: Promise<unknown> = Promise.resolve();
+      const onEvent: OnEvent = (event) => {
+        if (event.type === 'notice') order.push(event.message);
+      };
+      const holding = clean({
+        ...through(holder, schemas),
+        fixtures,
+        confirm: () =>
+          new Promise((resolve) => {
+            const agree: OnEvent = (event) => {
+              onEvent(event);
+              if (event.type === 'notice') resolve(true);
+            };
+            loading = load({ ...through(other, schemas), fixtures, onEvent: agree }).then((report) =>
+              order.push(`loaded ${report.fixtures[0]!.inserted}`),
+            );
+          }),
+      }).then((report) => order.push(`deleted ${report.fixtures[0]!.deleted}`));
+      await Promise.all([holding, holding.then(() => loading)]);
+      expect(order[0]).toMatch(/^another scale-seed is at work on scale_agents: waiting for/);
+      expect(order.slice(1).sort()).toEqual(['deleted 300', 'loaded 300']);
+    }
   };
 
   beforeAll(async () => {
@@ -225,20 +272,7 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
     });
 
     it('for a fixture whose keys do not count', async () => {
-      const keyless = defineFixture({
-        name: '90_keyless',
-        table: 'agents',
-        purpose: 'test',
-        count: 20,
-        columns: { id: 'text', name: 'text', hostname: 'text' },
-        constants: { api_key_hash: { type: 'text', value: 'none' } },
-        conflictKeys: [['id'], ['name']],
-        mark: { column: 'id', prefix: 'keyless-' },
-        *rows(first, last) {
-          for (let row = first; row <= last; row++) yield [`keyless-${row}`, `name ${row}`, `host${row}`];
-        },
-      });
-      const on = { ...through(door), fixtures: [keyless] };
+      const on = { ...through(door), fixtures: [KEYLESS] };
       expect((await load(on)).fixtures.map(({ inserted }) => inserted)).toEqual([20, 20, 20]);
       await inEach(`
         update agents set hostname = 'other' where id = 'keyless-3';
@@ -254,38 +288,7 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
     });
   });
 
-  it('two that come through two nodes wait for each other', async () => {
-    for (const [holder, other] of [
-      ['coordinator', 'worker'],
-      ['other worker', 'coordinator'],
-      ['worker', 'other worker'],
-    ] as const) {
-      await load(through('coordinator'));
-      const order: string[] = [];
-      const [fixtures, schemas] = [[FIXTURES[0]!], [FLEETS[0]!]];
-      let loading: Promise<unknown> = Promise.resolve();
-      const onEvent: OnEvent = (event) => {
-        if (event.type === 'notice') order.push(event.message);
-      };
-      const holding = clean({
-        ...through(holder, schemas),
-        fixtures,
-        confirm: () =>
-          new Promise((resolve) => {
-            const agree: OnEvent = (event) => {
-              onEvent(event);
-              if (event.type === 'notice') resolve(true);
-            };
-            loading = load({ ...through(other, schemas), fixtures, onEvent: agree }).then((report) =>
-              order.push(`loaded ${report.fixtures[0]!.inserted}`),
-            );
-          }),
-      }).then((report) => order.push(`deleted ${report.fixtures[0]!.deleted}`));
-      await Promise.all([holding, holding.then(() => loading)]);
-      expect(order[0]).toMatch(/^another scale-seed is at work on scale_agents: waiting for/);
-      expect(order.slice(1).sort()).toEqual(['deleted 300', 'loaded 300']);
-    }
-  });
+  it('two that come through two nodes wait for each other', () => waitForEachOther(FLEETS[0]!));
 
   it('a worker that loses its connections is named, and the same command completes', async () => {
     const on = { ...through('coordinator', [FLEETS[0]!]), fixtures: [FIXTURES[0]!] };
@@ -375,20 +378,197 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
     expect((await clean(on)).fixtures.map(({ deleted }) => deleted)).toEqual([300, 600]);
   });
 
-  it('row-sharded tables are refused before anything is changed', async () => {
-    const schema = `${PREFIX}_rows`;
-    await query(`create schema ${schema}`);
-    await inEach(
-      `create table agents (like ${FLEETS[0]!}.agents including defaults, primary key (id));
-       select create_distributed_table('agents', 'id')`,
-      [schema],
+  describe('on tables of which Citus spreads the rows', () => {
+    const ROWS = [`${PREFIX}_rows`];
+
+    beforeAll(() =>
+      makeTables(
+        ROWS[0]!,
+        `alter table agents drop constraint agents_name_key;
+         alter table managed_certificates drop constraint managed_certificates_name_key;
+         ${['teams', 'owners', 'renewal_policies', 'issuers', 'certificate_profiles'].map((name) => `select create_reference_table('${name}');`).join('')}
+         drop table ${[...DEPENDENT_SQL.matchAll(/create table (\w+)/g)].map(([, name]) => name).join(', ')};
+         select create_distributed_table('agents', 'id'), create_distributed_table('managed_certificates', 'id');
+         create table jobs (id text, certificate_id text references managed_certificates (id) on delete cascade,
+           primary key (certificate_id, id));
+         create table issuance_approval_requests (
+           certificate_id text references managed_certificates (id) on delete cascade, job_id text, primary key (certificate_id, job_id),
+           foreign key (certificate_id, job_id) references jobs (certificate_id, id) on delete cascade);
+         create table certificate_revocations (certificate_id text primary key references managed_certificates (id));
+         create table discovery_scans (id text, agent_id text references agents (id), primary key (agent_id, id));
+         select create_distributed_table(name, 'certificate_id', colocate_with => 'managed_certificates')
+           from unnest(array['jobs', 'issuance_approval_requests', 'certificate_revocations']) as name;
+         select create_distributed_table('discovery_scans', 'agent_id', colocate_with => 'agents');
+         create table audit_events (id text primary key, resource_type text not null, resource_id text not null);
+         select create_distributed_table('audit_events', 'id')`,
+      ),
     );
-    const on = { ...through('coordinator', [schema]), fixtures: [FIXTURES[0]!] };
-    for (const command of [load, verify, reset, clean])
-      await expect(command(on)).rejects.toMatchObject({
-        code: 'schema',
-        table: `${schema}.agents`,
-        state: 'nothing was changed',
+
+    beforeEach(() => inEach('truncate agents, managed_certificates cascade; truncate audit_events', ROWS));
+
+    const hang = `
+      insert into jobs (id, certificate_id) select 'job', 'cert-loadtest-scale-' || lpad(g::text, 8, '0')
+        from generate_series(1, 100) as g;
+      insert into issuance_approval_requests select certificate_id, id from jobs`;
+
+    it.each(doors)('every command works through the %s', async (door) => {
+      const on = through(door, ROWS);
+      const added = ({ fixtures }: Awaited<ReturnType<typeof load>>) =>
+        fixtures.map(({ inserted, skipped, blocked }) => [inserted, skipped, blocked]);
+      expect(added(await load({ ...on, dryRun: true }))).toEqual([
+        [300, 0, 0],
+        [600, 0, 0],
+      ]);
+      const loaded = await load(on);
+      expect(loaded.foreignKeys).toMatchObject({
+        check: 'row',
+        reason: expect.stringContaining('over several shards') as string,
       });
+      expect(added(loaded)).toEqual([
+        [300, 0, 0],
+        [600, 0, 0],
+      ]);
+      expect((await load(on)).fixtures.map(({ merge }) => merge)).toEqual(['none', 'none']);
+      const { fixtures } = await manifest(on);
+      expect(fixtures.map(({ standing }) => standing?.map(({ present }) => present))).toEqual([[300], [600]]);
+
+      await inEach(
+        `delete from agents where id = 'ag-scale-00000007';
+         delete from managed_certificates where id = 'cert-loadtest-scale-00000500';
+         update managed_certificates set status = 'Renewed' where id < 'cert-loadtest-scale-00000101';
+         insert into certificate_revocations values ('cert-loadtest-scale-00000101');
+         insert into discovery_scans values ('scan', 'ag-scale-00000001');
+         insert into audit_events values ('event', 'certificate', 'cert-loadtest-scale-00000001');${hang}`,
+        ROWS,
+      );
+      expect(
+        (await verify(on)).fixtures.map(({ missing, driftedRows, hanging }) => [
+          missing.rows,
+          driftedRows,
+          hanging.reduce((sum, { rows }) => sum + rows, 0),
+        ]),
+      ).toEqual([
+        [1, 0, 1],
+        [1, 100, 201],
+      ]);
+      expect((await verify({ ...on, live: true })).fixtures[1]).toMatchObject({
+        driftedRows: 0,
+        liveRows: 100,
+      });
+      expect(added(await load({ ...on, dryRun: true }))).toEqual([
+        [1, 299, 0],
+        [1, 599, 0],
+      ]);
+      for (const dryRun of [true, false]) {
+        const done = await reset({ ...on, dryRun });
+        expect(
+          done.fixtures.map(({ restored, inserted, dependents, records }) => [
+            restored,
+            inserted,
+            dependents.reduce((sum, { rows }) => sum + rows, 0),
+            records.length,
+          ]),
+        ).toEqual([
+          [299, 1, 1, 0],
+          [599, 1, 201, 1],
+        ]);
+      }
+      expect((await verify(on)).intact).toBe(true);
+
+      await inEach(
+        `insert into certificate_revocations values ('cert-loadtest-scale-00000101');${hang}`,
+        ROWS,
+      );
+      await expect(clean({ ...on, fixtures: [FIXTURES[1]!] })).rejects.toMatchObject({
+        code: 'conflict',
+        state: 'scale_certs: nothing was changed',
+      });
+      await inEach('delete from certificate_revocations', ROWS);
+      for (const dryRun of [true, false]) {
+        const done = await clean({ ...on, dryRun });
+        expect(done.fixtures.map(({ deleted, dependents }) => [deleted, dependents])).toEqual([
+          [300, []],
+          [
+            600,
+            [
+              { table: `${ROWS[0]!}.issuance_approval_requests`, rows: 100, effect: 'deleted' },
+              { table: `${ROWS[0]!}.jobs`, rows: 100, effect: 'deleted' },
+            ],
+          ],
+        ]);
+      }
+      for (const table of ['agents', 'managed_certificates', 'jobs', 'issuance_approval_requests'])
+        expect(await query(`select from ${ROWS[0]!}.${table}`)).toEqual([]);
+    });
+
+    it('a fixture whose keys do not count, and another row with one of its names', async () => {
+      const on = { ...through('worker', ROWS), fixtures: [KEYLESS] };
+      await load(on);
+      await inEach(
+        `update agents set hostname = 'other' where id = 'keyless-3';
+         delete from agents where id = 'keyless-4';
+         insert into agents (id, name, hostname, api_key_hash) values ('x', 'name 4', 'h', 'k')`,
+        ROWS,
+      );
+      expect((await verify(on)).fixtures).toMatchObject([{ driftedRows: 1, missing: { rows: 1 } }]);
+      for (const dryRun of [true, false])
+        expect((await load({ ...on, dryRun })).fixtures).toMatchObject([
+          { inserted: 1, skipped: 19, blocked: 0 },
+        ]);
+      expect((await reset(on)).fixtures).toMatchObject([{ restored: 20, inserted: 0 }]);
+      expect((await verify(on)).intact).toBe(true);
+      expect((await clean(on)).fixtures).toMatchObject([{ deleted: 20 }]);
+      expect(await query(`select id from ${ROWS[0]!}.agents`)).toEqual([{ id: 'x' }]);
+    });
+
+    it('rows are left out that another session adds meanwhile', async () => {
+      await inEach(
+        `begin; insert into agents (id, name, hostname, api_key_hash) values ('ag-scale-00000300', 'x', 'x', 'x')`,
+        ROWS,
+      );
+      const loading = load({ ...through('coordinator', ROWS), fixtures: [FIXTURES[0]!] });
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      await query('commit');
+      expect((await loading).fixtures).toMatchObject([
+        { inserted: 299, skipped: 1, blocked: 0, merge: 'on conflict' },
+      ]);
+    });
+
+    it('two that come through two nodes wait for each other', () => waitForEachOther(ROWS[0]!));
+
+    it('neither exclusive mode nor a measurement is to be had', async () => {
+      const on = through('coordinator', ROWS);
+      await expect(load({ ...on, mode: 'exclusive' })).rejects.toMatchObject({ code: 'usage' });
+      await expect(ci({ ...on, budgetRatio: 1000 })).rejects.toMatchObject({
+        code: 'configuration',
+        message: expect.stringContaining('over several shards') as string,
+      });
+    });
+
+    it.each([
+      ['hostname', 'id, hostname', `'hash'`],
+      ['name', 'name', `'hash'`],
+      ['id', 'id', `'append'`],
+    ])(
+      'those that are not spread by the hash of the key are refused: by %s, (%s) being unique, %s',
+      async (...row) => {
+        const [by, key, how] = row;
+        const schema = `${PREFIX}_otherwise`;
+        await query(`create schema ${schema}`);
+        await inEach(
+          `create table agents (like ${FLEETS[0]!}.agents including defaults, primary key (${key}));
+         select create_distributed_table('agents', '${by}', ${how})`,
+          [schema],
+        );
+        const on = { ...through('coordinator', [schema]), fixtures: [FIXTURES[0]!] };
+        for (const command of [load, verify, reset, clean])
+          await expect(command(on)).rejects.toMatchObject({
+            code: 'schema',
+            table: `${schema}.agents`,
+            state: 'nothing was changed',
+          });
+        await query(`drop schema ${schema} cascade`);
+      },
+    );
   });
 });

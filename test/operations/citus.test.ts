@@ -85,6 +85,9 @@ describe('tables in Citus’ catalogue', () => {
          repmodel "char" not null, autoconverted boolean not null)`,
     );
     await database.query(
+      `create function pg_catalog.column_to_column_name(regclass, text) returns text language sql as 'select null'`,
+    );
+    await database.query(
       `insert into pg_dist_partition select name::regclass, 'n', null, 7, 's', false
        from unnest(array['agents', 'managed_certificates']) as name`,
     );
