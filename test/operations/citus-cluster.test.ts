@@ -536,6 +536,30 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
 
     it('two that come through two nodes wait for each other', () => waitForEachOther(ROWS[0]!));
 
+    it('reference tables are reset and cleaned with such tables that refer to them', async () => {
+      const schema = `${PREFIX}_mixed`;
+      await query(`create schema ${schema}`);
+      await inEach(
+        `create table agents (like ${FLEETS[0]!}.agents including defaults, primary key (id), unique (name));
+         select create_reference_table('agents');
+         create table jobs (id text primary key, agent_id text);
+         select create_distributed_table('jobs', 'id')`,
+        [schema],
+      );
+      await inEach('alter table jobs add foreign key (agent_id) references agents on delete cascade', [
+        schema,
+      ]);
+      const on = { ...through('worker', [schema]), fixtures: [FIXTURES[0]!], createParents: false };
+      await load(on);
+      for (const command of [reset, clean]) {
+        await inEach(
+          `insert into jobs select 'job' || g, 'ag-scale-00000001' from generate_series(1, 50) as g`,
+          [schema],
+        );
+        expect((await command(on)).fixtures).toMatchObject([{ dependents: [{ rows: 50 }] }]);
+      }
+    });
+
     it('neither exclusive mode nor a measurement is to be had', async () => {
       const on = through('coordinator', ROWS);
       await expect(load({ ...on, mode: 'exclusive' })).rejects.toMatchObject({ code: 'usage' });
