@@ -1,4 +1,4 @@
-import { quote, quoteTable } from '../postgres/quote.js';
+import { literal, quote, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { TableInfo } from './inspect-table.js';
 
@@ -69,6 +69,9 @@ export function rowId({ distributed }: { distributed?: boolean | undefined }): s
   return `t.tableoid, t.ctid${distributed === true ? ', t::text' : ''}`;
 }
 
+/** A value of types of PostgreSQL's categories; for others one that is a text as well as a uuid. */
+const SOME_VALUE: Record<string, string> = { B: 'true', D: '2000-01-01', I: '0.0.0.0', N: '0', T: '0' };
+
 /**
  * To be put after a select's list, so that it is run where the table's rows are kept: an advisory lock of that server's is
  * the same for whoever comes through another; of many shards, where that of a certain key is. Nothing for a table of the
@@ -77,8 +80,8 @@ export function rowId({ distributed }: { distributed?: boolean | undefined }): s
 export function whereKept(table: TableInfo): string {
   const { distributed, shardedBy } = table;
   if (!distributed) return '';
-  const isNumber = table.columns.some(({ name, category }) => name === shardedBy && category === 'N');
-  const key = isNumber ? '0' : `'00000000-0000-0000-0000-000000000000'`;
+  const category = table.columns.find(({ name }) => name === shardedBy)?.category ?? '';
+  const key = literal(SOME_VALUE[category] ?? '00000000-0000-0000-0000-000000000000');
   const one = shardedBy === undefined ? '' : ` where ${quote(shardedBy)} = ${key}`;
   return ` from (select count(*) from (select from ${quoteTable(table)}${one} limit 1) as kept) as kept`;
 }
