@@ -47,7 +47,7 @@ describe('load', () => {
     const anchors: string[] = [];
     for (let i = 0; i < 3; i++)
       anchors.push((await load({ databaseUrl: database.url, settle: false })).anchor);
-    expect(anchors.every((anchor) => anchor.endsWith("000Z"))).toBe(false);
+    expect(anchors.every((anchor) => anchor.endsWith('000Z'))).toBe(false);
   });
 
   it('adds only what a larger fleet has more', async () => {
