@@ -28,7 +28,9 @@ export interface Trial {
   place: Place;
   database: string;
   random: Random;
+  command: Command;
   mode: 'online' | 'exclusive';
+  standing: Standing;
   usual: Usual;
   /** Starts the trial's command; resolves when it has ended. */
   run: (...options: string[]) => Promise<void>;
@@ -126,7 +128,9 @@ export async function runTrial(
       place,
       database,
       random,
+      command,
       mode,
+      standing,
       usual,
       run: (...options) => run(command, ...optionsOf(command, ['--mode', mode, ...options])),
       kill: (signal, index) => {
