@@ -14,6 +14,10 @@ import { columnOf } from '../table/inspect-table.js';
 /** Rows of a fixture, both ends included. */
 export type Range = Required<EncodeOptions>;
 
+export function rowsIn({ first, last }: Range): number {
+  return last - first + 1;
+}
+
 const NAME = 'scale_seed_staging';
 
 /** What a fixture calls a text. */
@@ -146,7 +150,7 @@ export class Staging {
 
   async *#take(wanted: number): AsyncGenerator<Buffer, void> {
     let taken = 0;
-    const expected = this.#range.last - this.#range.first + 1;
+    const expected = rowsIn(this.#range);
     // Once all expected rows have come, only the generator can tell that no more do.
     while (taken < wanted || this.rows === expected) {
       const chunk = this.#ahead.shift() ?? (await this.#encodeNext());

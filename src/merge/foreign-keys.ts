@@ -69,16 +69,22 @@ function obstacleTo(fixture: Fixture, table: TableInfo, mayReplicate: boolean): 
 
 /** Foreign keys' triggers do nothing from here on, nor do any others. */
 export async function silenceTriggers(session: Session, table: TableInfo): Promise<void> {
-  const silence = 'set local session_replication_role = replica';
-  if (table.distributed) await setEverywhere(session, silence);
-  else session.soon(silence);
+  await setReplicationRole(session, table, 'replica');
 }
 
 /** Triggers do their work again from here on: event triggers hear of the indexes that are built after the merge. */
 export async function heedTriggers(session: Session, table: TableInfo): Promise<void> {
-  const heed = 'set local session_replication_role = origin';
-  if (table.distributed) await setEverywhere(session, heed);
-  else session.soon(heed);
+  await setReplicationRole(session, table, 'origin');
+}
+
+async function setReplicationRole(
+  session: Session,
+  { distributed }: TableInfo,
+  role: 'replica' | 'origin',
+): Promise<void> {
+  const set = `set local session_replication_role = ${role}`;
+  if (distributed) await setEverywhere(session, set);
+  else session.soon(set);
 }
 
 /**

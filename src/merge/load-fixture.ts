@@ -1,4 +1,4 @@
-import { Staging, type Range } from '../copy/staging.js';
+import { rowsIn, Staging, type Range } from '../copy/staging.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { ScaleSeedError } from '../errors.js';
 import type { Opened } from '../postgres/session.js';
@@ -8,7 +8,6 @@ import { askForTurn, lockFixture, lockLoaders } from '../run/lock-fixture.js';
 import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
-
 import { hasChanged, surveyTable, type Standing } from '../table/survey.js';
 import { eachBatch, FIRST_BATCH_ROWS } from './batches.js';
 import { nameRepeated } from './blocked.js';
@@ -152,10 +151,6 @@ async function findMissing(step: Step, { mode, lockTimeoutMs }: LoadPlan, opened
 async function lookAgain({ fixture, table, session }: Step): Promise<Standing> {
   const { standing } = await surveyTable(session, table, [fixture]);
   return standing.get(fixture)!;
-}
-
-function rowsIn({ first, last }: Range): number {
-  return last - first + 1;
 }
 
 function missingAfter({ fixture }: Step, standing: Standing): Missing {

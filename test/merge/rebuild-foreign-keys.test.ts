@@ -45,6 +45,22 @@ function withTeams(teamOf: (row: number) => string) {
   });
 }
 
+/** A fixture of a table of its name, all rows of which refer to one parent by a column. */
+function referring(name: string, count: number, column: string, parent: string) {
+  return defineFixture({
+    name,
+    table: name,
+    count,
+    columns: { id: 'text' },
+    constants: { [column]: { type: 'text', value: parent } },
+    conflictKeys: [['id']],
+    mark: { column: 'id', prefix: `${name}-` },
+    *rows(first, last) {
+      for (let row = first; row <= last; row++) yield [`${name}-${row}`];
+    },
+  });
+}
+
 async function loadAsOwner(more: LoadOptions = {}) {
   const url = new URL(database.url);
   [url.username, url.password] = [owner, 'pw'];
@@ -198,18 +214,7 @@ describe('in exclusive mode, an owner without the replication right', () => {
 
   it('waits for its siblings that have the same parents for as long as they take', async () => {
     await database.query('create table badges (id text primary key, team_id text not null references teams)');
-    const badges = defineFixture({
-      name: 'badges',
-      table: 'badges',
-      count: 20_000,
-      columns: { id: 'text' },
-      constants: { team_id: { type: 'text', value: 't-payments' } },
-      conflictKeys: [['id']],
-      mark: { column: 'id', prefix: 'badge-' },
-      *rows(first, last) {
-        for (let row = first; row <= last; row++) yield [`badge-${row}`];
-      },
-    });
+    const badges = referring('badges', 20_000, 'team_id', 't-payments');
     const { fixtures } = await loadAsOwner({
       fixtures: [sizedCertificates(20_000), badges],
       jobs: 2,
@@ -222,16 +227,7 @@ describe('in exclusive mode, an owner without the replication right', () => {
   it('undoes all where one would come to hang on another index of the parent', async () => {
     await database.query(`create table keyed (id text); create unique index on keyed (id); insert into keyed values ('k');
       alter table keyed add primary key (id); create table keys (id text primary key, keyed_id text references keyed)`);
-    const keys = defineFixture({
-      name: 'keys',
-      table: 'keys',
-      count: 1,
-      columns: { id: 'text' },
-      constants: { keyed_id: { type: 'text', value: 'k' } },
-      conflictKeys: [['id']],
-      mark: { column: 'id', prefix: 'key-' },
-      rows: () => [['key-1']],
-    });
+    const keys = referring('keys', 1, 'keyed_id', 'k');
     before = await catalogue();
     await expect(loadAsOwner({ fixtures: [keys] })).rejects.toMatchObject({
       code: 'server',
