@@ -7,6 +7,7 @@ import { load } from '../../src/operations/load.js';
 import { reset } from '../../src/operations/reset.js';
 import { ADVISORY_NAMESPACE } from '../../src/run/lock-fixture.js';
 import { useDatabase } from '../support/database.js';
+import { gate } from '../support/gate.js';
 
 const database = useDatabase();
 /** Somebody waits for a lock, and in this database: other files' tests share the server. */
@@ -254,15 +255,15 @@ describe('what another session adds after the table was looked at', () => {
     create or replace function log_row() returns trigger language plpgsql
     as 'begin insert into fired values (new.id); return new; end'`;
 
-  /** 2,000 certificates whose generator waits for `held` before row `at`. */
-  function waiting(at: number, held: Promise<void>): Fixture {
+  /** 2,000 certificates whose generator waits for `opened` before row `at`. */
+  function waiting(at: number, opened: Promise<void>): Fixture {
     const scale = sizedCertificates(2_000);
     return {
       ...scale,
       async *rows(first, last) {
         let g = first;
         for (const row of scale.rows(first, last) as Iterable<unknown[]>) {
-          if (g++ === at) await held;
+          if (g++ === at) await opened;
           yield row;
         }
       },
@@ -285,13 +286,12 @@ describe('what another session adds after the table was looked at', () => {
   /** Loads 2,000 certificates, and changes the table when a statement has begun, which the rows from `at` on wait for. */
   async function changeInMidLoad(at: number, statement: string, change: () => Promise<unknown>) {
     await database.query('delete from managed_certificates');
-    let letGo = (): void => undefined;
-    const held = new Promise<void>((resolve) => (letGo = resolve));
-    const loading = load({ databaseUrl: database.url, fixtures: [waiting(at, held)], settle: false });
+    const { opened, open } = gate();
+    const loading = load({ databaseUrl: database.url, fixtures: [waiting(at, opened)], settle: false });
     loading.catch(() => undefined);
     await database.untilSession(`query like '${statement}'`);
     await change();
-    letGo();
+    open();
     return (await loading).fixtures[0];
   }
 

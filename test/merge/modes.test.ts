@@ -6,6 +6,7 @@ import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import { load } from '../../src/operations/load.js';
 import { reset } from '../../src/operations/reset.js';
 import { useDatabase } from '../support/database.js';
+import { gate } from '../support/gate.js';
 import { differenceSql } from '../support/oracle.js';
 
 const database = useDatabase();
@@ -87,28 +88,28 @@ describe('exclusive mode', () => {
   });
 
   it('takes turns with its siblings on one table without a word, however long they take', async () => {
-    const small = sizedAgents(10);
-    let letGo = (): void => undefined;
-    const held = new Promise<void>((resolve) => (letGo = resolve));
-    const slow = defineFixture({
-      name: '00_slow',
-      table: 'agents',
-      count: 5_000,
-      columns: { id: 'text', name: 'text', hostname: 'text', api_key_hash: 'text' },
-      conflictKeys: [['id']],
-      mark: { column: 'id', prefix: 'ag-slow-' },
-      async *rows(first, last) {
-        for (let g = first; g <= last; g++) {
-          if (g === 4_000) await held;
-          yield [`ag-slow-${g}`, `slow-${g}`, 'h', 'x'];
-        }
-      },
-    });
+    const { opened, open } = gate();
+    // Whichever has the first turn keeps it until the other has waited for long.
+    const slow = (name: string): Fixture =>
+      defineFixture({
+        name,
+        table: 'agents',
+        count: 5_000,
+        columns: { id: 'text', name: 'text', hostname: 'text', api_key_hash: 'text' },
+        conflictKeys: [['id']],
+        mark: { column: 'id', prefix: `ag-${name}-` },
+        async *rows(first, last) {
+          for (let g = first; g <= last; g++) {
+            if (g === 4_000) await opened;
+            yield [`ag-${name}-${g}`, `${name}-${g}`, 'h', 'x'];
+          }
+        },
+      });
     const notices: string[] = [];
     const loading = load({
       databaseUrl: database.url,
       mode: 'exclusive',
-      fixtures: [slow, small],
+      fixtures: [slow('one'), slow('two')],
       lockTimeoutMs: 200,
       jobs: 2,
       onEvent: (event) => event.type === 'notice' && notices.push(event.message),
@@ -116,11 +117,11 @@ describe('exclusive mode', () => {
     // Somebody else's lock would have been told of by then.
     const waiting = database
       .untilSession(`wait_event = 'advisory' and clock_timestamp() > query_start + interval '1500 ms'`)
-      .then(letGo);
-    expect((await loading).fixtures.map(({ inserted }) => inserted)).toEqual([5_000, 10]);
-    await waiting;
+      .finally(open);
+    const [report] = await Promise.all([loading, waiting]);
+    expect(report.fixtures.map(({ inserted }) => inserted)).toEqual([5_000, 5_000]);
     expect(notices).toEqual([]);
-    await database.query(`delete from agents where id like 'ag-slow-%' or id like 'ag-scale-%'`);
+    await database.query(`delete from agents where id ~ '^ag-(one|two)-'`);
   });
 
   it('leaves the indexes as they were when it is interrupted', async () => {
@@ -160,9 +161,12 @@ describe('online mode', () => {
         beats += 1;
       }
     })();
-    await load({ databaseUrl: database.url, fixtures: [sizedAgents(60_000), sizedCertificates(60_000)] });
-    loading.under = false;
-    await heart;
+    await Promise.all([
+      load({ databaseUrl: database.url, fixtures: [sizedAgents(60_000), sizedCertificates(60_000)] }).finally(
+        () => (loading.under = false),
+      ),
+      heart,
+    ]);
     expect(beats).toBeGreaterThan(20);
   });
 });

@@ -6,6 +6,7 @@ import { sizedAgents } from '../../src/fixtures/sized.js';
 import { load, type LoadOptions } from '../../src/operations/load.js';
 import { start } from '../support/command-line.js';
 import { useDatabase } from '../support/database.js';
+import { gate } from '../support/gate.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
 
 const database = useDatabase();
@@ -176,14 +177,13 @@ describe('a role whose transactions see only what was committed before them', ()
   it('loads all the same when it has waited for another loader', async () => {
     const url = new URL(database.url);
     [url.username, url.password] = [role, 'pw'];
-    let letGo = (): void => undefined;
-    const held = new Promise<void>((resolve) => (letGo = resolve));
+    const { opened, open } = gate();
     const first = load({
       databaseUrl: url.href,
-      fixtures: [agents('twice', (g) => (g === 5_000 ? held : undefined))],
+      fixtures: [agents('twice', (g) => (g === 5_000 ? opened : undefined))],
     });
     const onEvent: LoadOptions['onEvent'] = (event) => {
-      if (event.type === 'notice' && event.message.startsWith('another scale-seed')) letGo();
+      if (event.type === 'notice' && event.message.startsWith('another scale-seed')) open();
     };
     // It stays there until it is let go: the batch before is merged, the next one held while it is encoded.
     await database.untilSession(`query like '%insert into %'`);

@@ -7,6 +7,7 @@ import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import type { Fixture } from '../../src/fixtures/fixture.js';
 import { run, start } from '../support/command-line.js';
 import { useDatabase } from '../support/database.js';
+import { gate } from '../support/gate.js';
 import { leaveBehind as leaving, LEFTOVERS, live, OTHERS, SIZED, snapshot } from '../support/leftovers.js';
 
 const database = useDatabase();
@@ -382,12 +383,11 @@ it('rows that other fixtures of the run have made do not hang on the fleet', asy
 describe('while rows are loaded anew', () => {
   /** Holds a reset up after it has deleted the rows, by a generator that takes its time. */
   async function heldUp(): Promise<{ release: () => Promise<void> }> {
-    let letGo = (): void => undefined;
-    const held = new Promise<void>((resolve) => (letGo = resolve));
+    const { opened, open } = gate();
     const slow: Fixture = {
       ...certs,
       async *rows(first, last) {
-        if (last - first > 0) await held;
+        if (last - first > 0) await opened;
         yield* certs.rows(first, last);
       },
     };
@@ -395,7 +395,7 @@ describe('while rows are loaded anew', () => {
     await database.untilSession(`query like 'copy %'`);
     return {
       release: async () => {
-        letGo();
+        open();
         await resetting;
       },
     };
