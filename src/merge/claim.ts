@@ -1,5 +1,5 @@
 import { ScaleSeedError } from '../errors.js';
-import { quoteTable, type TableName } from '../postgres/quote.js';
+import { literal, quoteTable, type TableName } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { Step } from '../run/step.js';
 import { lockHere } from '../table/citus.js';
@@ -80,12 +80,15 @@ async function tryToClaim(
   parents: readonly TableName[],
   leftMs: number,
 ): Promise<{ missing: ScaleSeedError | undefined } | undefined> {
-  const halfMs = `extract(epoch from current_setting('deadlock_timeout')::interval) * 500`;
+  const waitAtMost = (tables: readonly TableName[], to: Mode): void => {
+    session.soon(limitSql(`least(${atLeastOne(leftMs)}, ${sliceSql(tables, to)})`));
+  };
   try {
-    session.soon(limitSql(`least(${atLeastOne(leftMs)}, ceil(${halfMs}))`));
+    waitAtMost(parents, 'access exclusive');
     if (parents.length > 0)
       await session.query(`lock table ${parents.map(quoteTable).join(', ')} in access exclusive mode`);
     const missing = await lockConstantParents(session, fixture, table);
+    waitAtMost([table], mode);
     await session.query(`lock table ${quoteTable(table)} in ${mode} mode`);
     return { missing };
   } catch (error) {
@@ -93,6 +96,22 @@ async function tryToClaim(
     await session.query('rollback to savepoint claim');
     return undefined;
   }
+}
+
+/**
+ * Milliseconds for which tables may be waited for at a time: half the time until somebody looks for a deadlock. An autovacuum
+ * gives way to whoever has waited for it that long, and waits for nobody, so where nothing else is in the way it is more.
+ */
+function sliceSql(tables: readonly TableName[], mode: Mode): string {
+  const halfMs = `ceil(extract(epoch from current_setting('deadlock_timeout')::interval) * 500)`;
+  if (tables.length === 0) return halfMs;
+  const names = tables.map((table) => `${literal(quoteTable(table))}::regclass`);
+  const others = `
+    select bool_and(a.usesysid is null) from pg_locks l join pg_stat_activity a on a.pid = l.pid
+    where l.locktype = 'relation' and l.relation = any (array[${names.join(', ')}]::oid[]) and l.granted
+      and l.database = (select oid from pg_database where datname = current_database())
+      and l.pid <> pg_backend_pid()${mode === 'exclusive' ? ` and l.mode <> 'AccessShareLock'` : ''}`;
+  return `${halfMs} * case when (${others}) then 4 else 1 end`;
 }
 
 /** To PostgreSQL 0 means no limit. */

@@ -92,6 +92,26 @@ describe('autovacuum', () => {
   });
 });
 
+describe('an autovacuum under way', () => {
+  beforeAll(async () => {
+    await client.query(`create schema slow; set search_path = slow; ${SCHEMA_SQL}`);
+    await seedParents(client, 'slow');
+    await load({ ...options, databaseUrl: url, schemas: ['slow'] });
+    await client.query(
+      'alter table slow.agents set (autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)',
+    );
+  });
+
+  it.each(['online', 'exclusive'] as const)('gives way to a reset in %s mode', async (mode) => {
+    await change('update slow.agents set hostname = hostname');
+    const vacuuming = `select from pg_stat_activity, pg_sleep(0.05) where query like 'autovacuum: VACUUM%slow.agents%'`;
+    while ((await client.query(vacuuming)).rowCount === 0);
+    const fixtures = [sizedAgents(3_000)];
+    const report = await reset({ fixtures, mode, databaseUrl: url, schemas: ['slow'], lockTimeoutMs: 5_000 });
+    expect(report.fixtures[0]?.restored).toBe(3_000);
+  });
+});
+
 /** What somebody else did, whose session has ended: it has told all that it has changed. */
 async function change(sql: string): Promise<void> {
   const other = new pg.Client({ connectionString: url });
