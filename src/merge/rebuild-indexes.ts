@@ -1,8 +1,7 @@
-import type { TableInfo } from '../table/inspect-table.js';
 import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
-import { ScaleSeedError } from '../errors.js';
 import type { Step } from '../run/step.js';
+import { BEFORE_DDL, tryDdl } from './try-ddl.js';
 
 /** An index that can be made again exactly as it was. */
 export interface PlainIndex {
@@ -29,27 +28,16 @@ export async function dropPlainIndexes({ session, table, context }: Step): Promi
          and d.deptype in ('e', 'x'))
      order by c.relname`,
   );
-  try {
-    await tryDrop(session, table, indexes);
-    return indexes;
-  } catch (error) {
-    // Whatever ends neither the session nor the transaction.
-    if (!(error instanceof ScaleSeedError) || /^(08|40|53|57)/.test(error.sqlState ?? '57')) throw error;
-    await session.query('rollback to savepoint indexes');
-    context.onNotice(`${table.name} is loaded with its indexes: ${error.message}`);
-    return [];
-  }
-}
-
-/** Drops indexes; where event triggers might forbid to make them again, one of them is made first and undone. */
-async function tryDrop(session: Session, table: TableInfo, indexes: readonly PlainIndex[]): Promise<void> {
   const [first] = indexes;
-  if (first === undefined) return;
+  if (first === undefined) return [];
   const drop = `drop index ${indexes.map(({ name }) => quote(table.schema, name)).join(', ')}`;
   const { rows: triggers } = await session.query(`select from pg_event_trigger where evtenabled <> 'D'`);
-  const trial = [drop, first.definition, 'rollback to savepoint indexes'];
-  session.soon('savepoint indexes');
-  await session.query((triggers.length > 0 ? [...trial, drop] : [drop]).join(';\n'));
+  // Where event triggers might forbid to make them again, one of them is made first and undone.
+  const trial = triggers.length > 0 ? [drop, first.definition, BEFORE_DDL] : [];
+  const refusal = await tryDdl(session, [...trial, drop].join(';\n'));
+  if (refusal === undefined) return indexes;
+  context.onNotice(`${table.name} is loaded with its indexes: ${refusal.message}`);
+  return [];
 }
 
 /** Makes the dropped indexes again, in the database's own tablespace, where all of them were. */

@@ -24,6 +24,7 @@ import type { LoadPlan } from './load-fixture.js';
 import { mergeStaged } from './merge.js';
 import { restoreRows } from './restore.js';
 import { dropPlainIndexes, rebuildIndexes } from './rebuild-indexes.js';
+import { rewriteTable } from './rewrite-table.js';
 import { Tally } from './tally.js';
 
 /** What became of a fixture's rows. */
@@ -71,6 +72,7 @@ async function loadAnew(
   const deleted = await session.query(`delete ${roots.from}`);
   const isRebuilt = mode === 'exclusive' && (await rebuildPays(step, fixture.count));
   const dropped = isRebuilt ? await dropPlainIndexes(step) : [];
+  if (isRebuilt && deleted.rowCount !== 0) await rewriteTable(step);
   const staging = staged ?? Staging.open(step);
   try {
     if (staged === undefined) await staging.copy(FIRST_BATCH_ROWS);

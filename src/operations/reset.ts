@@ -33,8 +33,9 @@ export interface ResetPlan {
 
 export interface ResetOptions extends AddOptions, DryRunOptions {
   /**
-   * `online` (the default) lets readers go on; who writes to the table waits until the reset is through. `exclusive` also
-   * rebuilds plain indexes where that is quicker, and keeps readers waiting.
+   * `online` (the default) lets readers go on; who writes to the table waits until the reset is through. `exclusive` keeps
+   * readers waiting, and where that is quicker rewrites the table without the old rows and rebuilds plain indexes; as after
+   * a truncation, a transaction whose snapshot is older finds the table empty.
    */
   mode?: LoadOptions['mode'];
   /** How long exclusive mode waits for a table's lock, in milliseconds; 10 s by default. */

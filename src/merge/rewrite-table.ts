@@ -1,0 +1,35 @@
+import { quote, quoteTable } from '../postgres/quote.js';
+import type { Step } from '../run/step.js';
+import { tryDdl } from './try-ddl.js';
+
+/**
+ * A column that nothing depends on and that `alter column` leaves as it is, where PostgreSQL can rewrite the table by it: no
+ * table inherits from it or gives it its type, and no event trigger listens.
+ */
+const COLUMN = `
+select a.attname as name, format_type(a.atttypid, a.atttypmod) as type
+from pg_attribute as a join pg_type as y on y.oid = a.atttypid join pg_class as c on c.oid = a.attrelid
+where a.attrelid = $1::int8::oid and a.attnum > 0 and not a.attisdropped
+  and not a.atthasdef and a.attidentity = '' and a.attgenerated = '' and a.attndims = 0 and y.typtype = 'b'
+  and a.attcollation = y.typcollation and a.attstorage = y.typstorage and a.attcompression = ''
+  and not exists (select from pg_depend as d
+    where d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid and d.refobjsubid = a.attnum)
+  and c.reloftype = 0 and not exists (select from pg_inherits as i where c.oid in (i.inhrelid, i.inhparent))
+  and not exists (select from pg_event_trigger where evtenabled <> 'D')
+order by a.attnum limit 1`;
+
+/**
+ * Takes out of a table, and out of its indexes, the rows that this transaction has deleted, where that is to be had. Keys that come again find their old entries otherwise, and a place among them: a million rows took 11.5 s instead
+ * of 6.7 s, and a vacuum of their own. Only a truncation does the same, which PostgreSQL refuses for a table that
+ * others refer to. To transactions with an older snapshot the table is empty until they end.
+ */
+export async function rewriteTable({ session, table }: Step): Promise<void> {
+  const { rows } = await session.query<{ name: string; type: string }>(COLUMN, [table.oid]);
+  const [column] = rows;
+  if (column === undefined) return;
+  const name = quote(column.name);
+  // An expression that is no mere column to the planner: the values stay, but every row is written anew.
+  const same = `case when clock_timestamp() is null then null else ${name} end`;
+  const alter = `alter table ${quoteTable(table)} alter column ${name} type ${column.type} using ${same}`;
+  await tryDdl(session, alter);
+}

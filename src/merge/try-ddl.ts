@@ -1,0 +1,22 @@
+import { ScaleSeedError } from '../errors.js';
+import type { Session } from '../postgres/session.js';
+
+export const BEFORE_DDL = 'rollback to savepoint ddl';
+
+/**
+ * Runs DDL that can be done without, in a transaction. Where the server refuses it, nothing of it stands, and the error is
+ * returned.
+ *
+ * @throws ScaleSeedError for what ends the session or the transaction.
+ */
+export async function tryDdl(session: Session, ddl: string): Promise<ScaleSeedError | undefined> {
+  session.soon('savepoint ddl');
+  try {
+    await session.query(ddl);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof ScaleSeedError) || /^(08|40|53|57)/.test(error.sqlState ?? '57')) throw error;
+    await session.query(BEFORE_DDL);
+    return error;
+  }
+}
