@@ -1,14 +1,16 @@
 import { ScaleSeedError } from '../errors.js';
 import { loadFixture } from '../merge/load-fixture.js';
 import type { RatioMeasurement, RatioRound } from '../report/result.js';
+import type { Session } from '../postgres/session.js';
 import type { RunContext } from '../run/context.js';
+import type { Prepared } from '../run/prepare.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import { withSession } from '../run/sessions.js';
 import { stopwatch } from '../run/stopwatch.js';
 import { estimateMedian } from './median-interval.js';
 import { ratiosOf, takeRounds, type Wanted } from './ratio-rounds.js';
-import { withScratchSchema } from './scratch-schema.js';
-import { furnish, type RealLoad, type ScratchTables } from './scratch-tables.js';
+import { requireCreate, withScratchSchema } from './scratch-schema.js';
+import { furnish, requireCopyable, type RealLoad, type ScratchTables } from './scratch-tables.js';
 
 /** How long a load took, and how many rows it inserted. */
 interface TimedLoad {
@@ -49,6 +51,20 @@ export function measureRatio(context: RunContext, load: RealLoad, wanted: Wanted
       };
     }),
   );
+}
+
+/**
+ * Holds a table against what the measurement needs, as far as that can be known before anything is loaded.
+ *
+ * @throws ScaleSeedError `privilege` or `configuration`.
+ */
+export async function requireMeasurable({
+  session,
+  fixture,
+  table,
+}: Prepared & { session: Session }): Promise<void> {
+  await requireCreate(session);
+  await requireCopyable(session, [fixture], [table]);
 }
 
 /** One load of each kind; which comes first alternates, in case that matters. */

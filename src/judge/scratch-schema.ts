@@ -98,7 +98,8 @@ async function leftBehind(keeper: Session, name: string, error: unknown): Promis
   });
 }
 
-async function requireCreate(session: Session): Promise<void> {
+/** @throws ScaleSeedError `privilege`, or `configuration` on a worker of Citus, where no scratch schema can be made. */
+export async function requireCreate(session: Session): Promise<void> {
   const { rows } = await session.query<{ may: boolean; database: string; role: string }>(
     `select has_database_privilege(current_database(), 'create') as may,
        quote_ident(current_database()) as database, quote_ident(current_user) as role`,

@@ -46,9 +46,7 @@ export async function furnish(session: Session, load: RealLoad, schema: string):
       const table = (await inspectTables(session, [name], real)).get(name) ?? refuseMissingTable(name, real);
       tables.set(name, table);
     }
-    const keeps = await keptBy(session, [...tables.values()]);
-    if (keeps === 'copies') throw unmeasured('Citus keeps a copy of the tables on every node');
-    if (keeps === 'rows') throw unmeasured('Citus spreads the rows of the tables over several shards');
+    const keeps = await requireCopyable(session, load.fixtures, [...tables.values()]);
     for (const table of tables.values()) leftOut.push(...(await copyTable(session, table, schema)));
     return keeps;
   });
@@ -57,22 +55,32 @@ export async function furnish(session: Session, load: RealLoad, schema: string):
     const real = tables.get(fixture.table)!;
     references.push(await referenceOf(session, fixture, real, schema, `scale_seed_ready_${index}`));
   }
-  if (kept !== undefined) await session.transaction(() => distribute(session, schema, references));
+  if (kept !== undefined)
+    await session.transaction(() =>
+      session.query('select citus_schema_distribute($1::text::regnamespace)', [quote(schema)]),
+    );
   const copies = names.map((name) => quote(schema, name));
   const empty = () => session.transaction(() => session.query(`truncate ${copies.join(', ')}`));
   return { ...load, schema, leftOut, references, empty };
 }
 
 /**
- * Has Citus keep the copies as it keeps the tables themselves.
+ * Says how Citus keeps the tables.
  *
- * @throws ScaleSeedError `configuration` where it could not run the reference load.
+ * @throws ScaleSeedError `configuration` where it could not keep copies of them in the same way, or load the fixtures there.
  */
-async function distribute(session: Session, schema: string, references: readonly Reference[]): Promise<void> {
-  const ready = references.find(({ source }) => source !== 'generate_series');
+export async function requireCopyable(
+  session: Session,
+  fixtures: readonly Fixture[],
+  tables: readonly TableInfo[],
+): Promise<'shard' | undefined> {
+  const kept = await keptBy(session, tables);
+  if (kept === 'copies') throw unmeasured('Citus keeps a copy of the tables on every node');
+  if (kept === 'rows') throw unmeasured('Citus spreads the rows of the tables over several shards');
+  const ready = kept && fixtures.find(({ formulas }) => formulas === undefined);
   if (ready !== undefined)
-    throw unmeasured(`Citus cannot insert the rows of ${ready.fixture} out of a table: it has no formulas`);
-  await session.query('select citus_schema_distribute($1::text::regnamespace)', [quote(schema)]);
+    throw unmeasured(`Citus cannot insert the rows of ${ready.name} out of a table: it has no formulas`);
+  return kept;
 }
 
 /** There is nothing to compare the load with. */

@@ -1,7 +1,7 @@
 import { ScaleSeedError } from '../errors.js';
 import { SETS } from '../fixtures/registry.js';
 import { asBaseline, refuseIncomparable } from '../judge/baseline.js';
-import { measureRatio } from '../judge/measure-ratio.js';
+import { measureRatio, requireMeasurable } from '../judge/measure-ratio.js';
 import type { Wanted } from '../judge/ratio-rounds.js';
 import { sweepScratchSchemas } from '../judge/scratch-schema.js';
 import type { RealLoad } from '../judge/scratch-tables.js';
@@ -45,7 +45,9 @@ export async function ci(options: CiOptions = {}): Promise<CiReport> {
   const criteria = { ...options, baseline, maxRegressionPercent };
   return withDatabase(options, async (context) => {
     const total = stopwatch();
-    const report = await loadOn(context, options);
+    // A comparison with a baseline can do without the measurement, a budget for it cannot.
+    const check = options.budgetRatio === undefined ? undefined : requireMeasurable;
+    const report = await loadOn(context, options, check);
     try {
       const judged = await judgeLoad(context, { ...options, fixtures, report }, criteria);
       const peakRssBytes = process.resourceUsage().maxRSS * 1024;

@@ -8,6 +8,7 @@ import { rounded } from '../report/rounded.js';
 import { withDatabase, type RunContext } from '../run/context.js';
 import type { DryRunOptions, FixtureOptions } from '../run/options.js';
 import { orAborted } from '../run/or-aborted.js';
+import type { Needs } from '../run/prepare.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
@@ -53,13 +54,18 @@ export function load(options: LoadOptions = {}): Promise<LoadReport> {
   });
 }
 
-/** Loads fixtures into a database that is at hand. */
-export async function loadOn(context: RunContext, options: LoadOptions): Promise<LoadReport> {
+/** Loads fixtures into a database that is at hand, once each of them has passed a `check`. */
+export async function loadOn(
+  context: RunContext,
+  options: LoadOptions,
+  check?: Needs['check'],
+): Promise<LoadReport> {
   const { dryRun = false } = options;
   const plan = loadPlan(options);
   const { base, anchor, fixtures } = await runOnFixtures<LoadedFixture>(context, options, {
     ...needsToAdd(options),
     survey: true,
+    check,
     privileges: ['select', 'insert'],
     citus: options.citus,
     changed: ({ inserted }) => inserted > 0,

@@ -202,6 +202,7 @@ describe('a role', () => {
       code: 'privilege',
       message: 'the role may not create the scratch schema that the reference load goes into',
       hint: expect.stringMatching(new RegExp(`^grant create on database \\S+ to ${role},`)) as string,
+      state: 'nothing was changed',
     });
   });
 

@@ -351,8 +351,17 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
     const report = await ci({ ...through('coordinator', [FLEETS[0]!]), budgetRatio: 1000 });
     expect(report.verdict.outcome).toBe('pass');
     expect(report.reference?.rounds.length).toBeGreaterThanOrEqual(6);
+    const fixtures = [{ ...FIXTURES[0]!, formulas: undefined }];
+    await expect(
+      ci({ ...through('coordinator', [FLEETS[0]!]), fixtures, budgetRatio: 1000 }),
+    ).rejects.toMatchObject({
+      code: 'configuration',
+      message: expect.stringContaining('it has no formulas') as string,
+      state: 'nothing was changed',
+    });
     await expect(ci({ ...through('worker', [FLEETS[0]!]), budgetRatio: 1000 })).rejects.toMatchObject({
       code: 'configuration',
+      state: 'nothing was changed',
       hint: "give the coordinator's address, or leave out --budget-ratio",
     });
     expect(await query(`select from pg_namespace where nspname like 'scale_seed_ci_%'`)).toEqual([]);
@@ -366,15 +375,16 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
     );
     await makeTables(schema, tables.map(({ name }) => `select create_reference_table('${name}')`).join(';'));
     const on = through('worker', [schema]);
+    await expect(ci({ ...through('coordinator', [schema]), budgetRatio: 1000 })).rejects.toMatchObject({
+      code: 'configuration',
+      state: 'nothing was changed',
+    });
     expect((await load(on)).fixtures.map(({ inserted }) => inserted)).toEqual([300, 600]);
     await inEach(`delete from agents where id = 'ag-scale-00000007'`, [schema]);
     expect((await load(on)).fixtures.map(({ inserted }) => inserted)).toEqual([1, 0]);
     await inEach(`update agents set hostname = 'other'`, [schema]);
     expect((await reset(on)).fixtures.map(({ restored }) => restored)).toEqual([300, 600]);
     expect((await verify(on)).intact).toBe(true);
-    await expect(ci({ ...through('coordinator', [schema]), budgetRatio: 1000 })).rejects.toMatchObject({
-      code: 'configuration',
-    });
     expect((await clean(on)).fixtures.map(({ deleted }) => deleted)).toEqual([300, 600]);
   });
 
@@ -566,6 +576,7 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
       await expect(ci({ ...on, budgetRatio: 1000 })).rejects.toMatchObject({
         code: 'configuration',
         message: expect.stringContaining('over several shards') as string,
+        state: 'nothing was changed',
       });
     });
 
