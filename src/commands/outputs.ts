@@ -1,4 +1,3 @@
-import { access, constants, realpath, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { messageOf, refusal } from '../errors.js';
 
@@ -37,6 +36,8 @@ export async function refuseUnwritable(flags: FileFlags): Promise<void> {
 
 /** Where a file is or will be, whatever links lead there. */
 async function writablePlace(file: string): Promise<string> {
+  // Asked for here and not before, as wherever files are the exception: it is a millisecond of a command's start.
+  const { access, constants, realpath, stat } = process.getBuiltinModule('node:fs/promises');
   const found = await stat(file).catch((error: unknown) => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
@@ -64,6 +65,7 @@ export async function writeResult(
 ): Promise<void> {
   if (file === undefined) return;
   if (option === 'output' && file === STDOUT) return void process.stdout.write(text);
+  const { writeFile } = process.getBuiltinModule('node:fs/promises');
   await writeFile(file, text, { flag }).catch((error: unknown) => {
     throw unwritable(option, file, error, 'the command itself is done and committed');
   });

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { messageOf, refusal } from '../errors.js';
 import type { Baseline } from '../judge/baseline.js';
 
@@ -23,6 +22,7 @@ export async function readBaseline({
       '--max-regression needs something to compare with',
       "add --baseline FILE, an earlier run's report",
     );
+  const { readFile } = process.getBuiltinModule('node:fs/promises');
   try {
     return JSON.parse(await readFile(file, 'utf8')) as Baseline;
   } catch (error) {
