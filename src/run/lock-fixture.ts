@@ -1,6 +1,6 @@
 import { literal } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
-import { ONE_BY_ONE, whereKept } from '../table/citus.js';
+import { limitWaitsThere, ONE_BY_ONE, whereKept } from '../table/citus.js';
 import type { Step } from './step.js';
 import { describeHolders, WAIT_FOR_FIXTURE } from './watch-locks.js';
 
@@ -25,13 +25,18 @@ export function askForTurn(on: Pick<Step, 'fixture' | 'table'>): string {
  * waited for: as long as that takes, since all that it waits for itself has a limit.
  */
 export async function lockFixture(step: Step, { hasTurn }: { hasTurn?: unknown }): Promise<boolean> {
-  if (hasTurn === true) return false;
+  const { session, table } = step;
+  if (hasTurn !== true) await waitForFixture(step);
+  if (table.distributed) await limitWaitsThere(session);
+  return hasTurn !== true;
+}
+
+async function waitForFixture(step: Step): Promise<void> {
   const { session, fixture, context } = step;
   const lock = lockOf(step);
   const holders = (await describeHolders(session, HOLDERS, lock)) || 'it';
   context.onNotice(`another scale-seed is at work on ${fixture.name}: waiting for ${holders} to finish`);
   await waitForTurn(session, WAIT_FOR_FIXTURE + whereKept(step.table), lock);
-  return true;
 }
 
 /**

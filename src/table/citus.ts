@@ -49,11 +49,20 @@ async function mayReplicateThere(session: Session, table: TableInfo): Promise<bo
 
 /**
  * Sets something for the transaction here and on all workers that take part in it: Citus hands a SET LOCAL on that is a
- * message by itself, text and all.
+ * message by itself, text and all. Not so whatever is set afterwards, which in a savepoint would end the transaction.
  */
 export async function setEverywhere(session: Session, set: string): Promise<void> {
   await session.query(`set local citus.propagate_set_commands = 'local'`);
   await session.query(set);
+  await session.query(`set local citus.propagate_set_commands = 'none'`);
+}
+
+/** Has the workers wait for a lock no longer than this server does, until the transaction ends. */
+export async function limitWaitsThere(session: Session): Promise<void> {
+  const { rows } = await session.query<{ limit: string }>(
+    `select quote_literal(current_setting('lock_timeout')) as limit`,
+  );
+  await setEverywhere(session, `set local lock_timeout = ${rows[0]!.limit}`);
 }
 
 /** Once a transaction has worked on many shards side by side, Citus writes to no reference table that they refer to. */

@@ -315,6 +315,29 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
     expect((await load(on)).fixtures.map(({ inserted }) => inserted)).toEqual([300]);
   });
 
+  it.each<[string, typeof load | typeof reset | typeof clean, string, string]>([
+    [
+      'load',
+      load,
+      'delete from agents',
+      `insert into agents (id, name, hostname, api_key_hash) values ('ag-scale-00000300', 'x', 'x', 'x')`,
+    ],
+    ['reset', reset, 'select', `update agents set hostname = 'x'`],
+    ['clean', clean, 'select', `update agents set hostname = 'x'`],
+  ])('%s waits for a lock on a worker no longer than for one here', async (_, command, before, hold) => {
+    const [fleet] = FLEETS;
+    const on = { ...through('coordinator', [fleet!]), fixtures: [FIXTURES[0]!] };
+    await load(on);
+    await inEach(before, [fleet!]);
+    await inEach(`begin; ${hold}`, [fleet!]);
+    const url = new URL(coordinatorUrl);
+    url.searchParams.set('options', '-clock_timeout=700ms');
+    const running = command({ ...on, databaseUrl: url.href, timeoutMs: 10_000 });
+    await expect(running.finally(() => query('rollback'))).rejects.toMatchObject({
+      code: 'locked',
+    });
+  });
+
   it('foreign keys are checked by set where the role may have it on the worker, too', async () => {
     const role = `${PREFIX}_role`;
     const [fleet] = FLEETS;
