@@ -37,6 +37,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     code: 'privilege',
     hint: 'the server or the role is read-only: give the address of the primary',
   },
+  '25P02': { code: 'server', hint: "the server's log says what has failed before: run the command again" },
   '25P03': { code: 'timeout', hint: 'raise idle_in_transaction_session_timeout for the role' },
   '25P04': { code: 'timeout', hint: 'raise transaction_timeout for the role' },
   '28': {
@@ -83,6 +84,9 @@ const ENCRYPTION_HINT =
   'sslmode in the URL, or PGSSLMODE, asks for TLS, which the server does not have: `prefer` takes it where it can';
 const LOST_HINT = 'the connection was lost; nothing uncommitted stands, so run the command again';
 const WORKER_HINT = 'Citus has no connection to that worker: see that it runs, then run the command again';
+/** How Citus says so, with whichever SQLSTATE. */
+const LOST_WORKER =
+  /^(connection to the remote node|failure on connection marked as essential|failed to COPY to shard \d+ on) /;
 const UNEXPECTED_HINT = 'nothing like it is known: --verbose shows where it came from; please report it';
 const NETWORK_HINT = 'is the server running there? --wait 30s waits for it; --database-url names another';
 
@@ -112,6 +116,7 @@ function abortOf(error: unknown): Meaning | undefined {
 function meaningOf(error: unknown, { phase }: Context): Meaning {
   if (error instanceof pg.DatabaseError && error.code !== undefined) {
     if (error.code.startsWith('08')) return meaningOfPooler(error, phase);
+    if (LOST_WORKER.test(error.message)) return { code: 'server', hint: WORKER_HINT };
     return (
       MEANINGS_IN[phase]?.[error.code] ??
       MEANINGS[error.code] ??
@@ -139,7 +144,7 @@ function isNetworkError(error: unknown): boolean {
  * also take nothing of a connection string.
  */
 function meaningOfPooler({ message }: pg.DatabaseError, phase: Phase): Meaning {
-  if (message.includes('to the remote node')) return { code: 'server', hint: WORKER_HINT };
+  if (LOST_WORKER.test(message)) return { code: 'server', hint: WORKER_HINT };
   if (message.includes('startup parameter'))
     return { code: 'configuration', hint: 'leave it out of the URL: --schema names a schema without it' };
   return phase === 'connect'

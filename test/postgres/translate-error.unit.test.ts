@@ -1,0 +1,33 @@
+import pg from 'pg';
+import { describe, expect, it } from 'vitest';
+import { translateError } from '../../src/postgres/translate-error.js';
+
+/** An error as the server sends it. */
+function serverError(code: string, message: string): pg.DatabaseError {
+  return Object.assign(new pg.DatabaseError(message, message.length, 'error'), { code });
+}
+
+describe('an error of Citus’s that a worker is lost', () => {
+  it.each([
+    ['08006', 'connection to the remote node a@127.0.0.1:1 failed with the following error: refused'],
+    ['XX000', 'failure on connection marked as essential: 127.0.0.1:1'],
+    ['XX000', 'failed to COPY to shard 102640 on 127.0.0.1:1'],
+  ])('says what to do: %s, %s', (code, message) => {
+    expect(translateError(serverError(code, message), { phase: 'merge' })).toMatchObject({
+      code: 'server',
+      message,
+      hint: expect.stringContaining('no connection to that worker') as string,
+    });
+  });
+
+  it.each([
+    ['XX000', 'cannot push down this subquery', undefined],
+    ['08006', 'server closed the connection', 'pooler'],
+    ['25P02', 'current transaction is aborted', 'log says what has failed before'],
+  ])('is not any other: %s, %s', (code, message, hint) => {
+    const error = translateError(serverError(code, message), { phase: 'merge' });
+    expect(error).toMatchObject({ code: 'server', message });
+    expect(error.hint ?? '').toContain(hint ?? '');
+    expect(error.hint ?? '').not.toContain('worker');
+  });
+});
