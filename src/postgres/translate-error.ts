@@ -86,7 +86,7 @@ const LOST_HINT = 'the connection was lost; nothing uncommitted stands, so run t
 const WORKER_HINT = 'Citus has no connection to that worker: see that it runs, then run the command again';
 /** How Citus says so, with whichever SQLSTATE. */
 const LOST_WORKER =
-  /^(connection to the remote node|failure on connection marked as essential|failed to COPY to shard \d+ on) /;
+  /^(connection to the remote node|failure on connection marked as essential|failed to COPY to shard \d+ on)\b/;
 const UNEXPECTED_HINT = 'nothing like it is known: --verbose shows where it came from; please report it';
 const NETWORK_HINT = 'is the server running there? --wait 30s waits for it; --database-url names another';
 
