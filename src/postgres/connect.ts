@@ -19,6 +19,7 @@ interface Connection extends pg.Connection {
 /** What pg's types leave out of a client. */
 interface ClientInternals {
   connection: Connection;
+  readyForQuery: boolean;
   processID: number;
   secretKey: number;
   connectionParameters: object;

@@ -185,9 +185,9 @@ export class Session {
       await this.#commit();
       return result;
     } catch (error) {
-      if (committing && !isRefused(error)) throw lostInCommit(error, this);
-      await this.#rollback();
-      throw error;
+      const isLost = committing && !isRefused(error) && !(isAnswered(error) && (await this.#isOpen()));
+      if (!isLost || isAnswered(error)) await this.#rollback();
+      throw isLost ? lostInCommit(error, this) : error;
     } finally {
       if (this.pooled) this.backend = undefined;
     }
@@ -235,6 +235,14 @@ export class Session {
     }
   }
 
+  /** Whether what has failed was before the commit itself, in the message that ends with it: that leaves the transaction open. */
+  async #isOpen(): Promise<boolean> {
+    const { connection, readyForQuery } = internals(this.#client);
+    // An error is sent at once, and how the transaction stands a moment later.
+    if (!readyForQuery) await settles(new Promise((resolve) => connection.once('readyForQuery', resolve)));
+    return this.#client.getTransactionStatus() === 'E';
+  }
+
   async #rollback(): Promise<void> {
     // What failed may be something else than the statement that still runs.
     await this.#cancel();
@@ -263,6 +271,11 @@ function explainReplica(error: unknown): never {
     message: `triggers and foreign keys would do nothing: ${error.message}, which is not origin`,
     hint: 'take it back with `alter role ... reset session_replication_role`, or `alter database ...`; or connect as a role that may set it',
   });
+}
+
+/** Whether the server has said so: the session is at its disposal, whatever has become of the transaction. */
+function isAnswered(error: unknown): boolean {
+  return error instanceof ScaleSeedError && error.sqlState !== undefined;
 }
 
 /** Whether the server has refused to commit. Whoever stands between, a pooler or Citus, may have lost its answer. */

@@ -50,6 +50,32 @@ describe('a commit', () => {
     await database.query('drop function refuse cascade');
   });
 
+  it.each([
+    ['before it', 'select not_at_all()', undefined],
+    ['in it', 'insert into public.late values (1)', unknown],
+  ])('whose message fails %s leaves the session at its disposal', async (_, sql, state) => {
+    await database.query(
+      `create function public.not_at_all() returns text language plpgsql as
+         $$begin raise 'not at all' using errcode = '08006'; end$$;
+       create function public.refuse() returns trigger language plpgsql as
+         $$begin perform public.not_at_all(); return null; end$$;
+       create table public.late (id int);
+       create constraint trigger late after insert on public.late deferrable initially deferred
+         for each row execute function public.refuse()`,
+    );
+    const session = await Session.open(resolveTarget(database.url), new AbortController().signal);
+    const committing = session.transaction(async () => {
+      await session.query('create table public.never ()');
+      session.atCommit(sql.replace('select ', 'select public.')).catch(() => undefined);
+      await Promise.resolve();
+    });
+    await expect(committing).rejects.toMatchObject({ code: 'server', state });
+    await session.transaction(() => session.query('create table public.next ()'));
+    await session.close();
+    expect(await database.value(`select to_regclass('public.never')`)).toBeNull();
+    await database.query('drop table late, next; drop function refuse, not_at_all');
+  });
+
   it('whose answer is lost does, and that is said', async () => {
     const holder = await database.client();
     await database.query(
