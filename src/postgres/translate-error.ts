@@ -86,7 +86,7 @@ const LOST_HINT = 'the connection was lost; nothing uncommitted stands, so run t
 const WORKER_HINT = 'Citus has no connection to that worker: see that it runs, then run the command again';
 /** How Citus says so, with whichever SQLSTATE. */
 const LOST_WORKER =
-  /^(connection to the remote node|failure on connection marked as essential|failed to COPY to shard \d+ on)\b/;
+  / to the remote node|^failure on connection marked as essential|^failed to COPY to shard \d+ on/;
 const UNEXPECTED_HINT = 'nothing like it is known: --verbose shows where it came from; please report it';
 const NETWORK_HINT = 'is the server running there? --wait 30s waits for it; --database-url names another';
 
@@ -115,8 +115,8 @@ function abortOf(error: unknown): Meaning | undefined {
 
 function meaningOf(error: unknown, { phase }: Context): Meaning {
   if (error instanceof pg.DatabaseError && error.code !== undefined) {
-    if (error.code.startsWith('08')) return meaningOfPooler(error, phase);
     if (LOST_WORKER.test(error.message)) return { code: 'server', hint: WORKER_HINT };
+    if (error.code.startsWith('08')) return meaningOfPooler(error, phase);
     return (
       MEANINGS_IN[phase]?.[error.code] ??
       MEANINGS[error.code] ??
@@ -139,12 +139,8 @@ function isNetworkError(error: unknown): boolean {
   return /^(E[A-Z]+|ERR_(STREAM|SOCKET|SSL|TLS)_\w+)$/.test(code) || gone.test(error.message);
 }
 
-/**
- * What stands between us and the rows has lost the way to them: Citus to a worker, which it names; or PgBouncer, which may
- * also take nothing of a connection string.
- */
+/** What stands between us and the server has lost the way to it: PgBouncer, which may also take nothing of a connection string. */
 function meaningOfPooler({ message }: pg.DatabaseError, phase: Phase): Meaning {
-  if (LOST_WORKER.test(message)) return { code: 'server', hint: WORKER_HINT };
   if (message.includes('startup parameter'))
     return { code: 'configuration', hint: 'leave it out of the URL: --schema names a schema without it' };
   return phase === 'connect'

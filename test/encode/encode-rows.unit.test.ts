@@ -39,6 +39,19 @@ describe('toCsv', () => {
   it('quotes commas, quotes and line ends', () => {
     expect(toCsv([['a,b', 'c"d', 'e\nf', 'g\rh']])).toBe('"a,b","c""d","e\nf","g\rh"\n');
   });
+
+  it('leaves everything else to csv-stringify', () => {
+    const fields = ['a', 'é', '-1', ' b ', '=c', "d'", 'e\tf', '\u2028', '\ufeffg', '{h}', null];
+    const odd = ['i,j', 'k"l', 'm\nn', 'o\\p'];
+    const records = fields.map((field) => ['first', field, 'last', field]);
+    expect(toCsv(records)).toBe(stringify(records));
+    for (const field of odd) {
+      const mixed = [...records, ['first', field, null, field]];
+      expect(toCsv(mixed)).toBe(stringify(mixed));
+    }
+    expect(toCsv([])).toBe('');
+    expect(toCsv([[null]])).toBe('\n');
+  });
 });
 
 describe('encodeVarying', () => {

@@ -8,6 +8,7 @@ import { reset } from '../../src/operations/reset.js';
 import { useDatabase } from '../support/database.js';
 import { gate } from '../support/gate.js';
 import { differenceSql } from '../support/oracle.js';
+import { pacedAgents } from '../support/paced-agents.js';
 
 const database = useDatabase();
 
@@ -90,21 +91,7 @@ describe('exclusive mode', () => {
   it('takes turns with its siblings on one table without a word, however long they take', async () => {
     const { opened, open } = gate();
     // Whichever has the first turn keeps it until the other has waited for long.
-    const slow = (name: string): Fixture =>
-      defineFixture({
-        name,
-        table: 'agents',
-        count: 5_000,
-        columns: { id: 'text', name: 'text', hostname: 'text', api_key_hash: 'text' },
-        conflictKeys: [['id']],
-        mark: { column: 'id', prefix: `ag-${name}-` },
-        async *rows(first, last) {
-          for (let g = first; g <= last; g++) {
-            if (g === 4_000) await opened;
-            yield [`ag-${name}-${g}`, `${name}-${g}`, 'h', 'x'];
-          }
-        },
-      });
+    const slow = (name: string): Fixture => pacedAgents(name, (g) => (g === 4_000 ? opened : undefined));
     const notices: string[] = [];
     const loading = load({
       databaseUrl: database.url,

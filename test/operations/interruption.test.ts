@@ -1,34 +1,15 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { defineFixture } from '../../src/fixtures/define-fixture.js';
-import type { Fixture } from '../../src/fixtures/fixture.js';
 import { sizedAgents } from '../../src/fixtures/sized.js';
 import { load, type LoadOptions } from '../../src/operations/load.js';
 import { start } from '../support/command-line.js';
 import { useDatabase } from '../support/database.js';
 import { gate } from '../support/gate.js';
+import { pacedAgents } from '../support/paced-agents.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
 
 const database = useDatabase();
 const NOWHERE = 'postgresql://127.0.0.1:1/d';
-
-/** 5,000 agents; `before` is awaited before each of them. */
-function agents(name: string, before: (g: number) => Promise<void> | undefined): Fixture {
-  return defineFixture({
-    name,
-    table: 'agents',
-    count: 5_000,
-    columns: { id: 'text', name: 'text', hostname: 'text', api_key_hash: 'text' },
-    conflictKeys: [['id']],
-    mark: { column: 'id', prefix: `ag-${name}-` },
-    async *rows(first, last) {
-      for (let g = first; g <= last; g++) {
-        await before(g);
-        yield [`ag-${name}-${g}`, `${name}-${g}`, 'h', 'x'];
-      }
-    },
-  });
-}
 
 const never = new Promise<void>(() => undefined);
 
@@ -37,7 +18,7 @@ describe('a generator that never settles', () => {
     ['before its first row', 1],
     ['while the rows before it are merged', 4_000],
   ])('%s is given up when the time is over', async (_, last) => {
-    const fixtures = [agents('stuck', (g) => (g === last ? never : undefined))];
+    const fixtures = [pacedAgents('stuck', (g) => (g === last ? never : undefined))];
     await expect(load({ databaseUrl: database.url, fixtures, timeoutMs: 500 })).rejects.toMatchObject({
       code: 'timeout',
       message: expect.stringContaining('the time limit of 500 ms has run out') as string,
@@ -54,7 +35,7 @@ describe('an abort', () => {
     process.on('unhandledRejection', listen);
     for (let n = 1; n <= 10; n++) {
       const controller = new AbortController();
-      const listening = agents(`heard-${n}`, () => {
+      const listening = pacedAgents(`heard-${n}`, () => {
         controller.signal.throwIfAborted();
         return undefined;
       });
@@ -79,7 +60,7 @@ describe('an abort', () => {
 
   it('before the commit is sent leaves no doubt', async () => {
     const controller = new AbortController();
-    const fixtures = [agents('last', () => undefined)];
+    const fixtures = [pacedAgents('last', () => undefined)];
     const onEvent: LoadOptions['onEvent'] = (event) => {
       if (event.type === 'progress' && event.phase === 'merge' && event.rows === 5_000) controller.abort();
     };
@@ -99,7 +80,7 @@ describe('a network that passes nothing on any more', () => {
     own.port = String(proxy.port);
     const options: LoadOptions = {
       databaseUrl: own.href,
-      fixtures: [agents('stalled', () => undefined)],
+      fixtures: [pacedAgents('stalled', () => undefined)],
       timeoutMs: 1_000,
       onEvent: (event) => {
         if (event.type === 'progress') proxy.stall({ newOnesPass });
@@ -180,7 +161,7 @@ describe('a role whose transactions see only what was committed before them', ()
     const { opened, open } = gate();
     const first = load({
       databaseUrl: url.href,
-      fixtures: [agents('twice', (g) => (g === 5_000 ? opened : undefined))],
+      fixtures: [pacedAgents('twice', (g) => (g === 5_000 ? opened : undefined))],
     });
     const onEvent: LoadOptions['onEvent'] = (event) => {
       if (event.type === 'notice' && event.message.startsWith('another scale-seed')) open();
@@ -189,7 +170,7 @@ describe('a role whose transactions see only what was committed before them', ()
     await database.untilSession(`query like '%insert into %'`);
     const second = load({
       databaseUrl: url.href,
-      fixtures: [agents('twice', () => undefined)],
+      fixtures: [pacedAgents('twice', () => undefined)],
       onEvent,
     });
     expect((await first).fixtures[0]).toMatchObject({ inserted: 5_000, skipped: 0 });

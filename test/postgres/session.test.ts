@@ -1,11 +1,11 @@
 import { describe, expect, inject, it } from 'vitest';
-import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import type { Fixture } from '../../src/fixtures/fixture.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import { load } from '../../src/operations/load.js';
 import { Session } from '../../src/postgres/session.js';
 import { resolveTarget } from '../../src/postgres/target.js';
 import { useDatabase } from '../support/database.js';
+import { pacedAgents } from '../support/paced-agents.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
 
 const database = useDatabase();
@@ -109,23 +109,11 @@ describe('what runs on the server', () => {
     await other.query(
       `begin; insert into agents (id, name, hostname, api_key_hash) values ('ag-half-1', 'x', 'x', 'x')`,
     );
-    const failing = defineFixture({
-      name: 'half',
-      table: 'agents',
-      count: 5_000,
-      columns: { id: 'text', name: 'text', hostname: 'text', api_key_hash: 'text' },
-      conflictKeys: [['id']],
-      mark: { column: 'id', prefix: 'ag-half-' },
-      async *rows(first, last) {
-        for (let g = first; g <= last; g++) {
-          if (g === 4_000) {
-            await database.untilSession(`query like '%insert into %' and wait_event_type = 'Lock'`);
-            throw new Error('out of agents');
-          }
-          yield [`ag-half-${g}`, `half-${g}`, 'h', 'x'];
-        }
-      },
-    });
+    const fail = async (): Promise<void> => {
+      await database.untilSession(`query like '%insert into %' and wait_event_type = 'Lock'`);
+      throw new Error('out of agents');
+    };
+    const failing = pacedAgents('half', (g) => (g === 4_000 ? fail() : undefined));
     await expect(load({ databaseUrl: database.url, fixtures: [failing] })).rejects.toMatchObject({
       message: 'fixture half: row 4000: out of agents',
       state: 'half: nothing was changed',
