@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import pg from 'pg';
 import { messageOf, ScaleSeedError } from '../errors.js';
 import { restrictLogin } from './insist-on-scram.js';
+import { goOnInPlainText, isInPlainText } from './plain-text.js';
 import { refuse } from './refuse.js';
 import type { Server, Target } from './target.js';
 import { refusesEncryption, type Ssl } from './tls.js';
@@ -71,7 +72,8 @@ async function connectEitherWay(
   signal: AbortSignal,
 ): Promise<{ client: pg.Client; ssl: Ssl }> {
   try {
-    return { client: await connectOnce(target, config, signal), ssl: config.ssl };
+    const client = await connectOnce(target, config, signal, otherSsl === false);
+    return { client, ssl: isInPlainText(client) ? false : config.ssl };
   } catch (error) {
     if (signal.aborted || otherSsl === undefined || !refusesEncryption(error)) throw error;
     const client = await connectOnce(target, { ...config, ssl: otherSsl }, signal).catch(
@@ -88,6 +90,7 @@ async function connectOnce(
   { login, attributes }: Target,
   config: Server['config'],
   signal: AbortSignal,
+  takesPlainText = false,
 ): Promise<pg.Client> {
   const client = new pg.Client(config);
   // What it has found in the environment by itself.
@@ -99,7 +102,9 @@ async function connectOnce(
   };
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    await client.connect();
+    const connecting = client.connect();
+    if (takesPlainText) goOnInPlainText(client);
+    await connecting;
     if (attributes !== 'any') await checkAttributes(client, attributes);
     return client;
   } catch (error) {

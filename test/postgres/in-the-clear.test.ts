@@ -52,14 +52,19 @@ const error = (code: string): Buffer => {
 };
 
 /** A server without TLS that asks for such a thing, lets everybody in, and keeps what it is sent. */
-async function startGreedy(first: Buffer): Promise<{ port: number; heard: () => Promise<string> }> {
+async function startGreedy(
+  first: Buffer,
+  refusal: Buffer = Buffer.from('N'),
+): Promise<{ port: number; heard: () => Promise<string>; connections: () => number }> {
   let heard = '';
+  let connections = 0;
   const server = createServer((socket) => {
+    connections++;
     socket.on('error', () => undefined);
     socket.on('data', (bytes) => {
       heard += bytes.toString('latin1');
       const isRequestForTls = bytes.length === 8 && bytes.readInt32BE(4) === 80_877_103;
-      if (isRequestForTls) socket.write('N');
+      if (isRequestForTls) socket.write(refusal);
       else if (bytes.readInt32BE(0) === bytes.length) socket.write(first);
       else if (bytes.toString('latin1', 0, 1) === 'p') socket.write(LET_IN);
       else socket.end();
@@ -74,6 +79,7 @@ async function startGreedy(first: Buffer): Promise<{ port: number; heard: () => 
       await once(server, 'close');
       return heard;
     },
+    connections: () => connections,
   };
 }
 
@@ -124,6 +130,26 @@ describe.each(Object.entries(GREED))('a server in place of the right one that as
     const greedy = await startGreedy(first);
     await ask(`postgresql://either:pass-word@127.0.0.1:${greedy.port}/fleet`);
     expect(await greedy.heard()).toMatch(/pass-word|select|md5/);
+  });
+});
+
+describe('a server without TLS', () => {
+  it.each([
+    ['is spoken to on the one connection', '', 1, true],
+    ['is left alone where TLS is wanted', 'sslmode=require', 1, false],
+    ['is not asked for it where none is wanted', 'sslmode=disable', 1, true],
+  ])('%s', async (_, query, connections, isAsked) => {
+    const plain = await startGreedy(LET_IN);
+    await ask(`postgresql://either:pass-word@127.0.0.1:${plain.port}/fleet?${query}`);
+    expect((await plain.heard()).includes('select')).toBe(isAsked);
+    expect(plain.connections()).toBe(connections);
+  });
+
+  it('is not believed where it says more than that', async () => {
+    const hasty = await startGreedy(LET_IN, Buffer.concat([Buffer.from('N'), LET_IN]));
+    const outcome = await ask(`postgresql://either:pass-word@127.0.0.1:${hasty.port}/fleet`);
+    expect(outcome).toMatch(/error establishing an SSL connection/);
+    expect(await hasty.heard()).not.toMatch(/either|select/);
   });
 });
 
