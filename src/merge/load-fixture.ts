@@ -95,7 +95,10 @@ async function loadInTransaction(step: Step, plan: LoadPlan, opened: Opened): Pr
   const staging = Staging.open(step, missing);
   try {
     // All that can be asked before the first row is: from then on every answer waits for the encoding of others.
-    const dismantled = await dismantle(step, taken, rowsIn(missing));
+    const [dismantled] = await Promise.all([
+      dismantle(step, taken, rowsIn(missing)),
+      staging.encodeAhead(FIRST_BATCH_ROWS),
+    ]);
     await staging.copy(FIRST_BATCH_ROWS);
     enter('merge');
     const merged = await mergeBatches(step, staging, dismantled, standing, tally);

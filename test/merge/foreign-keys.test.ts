@@ -289,7 +289,7 @@ describe('what another session adds after the table was looked at', () => {
     const { opened, open } = gate();
     const loading = load({ databaseUrl: database.url, fixtures: [waiting(at, opened)], settle: false });
     loading.catch(() => undefined);
-    await database.untilSession(`query like '${statement}'`);
+    await database.untilSession(`query like '${statement}' and state = 'idle in transaction'`);
     await change();
     open();
     return (await loading).fixtures[0];
@@ -365,7 +365,7 @@ describe('what another session adds after the table was looked at', () => {
   );
 
   it.each([
-    ['the first rows are copied', 1, 'copy %'],
+    ['the first rows are made', 1, 'lock table %'],
     ['the merge has begun', 1_500, '%insert into %'],
   ])('has to wait once %s', async (_, at, statement) => {
     const other = await database.client();
