@@ -20,7 +20,7 @@ export async function eachBatch(
   for (let wanted = FIRST_BATCH_ROWS, counted = 0; ;) {
     wanted = Math.min(wanted * BATCH_GROWTH, MAX_BATCH_ROWS);
     const rows = staging.rows - counted;
-    await Promise.all([work(rows), staging.encodeAhead(wanted)]);
+    await whileEncoding(staging, wanted, () => work(rows));
     count(phase, rows);
     counted = staging.rows;
     if (staging.ended) return;
@@ -29,4 +29,20 @@ export async function eachBatch(
     await staging.copy(wanted);
     enter(phase);
   }
+}
+
+/**
+ * Has the next rows encoded while the server is at work. Where that fails the work is waited for all the same: nothing of it
+ * may come behind the rollback.
+ */
+export async function whileEncoding<T>(staging: Staging, wanted: number, work: () => Promise<T>): Promise<T> {
+  const working = work();
+  const encoding = staging.encodeAhead(wanted).then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  const result = await working;
+  const failed = await encoding;
+  if (failed !== undefined) throw failed.error;
+  return result;
 }

@@ -9,7 +9,7 @@ import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
 import { hasChanged, surveyTable, type Standing } from '../table/survey.js';
-import { eachBatch, FIRST_BATCH_ROWS } from './batches.js';
+import { eachBatch, FIRST_BATCH_ROWS, whileEncoding } from './batches.js';
 import { nameRepeated } from './blocked.js';
 import { dismantle, rebuild, takeTable, type Dismantled, type Exclusive } from './exclusive.js';
 import { chooseForeignKeyCheck, lockParents, silenceTriggers } from './foreign-keys.js';
@@ -95,10 +95,9 @@ async function loadInTransaction(step: Step, plan: LoadPlan, opened: Opened): Pr
   const staging = Staging.open(step, missing);
   try {
     // All that can be asked before the first row is: from then on every answer waits for the encoding of others.
-    const [dismantled] = await Promise.all([
+    const dismantled = await whileEncoding(staging, FIRST_BATCH_ROWS, () =>
       dismantle(step, taken, rowsIn(missing)),
-      staging.encodeAhead(FIRST_BATCH_ROWS),
-    ]);
+    );
     await staging.copy(FIRST_BATCH_ROWS);
     enter('merge');
     const merged = await mergeBatches(step, staging, dismantled, standing, tally);
