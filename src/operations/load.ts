@@ -9,6 +9,7 @@ import { withDatabase, type RunContext } from '../run/context.js';
 import type { DryRunOptions, FixtureOptions } from '../run/options.js';
 import { orAborted } from '../run/or-aborted.js';
 import type { Needs } from '../run/prepare.js';
+import { withHeadStart } from '../run/head-start.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
@@ -69,7 +70,7 @@ export async function loadOn(
     privileges: ['select', 'insert'],
     citus: options.citus,
     changed: ({ inserted }) => inserted > 0,
-    work: (step) => (dryRun ? foreseeLoad(step) : loadFixture(step, plan)),
+    work: withHeadStart((step) => (dryRun ? foreseeLoad(step) : loadFixture(step, plan))),
   });
   const several = new Set(fixtures.map(({ schema }) => schema)).size > 1;
   for (const { name, schema, confirmation } of dryRun ? [] : fixtures) {
