@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Staging } from '../copy/staging.js';
 import type { Phase } from '../errors.js';
 import type { Step } from '../run/step.js';
@@ -31,18 +32,20 @@ export async function eachBatch(
   }
 }
 
+/** How long the server may go on with what it does once a fixture has failed. */
+const GRACE_MS = 200;
+
 /**
- * Has the next rows encoded while the server is at work. Where that fails the work is waited for all the same: nothing of it
- * may come behind the rollback.
+ * Has the next rows encoded while the server is at work. Where they fail, that may come to its end: what is cancelled can
+ * cost a pooler its connection.
  */
 export async function whileEncoding<T>(staging: Staging, wanted: number, work: () => Promise<T>): Promise<T> {
   const working = work();
-  const encoding = staging.encodeAhead(wanted).then(
-    () => undefined,
-    (error: unknown) => ({ error }),
-  );
-  const result = await working;
-  const failed = await encoding;
-  if (failed !== undefined) throw failed.error;
+  const encoding = staging.encodeAhead(wanted).catch(async (error: unknown) => {
+    const late = delay(GRACE_MS, undefined, { ref: false });
+    await Promise.race([working.catch(() => undefined), late]);
+    throw error;
+  });
+  const [result] = await Promise.all([working, encoding]);
   return result;
 }

@@ -85,6 +85,8 @@ export class Session {
   /** What is to be asked with the commit. */
   #lastWords: { sql: string; answer: (rows: never[]) => void }[] = [];
   #broken = false;
+  /** The transaction is being rolled back: whatever of its work is still under way gets no further. */
+  #leaving = false;
 
   private constructor(client: pg.Client, target: Target, signal: AbortSignal) {
     this.#client = client;
@@ -185,10 +187,12 @@ export class Session {
       await this.#commit();
       return result;
     } catch (error) {
+      this.#leaving = true;
       const isLost = committing && !isRefused(error) && !(isAnswered(error) && (await this.#isOpen()));
       if (!isLost || isAnswered(error)) await this.#rollback();
       throw isLost ? lostInCommit(error, this) : error;
     } finally {
+      this.#leaving = false;
       if (this.pooled) this.backend = undefined;
     }
   }
@@ -223,6 +227,7 @@ export class Session {
     const { signal, phase } = this;
     try {
       signal.throwIfAborted();
+      if (this.#leaving) throw new Error('the transaction is being rolled back');
       this.busySinceMs = performance.now();
       const running = work();
       this.#running = running.catch(() => undefined);

@@ -121,6 +121,29 @@ describe('what runs on the server', () => {
     expect(await database.sessions(`wait_event_type = 'Lock'`)).toBe(0);
     await other.query('rollback');
   });
+
+  it('gets no further once its transaction is rolled back', async () => {
+    const session = await Session.open(resolveTarget(database.url), new AbortController().signal);
+    await database.query('create table public.statements (number int)');
+    const goOn = async (): Promise<void> => {
+      for (let number = 1; ; number++)
+        await session.query(`insert into public.statements values (${number})`);
+    };
+    let going = Promise.resolve();
+    const work = async (): Promise<void> => {
+      going = goOn();
+      going.catch(() => undefined);
+      await session.query('select');
+      throw new Error('out of agents');
+    };
+    for (let tries = 0; tries < 20; tries++) {
+      await expect(session.transaction(work)).rejects.toThrow('out of agents');
+      await expect(going).rejects.toMatchObject({ code: expect.any(String) as string });
+    }
+    await session.close();
+    expect(await database.value('select count(*) from public.statements')).toBe('0');
+    await database.query('drop table public.statements');
+  });
 });
 
 describe.skipIf(inject('poolerPort') !== 0)('a session that is killed while nobody needs it', () => {
