@@ -49,7 +49,6 @@ export class Staging {
   readonly #source: AsyncGenerator<Chunk, void>;
   readonly #ahead: Chunk[] = [];
   #firstBytes: Buffer | undefined;
-  #isMerged = false;
   #closed = false;
 
   private constructor(step: Step, range: Range) {
@@ -80,9 +79,7 @@ export class Staging {
     const { session, fixture } = this.#step;
     this.copiedFrom = this.#range.first + this.rows;
     const sql = `copy ${this.table} (${quoteList(Object.keys(fixture.columns))}) from stdin (format csv)`;
-    const emptied = this.#isMerged ? `truncate ${this.table};\n${sql}` : sql;
-    this.#isMerged = false;
-    const { rows } = await session.copyFrom(emptied, this.#take(wanted)).catch(async (error: unknown) => {
+    const { rows } = await session.copyFrom(sql, this.#take(wanted)).catch(async (error: unknown) => {
       throw await this.#placed(error);
     });
     this.copyMs += copying();
@@ -103,7 +100,7 @@ export class Staging {
 
   /** Has the next copy empty the table first, in one message. */
   empty(): void {
-    this.#isMerged = true;
+    this.#step.session.soon(`truncate ${this.table}`);
   }
 
   /** Gives the planner what it needs to join the table: without statistics it may choose a nested loop. */

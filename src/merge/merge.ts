@@ -19,7 +19,8 @@ export interface Merged {
  *
  * ON CONFLICT inserts each row speculatively, which costs a quarter of the merge (a million rows: 10.7 s against
  * 8.1 s). Where no row is known to stand, a plain insert is tried first: the unique indexes guard it all the same, and
- * if another session or another fixture holds one of the keys, the savepoint takes it back and ON CONFLICT decides.
+ * if another session or another fixture holds one of the keys, the savepoint takes it back and ON CONFLICT decides. It is
+ * released: only in the subtransaction that has made it is a table truncated in place (0.3 ms instead of 2.4).
  */
 export async function mergeStaged(
   session: Session,
@@ -36,7 +37,9 @@ export async function mergeStaged(
   session.soon('savepoint merge');
   try {
     const inserted = noneStands ? await tryInsert(session, insert, table.distributed) : undefined;
-    return inserted ?? (await insertOnConflict(session, insert, table.distributed));
+    const merged = inserted ?? (await insertOnConflict(session, insert, table.distributed));
+    session.soon('release savepoint merge');
+    return merged;
   } catch (error) {
     throw await nameMisfit(
       { session, fixture, table, staging, columns, values: [], savepoint: 'merge' },

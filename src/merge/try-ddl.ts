@@ -13,10 +13,12 @@ export async function tryDdl(session: Session, ddl: string): Promise<ScaleSeedEr
   session.soon('savepoint ddl');
   try {
     await session.query(ddl);
+    session.soon('release savepoint ddl');
     return undefined;
   } catch (error) {
     if (!(error instanceof ScaleSeedError) || /^(08|40|53|57)/.test(error.sqlState ?? '57')) throw error;
     await session.query(BEFORE_DDL);
+    session.soon('release savepoint ddl');
     return error;
   }
 }

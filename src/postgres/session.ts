@@ -153,9 +153,9 @@ export class Session {
 
   /** Streams chunks into `COPY ... FROM STDIN`, with back-pressure from the server to the generator. */
   async copyFrom(sql: string, chunks: AsyncIterable<Buffer>): Promise<{ rows: number }> {
-    await this.#flush();
+    const statements = [...this.#soon.splice(0), sql].join(';\n');
     return this.#run(async () => {
-      const stream = this.#client.query(copyFrom(sql));
+      const stream = this.#client.query(copyFrom(statements));
       await pipeline(chunks, stream, { signal: this.signal });
       return { rows: stream.rowCount };
     });
