@@ -94,7 +94,7 @@ async function loadInTransaction(step: Step, plan: LoadPlan, opened: Opened): Pr
   const working = stopwatch();
   const staging = Staging.open(step, missing);
   try {
-    // All that can be asked before the first row is: from then on every answer waits for the encoding of others.
+    // All that can be asked before the first copy is: from then on every answer waits for the encoding of others.
     const dismantled = await whileEncoding(staging, FIRST_BATCH_ROWS, () =>
       dismantle(step, taken, rowsIn(missing)),
     );

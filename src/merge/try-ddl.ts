@@ -11,14 +11,15 @@ export const BEFORE_DDL = 'rollback to savepoint ddl';
  */
 export async function tryDdl(session: Session, ddl: string): Promise<ScaleSeedError | undefined> {
   session.soon('savepoint ddl');
+  let refusal: ScaleSeedError | undefined;
   try {
     await session.query(ddl);
-    session.soon('release savepoint ddl');
-    return undefined;
   } catch (error) {
     if (!(error instanceof ScaleSeedError) || /^(08|40|53|57)/.test(error.sqlState ?? '57')) throw error;
     await session.query(BEFORE_DDL);
-    session.soon('release savepoint ddl');
-    return error;
+    refusal = error;
   }
+  // Released as that of a merge is.
+  session.soon('release savepoint ddl');
+  return refusal;
 }

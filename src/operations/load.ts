@@ -70,7 +70,7 @@ export async function loadOn(
     privileges: ['select', 'insert'],
     citus: options.citus,
     changed: ({ inserted }) => inserted > 0,
-    work: withHeadStart((step) => (dryRun ? foreseeLoad(step) : loadFixture(step, plan))),
+    work: dryRun ? foreseeLoad : withHeadStart((step) => loadFixture(step, plan)),
   });
   const several = new Set(fixtures.map(({ schema }) => schema)).size > 1;
   for (const { name, schema, confirmation } of dryRun ? [] : fixtures) {

@@ -1,30 +1,12 @@
-import type { Socket } from 'node:net';
 import pg from 'pg';
 import { messageOf, ScaleSeedError } from '../errors.js';
 import { restrictLogin } from './insist-on-scram.js';
-import { goOnInPlainText, isInPlainText } from './plain-text.js';
+import { internals, type Connection } from './internals.js';
+import { goOnInPlainText } from './plain-text.js';
 import { refuse } from './refuse.js';
 import type { Server, Target } from './target.js';
 import { refusesEncryption, type Ssl } from './tls.js';
 import { translateError } from './translate-error.js';
-
-/** What pg's types leave out of a connection. */
-interface Connection extends pg.Connection {
-  stream: Socket;
-  connect(port: number, host: string): void;
-  connect(socket: string): void;
-  requestSsl(): void;
-  cancel(processId: number, secretKey: number): void;
-}
-
-/** What pg's types leave out of a client. */
-interface ClientInternals {
-  connection: Connection;
-  readyForQuery: boolean;
-  processID: number;
-  secretKey: number;
-  connectionParameters: object;
-}
 
 /**
  * Connects to the first of the target's servers that answers and is what it has to be. That one, with or without TLS as
@@ -73,7 +55,7 @@ async function connectEitherWay(
 ): Promise<{ client: pg.Client; ssl: Ssl }> {
   try {
     const client = await connectOnce(target, config, signal, otherSsl === false);
-    return { client, ssl: isInPlainText(client) ? false : config.ssl };
+    return { client, ssl: internals(client).connection.ssl === false ? false : config.ssl };
   } catch (error) {
     if (signal.aborted || otherSsl === undefined || !refusesEncryption(error)) throw error;
     const client = await connectOnce(target, { ...config, ssl: otherSsl }, signal).catch(
@@ -171,8 +153,4 @@ export async function requestCancel(
   await ended;
   clearTimeout(tooLate);
   return sent;
-}
-
-export function internals(client: pg.Client): ClientInternals {
-  return client as unknown as ClientInternals;
 }

@@ -1,5 +1,5 @@
-import type { Duplex } from 'node:stream';
 import type pg from 'pg';
+import { internals } from './internals.js';
 import { refuse } from './refuse.js';
 
 /** Ways to log in that a caller may demand or forbid; those that are not spoken here never come to pass. */
@@ -35,7 +35,7 @@ export function parseRequireAuth(text = ''): readonly string[] {
  * server that is not the right one learns nothing of the password.
  */
 export function restrictLogin(client: pg.Client, { allowed, bound }: Login): void {
-  const { connection } = client as unknown as { connection: pg.Connection & { stream: Duplex } };
+  const { connection } = internals(client);
   const refusal = bound
     ? 'the server does not bind the login to its certificate, which channel_binding=require demands'
     : `the server does not prove by ${allowed.join(' or ')} that it knows the password`;

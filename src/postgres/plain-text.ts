@@ -1,12 +1,5 @@
-import type { Socket } from 'node:net';
 import type pg from 'pg';
-
-/** What pg's types leave out of a connection. */
-interface Connection extends pg.Connection {
-  stream: Socket;
-  ssl: unknown;
-  attachListeners(stream: Socket): void;
-}
+import { internals } from './internals.js';
 
 const NO_TLS = Buffer.from('N');
 
@@ -15,7 +8,7 @@ const NO_TLS = Buffer.from('N');
  * none. node-postgres gives up there: connecting anew costs a server process, and 3 of the 80 ms of a rerun.
  */
 export function goOnInPlainText(client: pg.Client): void {
-  const { connection } = client as unknown as { connection: Connection };
+  const { connection } = internals(client);
   const { stream } = connection;
   const [heed] = stream.listeners('data') as ((answer: Buffer) => void)[];
   if (heed === undefined) return;
@@ -29,9 +22,4 @@ export function goOnInPlainText(client: pg.Client): void {
     connection.attachListeners(stream);
     connection.emit('sslconnect');
   });
-}
-
-/** Whether what a client says is in plain text. */
-export function isInPlainText(client: pg.Client): boolean {
-  return (client as unknown as { connection: Connection }).connection.ssl === false;
 }

@@ -2,50 +2,14 @@ import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { messageOf, ScaleSeedError, type Phase } from '../errors.js';
-import { connect, cut, internals, requestCancel } from './connect.js';
+import { connect, cut, requestCancel } from './connect.js';
+import { internals } from './internals.js';
+import { explainReplica, SETTINGS, SETTINGS_AT } from './settings.js';
 import type { Target } from './target.js';
 import { translateError } from './translate-error.js';
 
 /** How long a rollback or a cancelled statement may take before the socket is cut instead. */
 const GRACE_MS = 1500;
-
-/**
- * What holds for each transaction, set anew in every one, since a pooler may give the next to another backend, and a
- * role, a database or a URL may have set it otherwise:
- *
- * - a name means what the catalogue has under it before anything else. This comes first and calls no operator, as one of
- *   somebody else's might be found;
- * - triggers and foreign keys do their work, an index gives all that it has, and an error ends a statement, not the
- *   session;
- * - values are written and read in one way, and messages are in English where the role may have that;
- * - no JIT, which never pays in a merge and can cost hundreds of milliseconds;
- * - a watch on the client, without which a backend that waits for COPY data never learns that the loader's machine is
- *   gone. Servers on Windows cannot watch it, and PostgreSQL 14 can on Linux alone;
- * - a lock is waited for five minutes at most, where nobody has chosen otherwise.
- *
- * Left as they are: limits (of time, memory, temporary files), what only makes a plan better or worse, read-only
- * transactions, which are refused, and synchronous_commit and event_triggers, which somebody has chosen for a reason.
- */
-const SETTINGS = `
-select pg_catalog.set_config('search_path',
-  pg_catalog.regexp_replace(pg_catalog.current_setting('search_path'), '^(?=.)', 'pg_catalog, '), true);
-select set_config(name, wanted, true) from (values
-  ('session_replication_role', 'origin'), ('row_security', 'on'), ('gin_fuzzy_search_limit', '0'),
-  ('exit_on_error', 'off'), ('jit', 'off'),
-  ('datestyle', 'ISO, MDY'), ('intervalstyle', 'postgres'), ('timezone', 'UTC'), ('timezone_abbreviations', 'Default'),
-  ('bytea_output', 'hex'), ('extra_float_digits', '1'), ('lc_monetary', 'C'), ('array_nulls', 'on'),
-  ('xmloption', 'content'), ('quote_all_identifiers', 'off'),
-  ('lc_messages', case when current_setting('is_superuser')::bool then 'C' else current_setting('lc_messages') end),
-  ('client_connection_check_interval',
-    case when version() ~* 'mingw|windows|visual c' or
-      version() ~ '^PostgreSQL 14' and version() !~* 'linux' then '0' else '5000' end),
-  ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3'),
-  ('lock_timeout', regexp_replace(current_setting('lock_timeout'), '^0$', '5min'))
-) as setting (name, wanted)
-where wanted is distinct from current_setting(name)`;
-
-/** Which of the results of a begin is that of the process id, after the begin's own and the settings'. */
-const SETTINGS_AT = 3;
 
 /** The row that came with a begin. */
 export type Opened = Readonly<Record<string, unknown>>;
@@ -120,8 +84,8 @@ export class Session {
   /** Runs one statement, after those that were to be run soon; the last of several counts. */
   async query<R extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<pg.QueryResult<R>> {
     if (values.length > 0) await this.#flush();
-    const statements = [...this.#soon.splice(0), sql].join(';\n');
-    const results = await this.#run<unknown>(() => this.#client.query<R>(statements, values));
+    const message = this.#message(sql);
+    const results = await this.#run<unknown>(() => this.#client.query<R>(message, values));
     return (Array.isArray(results) ? results.at(-1) : results) as pg.QueryResult<R>;
   }
 
@@ -153,9 +117,9 @@ export class Session {
 
   /** Streams chunks into `COPY ... FROM STDIN`, with back-pressure from the server to the generator. */
   async copyFrom(sql: string, chunks: AsyncIterable<Buffer>): Promise<{ rows: number }> {
-    const statements = [...this.#soon.splice(0), sql].join(';\n');
+    const message = this.#message(sql);
     return this.#run(async () => {
-      const stream = this.#client.query(copyFrom(statements));
+      const stream = this.#client.query(copyFrom(message));
       await pipeline(chunks, stream, { signal: this.signal });
       return { rows: stream.rowCount };
     });
@@ -211,10 +175,15 @@ export class Session {
 
   async #commit(): Promise<void> {
     const words = this.#lastWords;
-    const statements = [...this.#soon.splice(0), ...words.map(({ sql }) => sql), 'commit'];
-    const answers: unknown = await this.#run(() => this.#client.query(statements.join(';\n')));
+    const message = this.#message(...words.map(({ sql }) => sql), 'commit');
+    const answers: unknown = await this.#run(() => this.#client.query(message));
     const last = words.length === 0 ? [] : (answers as pg.QueryResult<never>[]).slice(-1 - words.length);
     for (const [i, { answer }] of words.entries()) answer(last[i]!.rows);
+  }
+
+  /** Statements as one message, after those that were to be run soon. */
+  #message(...statements: readonly string[]): string {
+    return [...this.#soon.splice(0), ...statements].join(';\n');
   }
 
   async #flush(): Promise<void> {
@@ -267,15 +236,6 @@ export class Session {
     this.#broken = true;
     cut(this.#client);
   }
-}
-
-/** Of the settings, only that of the role in replication may be forbidden to a role. */
-function explainReplica(error: unknown): never {
-  if (!(error instanceof ScaleSeedError) || error.sqlState !== '42501') throw error;
-  throw error.with({
-    message: `triggers and foreign keys would do nothing: ${error.message}, which is not origin`,
-    hint: 'take it back with `alter role ... reset session_replication_role`, or `alter database ...`; or connect as a role that may set it',
-  });
 }
 
 /** Whether the server has said so: the session is at its disposal, whatever has become of the transaction. */

@@ -392,7 +392,7 @@ describe('while rows are loaded anew', () => {
       },
     };
     const resetting = reset({ ...fleet(), fixtures: [slow] });
-    await database.untilSession(`query like '%copy %'`);
+    await database.untilSession(`query like '%copy "pg_temp"%' and state = 'active'`);
     return {
       release: async () => {
         open();

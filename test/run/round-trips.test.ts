@@ -33,6 +33,7 @@ it('a load asks the server no more often than it has to, and a rerun hardly at a
   // Whatever another session commits meanwhile has it look once more.
   const reruns = [await countStatements(), await countStatements(), await countStatements()];
   expect(Math.min(...reruns)).toBe(12);
+  expect(Math.max(...reruns)).toBeLessThanOrEqual(14);
   await database.query('truncate managed_certificates, agents cascade');
   expect(await countStatements({ mode: 'exclusive' })).toBe(41);
 });
