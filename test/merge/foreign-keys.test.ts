@@ -329,6 +329,20 @@ describe('what another session adds after the table was looked at', () => {
       await database.query(`${unmake}; truncate fired`);
     });
 
+    it('a trigger is not silenced whose transaction was under way when the table was looked at', async () => {
+      const maker = await database.client();
+      await maker.query(
+        'begin; create trigger late_comer after insert on managed_certificates for each row execute function log_row()',
+      );
+      const { fixtures } = await changeBeforeTurn(
+        () => load({ ...certs(), mode }),
+        () => maker.query('commit'),
+      );
+      expect(fixtures[0]).toMatchObject({ inserted: 2_000, foreignKeys: { check: 'row' } });
+      expect(await database.value('select count(*) from fired')).toBe('2000');
+      await database.query('drop trigger late_comer on managed_certificates; truncate fired');
+    });
+
     it('a foreign key is checked', async () => {
       await database.query('create table if not exists batches (name text primary key)');
       await expect(
