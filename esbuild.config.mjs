@@ -9,17 +9,23 @@ import { build } from 'esbuild';
 const { optionalDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
 
 /**
- * commander loads Node's child processes for what no command here is: 2 of the 13 ms by which `--version` takes longer than
- * Node itself.
+ * Modules of Node's own that dependencies load though few commands need them: commander child processes, for what no command
+ * here is (2 of the 13 ms by which `--version` takes longer than Node itself), and pg cryptography, for a password (3 of
+ * the 80 ms of a rerun). What they take out of them at once, `crypto.webcrypto.subtle`, waits as well.
  */
 const lazily = {
   name: 'lazily',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:child_process$/ }, ({ path, importer }) =>
-      importer.includes('/node_modules/commander/') ? { path, namespace: 'lazily' } : undefined,
+    onResolve({ filter: /^(node:child_process|crypto)$/ }, ({ path, importer }) =>
+      /\/node_modules\/(commander|pg)\//.test(importer) ? { path, namespace: 'lazily' } : undefined,
     );
     onLoad({ filter: /./, namespace: 'lazily' }, ({ path }) => ({
-      contents: `module.exports = new Proxy({}, { get: (_, name) => process.getBuiltinModule('${path}')[name] });`,
+      contents: `
+        const part = (owner, name) => typeof owner[name] === 'function' ? owner[name].bind(owner) : owner[name];
+        const later = (find) => new Proxy({}, {
+          get: (_, name) => name === 'webcrypto' || name === 'subtle' ? later(() => find()[name]) : part(find(), name),
+        });
+        module.exports = later(() => process.getBuiltinModule('${path}'));`,
     }));
   },
 };
@@ -71,13 +77,19 @@ await writeFile('node_modules/.cache/scale-seed/cli.json', JSON.stringify(metafi
 
 /**
  * An import of one of Node's own modules reads all that it exports, which loads what hangs on that: for node:util the
- * worker threads, for node:fs readline, 4 ms in all. Asked for by name, each gives no more than what is used.
+ * worker threads, for node:fs readline, 4 ms in all. Asked for by name, each gives no more than what is used; and of
+ * node:crypto functions alone are used, which can ask for it themselves once they are called.
  */
 function takeBuiltinsAsTheyAre(text) {
   return text.replace(
     /import\s*(?:\{([^}]*)\}|(?:\*\s*as\s)?\s*([\w$]+)\s*)from"(node:[\w/]+)";/g,
-    (_, names, whole, module) =>
-      `const ${whole ?? `{${names.replaceAll(' as ', ':')}}`}=process.getBuiltinModule("${module}");`,
+    (_, names, whole, module) => {
+      const found = `process.getBuiltinModule("${module}")`;
+      if (module !== 'node:crypto') return `const ${whole ?? `{${names.replaceAll(' as ', ':')}}`}=${found};`;
+      return names.replace(/(\w+)(?: as (\w+))?,?/g, (_, name, own = name) => {
+        return `const ${own}=(...given)=>${found}.${name}(...given);`;
+      });
+    },
   );
 }
 

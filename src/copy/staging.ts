@@ -45,7 +45,8 @@ export class Staging {
 
   readonly #step: Step;
   readonly #range: Range;
-  readonly #fingerprint: Fingerprint;
+  /** Of all that was encoded, made with the first rows: that takes a while, and the server is busy then. */
+  #fingerprint: Fingerprint | undefined;
   readonly #source: AsyncGenerator<Chunk, void>;
   readonly #ahead: Chunk[] = [];
   #firstBytes: Buffer | undefined;
@@ -54,7 +55,6 @@ export class Staging {
   private constructor(step: Step, range: Range) {
     this.#step = step;
     this.#range = range;
-    this.#fingerprint = new Fingerprint(step.fixture);
     this.#source = encodeVarying(step.fixture, range);
   }
 
@@ -111,7 +111,7 @@ export class Staging {
 
   /** Of the rows that were sent; nothing can be sent afterwards. */
   fingerprint(): string {
-    return this.#fingerprint.digest();
+    return this.#digesting().digest();
   }
 
   /**
@@ -159,7 +159,6 @@ export class Staging {
       taken += chunk.rows;
       this.rows += chunk.rows;
       this.bytes += chunk.bytes.length;
-      this.#fingerprint.add(chunk.bytes);
       yield chunk.bytes;
       this.#step.count('copy', chunk.rows);
     }
@@ -169,7 +168,13 @@ export class Staging {
   async #encodeNext(): Promise<Chunk | undefined> {
     await nextTurn();
     const next = await orAborted(this.#source.next(), this.#step.session.signal);
-    return next.done === true ? undefined : next.value;
+    if (next.done === true) return undefined;
+    this.#digesting().add(next.value.bytes);
+    return next.value;
+  }
+
+  #digesting(): Fingerprint {
+    return (this.#fingerprint ??= new Fingerprint(this.#step.fixture));
   }
 }
 

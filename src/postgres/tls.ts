@@ -108,11 +108,12 @@ function versions({ ssl_min_protocol_version: min, ssl_max_protocol_version: max
 
 /** node-postgres would load certificates and key only once it is connected. */
 function checkUsable(ssl: ConnectionOptions): void {
+  if ((ssl.ca ?? ssl.cert) === undefined) return;
   // Asked for here and not before: whoever brings no certificate need not wait for these modules.
   const { X509Certificate } = process.getBuiltinModule('node:crypto');
   // A secure context takes any text for a CA.
   if (ssl.ca instanceof Buffer) new X509Certificate(ssl.ca);
-  if (ssl.ca ?? ssl.cert) process.getBuiltinModule('node:tls').createSecureContext(ssl);
+  process.getBuiltinModule('node:tls').createSecureContext(ssl);
 }
 
 /** The same for a server at an address of its own, whose certificate is for the host all the same. */

@@ -63,7 +63,11 @@ describe('the modules that a command loads', () => {
     ['load --help', ['commander'], [...DRIVER, ...ROWS, ...FILES, ...BARS, ...RARE]],
     ['list', ['fixtures', 'encode'], [...DRIVER, ...FILES, ...BARS, ...RARE]],
     ['generate 02_agent_fleet', ['csv-stringify'], [...DRIVER, ...FILES, ...BARS, ...RARE]],
-    [`load --quiet --database-url ${NO_SERVER}`, ['pg', 'csv-stringify'], [...FILES, ...BARS, ...RARE]],
+    [
+      `load --quiet --database-url ${NO_SERVER}`,
+      ['pg', 'csv-stringify'],
+      ['node:crypto', ...FILES, ...BARS, ...RARE],
+    ],
     [`load --database-url ${NO_SERVER}`, BARS, RARE],
     ['completion bash', ['@bomb.sh/tab'], [...DRIVER, ...ROWS, ...BARS, 'embedded']],
     ['db url', ['embedded'], ['@bomb.sh/tab', 'cli-progress', 'operations']],
