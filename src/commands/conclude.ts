@@ -1,16 +1,21 @@
 import { inspect } from 'node:util';
 import { messageOf, ScaleSeedError } from '../errors.js';
+import type { Manifest, ManifestFixture } from '../report/manifest.js';
 import type { Failure, Report } from '../report/result.js';
 import { describeFailure } from '../show/describe.js';
 import { EXIT } from './exit-codes.js';
 
-/** The exit code that a report asks for; what failed in one schema or another is printed. */
-export function conclude(report: Report): number {
-  const { failures, fixtures } = report;
-  if (failures.length > 0) return concludeFailures(failures, fixtures.length > 0);
+/** The exit code that a report or a manifest asks for; what failed in one schema or another is printed. */
+export function conclude(report: Report | Manifest): number {
+  const { failures = [] } = report;
+  const someDone = 'command' in report ? report.fixtures.length > 0 : report.fixtures.some(stands);
+  if (failures.length > 0) return concludeFailures(failures, someDone);
+  if (!('command' in report)) return EXIT.done;
   if (!isAsAsked(report)) return EXIT.drift;
   return report.command === 'ci' && report.verdict.outcome !== 'pass' ? EXIT.overBudget : EXIT.done;
 }
+
+const stands = ({ standing = [] }: ManifestFixture): boolean => standing.length > 0;
 
 /** After a load or reset every row of the fixtures stands, and what was verified is intact. */
 function isAsAsked(report: Report): boolean {

@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import type { Manifest } from '../report/manifest.js';
 import type { Report } from '../report/result.js';
 import { conclude } from './conclude.js';
 import { EXIT } from './exit-codes.js';
@@ -18,8 +19,8 @@ export interface Definition<Flags> {
   examples: Examples;
   /** Exit codes besides those of every command. */
   codes?: readonly RareExit[];
-  /** The exit code is that of the report that it returns, if any. */
-  run: (names: readonly string[], flags: Flags) => Promise<Report | undefined> | Promise<void>;
+  /** The exit code is that of the report or manifest that it returns, if any. */
+  run: (names: readonly string[], flags: Flags) => Promise<Report | Manifest | undefined> | Promise<void>;
 }
 
 /** What adds a command to the program. */

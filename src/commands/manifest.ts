@@ -26,6 +26,7 @@ export const registerManifest = defineCommand<TargetFlags & { standing: boolean;
         manifest({ ...databaseOf(flags), ...control, fixtures, standing }),
       );
       await writeResult('output', file, `${JSON.stringify(found, null, 2)}\n`);
+      return found;
     },
   },
 );

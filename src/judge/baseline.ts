@@ -65,12 +65,13 @@ export function refuseIncomparable(baseline: Baseline | undefined, run: ThisRun)
 
 function differenceTo(baseline: Baseline, { mode, fixtures, serverVersion }: ThisRun): string | undefined {
   if (baseline.mode !== mode) return `it is of ${baseline.mode} mode, this run of ${mode} mode`;
-  const [then = '', now = ''] = [baseline.fixtures, fixtures].map((list) =>
-    list.map(({ name }) => name).join(', '),
-  );
+  // In several schemas stand the same.
+  const earlierOnes = new Map(baseline.fixtures.map((fixture) => [fixture.name, fixture]));
+  const names = new Set(fixtures.map(({ name }) => name));
+  const [then = '', now = ''] = [earlierOnes.keys(), names].map((list) => [...list].join(', '));
   if (then !== now) return `it is of the fixtures ${then}, this run of ${now}`;
-  for (const [index, { name, rows, fingerprint }] of fixtures.entries()) {
-    const earlier = baseline.fixtures[index]!;
+  for (const { name, rows, fingerprint } of fixtures) {
+    const earlier = earlierOnes.get(name)!;
     if (earlier.rows !== rows) return `its fixture ${name} has ${earlier.rows} rows, this run's ${rows}`;
     if (fingerprint !== undefined && earlier.fingerprint !== fingerprint)
       return `the fingerprints of fixture ${name} differ: ${earlier.fingerprint} then, ${fingerprint} now`;

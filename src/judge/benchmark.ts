@@ -1,4 +1,5 @@
 import type { CiReport } from '../report/result.js';
+import { named } from '../report/schemas.js';
 import { formatRatio, shortFingerprint } from '../report/units.js';
 
 /** What github-action-benchmark takes as `customSmallerIsBetter`. */
@@ -14,7 +15,9 @@ export interface BenchmarkEntry {
  * A run of ci as entries of a benchmark that is followed from run to run. Times are left out where rows stood already:
  * the time of a load that had nothing to do would make the next one look like a regression.
  */
-export function benchmarkEntries({ fixtures, timings, reference, server }: CiReport): BenchmarkEntry[] {
+export function benchmarkEntries(report: CiReport): BenchmarkEntry[] {
+  const { timings, reference, server } = report;
+  const fixtures = named(report);
   const extra = `PostgreSQL ${server.version}`;
   const whole = fixtures.filter(({ skipped }) => skipped === 0);
   const entries: BenchmarkEntry[] = whole.map(({ name, timings: { totalMs }, fingerprint }) => ({
@@ -23,7 +26,7 @@ export function benchmarkEntries({ fixtures, timings, reference, server }: CiRep
     value: totalMs,
     extra: `${extra}\n${shortFingerprint(fingerprint)}`,
   }));
-  if (whole.length === fixtures.length)
+  if (whole.length === fixtures.length && report.failures.length === 0)
     entries.push({ name: 'load', unit: 'ms', value: timings.workMs, extra });
   if (reference !== undefined) {
     const { median, interval, rounds } = reference;

@@ -2,6 +2,7 @@ import type { Baseline } from './baseline.js';
 import { estimateMedian } from './median-interval.js';
 import { isTooWide, ratiosOf, regressionLimit, sideOf, type Wanted } from './ratio-rounds.js';
 import type { Check, CiReport, LoadedFixture, RatioMeasurement, Verdict } from '../report/result.js';
+import { named } from '../report/schemas.js';
 import { formatCount, formatMs, formatRatio } from '../report/units.js';
 
 /** What a run is judged by, apart from its rows, which must stand as the fixtures have them. */
@@ -20,7 +21,7 @@ export interface Criteria {
 }
 
 /** What of a run is judged. */
-interface Judged extends Pick<CiReport, 'fixtures' | 'timings' | 'verified' | 'reference'> {
+interface Judged extends Pick<CiReport, 'fixtures' | 'failures' | 'timings' | 'verified' | 'reference'> {
   /** Why the load could not be measured against the reference. */
   unmeasured?: string | undefined;
 }
@@ -40,6 +41,7 @@ export function judge(run: Judged, criteria: Criteria): Verdict {
     checks.push({ name: 'max-regression', unit: 'percent', limit, ...compare(run, baseline, limit) });
   const failed = (...names: Check['name'][]): boolean =>
     checks.some(({ name, outcome }) => outcome === 'fail' && names.includes(name));
+  if (run.failures.length > 0) return { outcome: 'failed', checks };
   if (failed('verify')) return { outcome: 'drift', checks };
   if (failed('budget', 'budget-ratio')) return { outcome: 'over budget', checks };
   return { outcome: failed('max-regression') ? 'regressed' : 'pass', checks };
@@ -61,8 +63,13 @@ function ratioOf(baseline: Baseline): RatioMeasurement | undefined {
 }
 
 /** The rows stand as the fixtures have them. */
-function checkRows({ verified: { live, intact, fixtures } }: Judged): Finding {
-  const drifted = fixtures.filter((fixture) => !fixture.intact).map(({ name }) => name);
+function checkRows({ verified }: Judged): Finding {
+  const { live, intact, fixtures, failures } = verified;
+  const drifted = named(verified).filter((fixture) => !fixture.intact);
+  const wrong = [
+    ...(drifted.length > 0 ? [`${drifted.map(({ name }) => name).join(', ')} drifted`] : []),
+    ...(failures.length > 0 ? [`what failed was not read back`] : []),
+  ];
   let measured = 0;
   for (const { missing, unexpected, driftedRows, hanging } of fixtures) {
     const left = live ? 0 : hanging.reduce((sum, { rows }) => sum + rows, 0);
@@ -77,7 +84,7 @@ function checkRows({ verified: { live, intact, fixtures } }: Judged): Finding {
         measured,
         interval: null,
       }
-    : { outcome: 'fail', reason: `${drifted.join(', ')} drifted`, measured, interval: null };
+    : { outcome: 'fail', reason: wrong.join('; '), measured, interval: null };
 }
 
 /** The load took no longer than `limit` milliseconds. */

@@ -9,6 +9,7 @@ import { judge, wantedOf, type Criteria } from '../judge/verdict.js';
 import { translateError } from '../postgres/translate-error.js';
 import type { CiReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
+import { joinFailures } from '../report/schemas.js';
 import { withDatabase, type RunContext } from '../run/context.js';
 import { checkOptions } from '../run/options.js';
 import { stopwatch } from '../run/stopwatch.js';
@@ -69,7 +70,7 @@ async function judgeLoad(
   await sweepScratchSchemas(context);
   // What was waited for is there.
   const verified = await verifyOn(context, { ...load, waitMs: 0, live: load.pristine !== true });
-  const failures = [...report.failures, ...verified.failures];
+  const failures = joinFailures(report.failures, verified.failures);
   const wanted = failures.length === 0 && verified.intact ? wantedOf(criteria) : undefined;
   const { unmeasured, ...measured } = (wanted && (await measure(context, load, wanted, criteria))) ?? {};
   const judged = { ...report, failures, verified, ...measured };

@@ -5,6 +5,7 @@ import { fingerprintOf } from '../encode/fingerprint.js';
 import { translateError } from '../postgres/translate-error.js';
 import type { LoadedFixture, LoadReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
+import { joinFailures, ofSeveral } from '../report/schemas.js';
 import { withDatabase, type RunContext } from '../run/context.js';
 import type { DryRunOptions, FixtureOptions } from '../run/options.js';
 import { orAborted } from '../run/or-aborted.js';
@@ -51,7 +52,7 @@ export function load(options: LoadOptions = {}): Promise<LoadReport> {
     const verified = await verifyOn(context, options).catch((error: unknown) => {
       throw translateError(error, { phase: 'verify' }).with({ state: 'everything is loaded and committed' });
     });
-    return rounded({ ...report, verified });
+    return rounded({ ...report, verified, failures: joinFailures(report.failures, verified.failures) });
   });
 }
 
@@ -72,7 +73,7 @@ export async function loadOn(
     changed: ({ inserted }) => inserted > 0,
     work: dryRun ? foreseeLoad : withHeadStart((step) => loadFixture(step, plan)),
   });
-  const several = new Set(fixtures.map(({ schema }) => schema)).size > 1;
+  const several = ofSeveral({ ...base, fixtures });
   for (const { name, schema, confirmation } of dryRun ? [] : fixtures) {
     const line = several ? `${schema}: ${confirmation}` : confirmation;
     context.onEvent({ type: 'confirmation', fixture: name, line });

@@ -56,7 +56,7 @@ export interface ResetOptions extends AddOptions, DryRunOptions {
  * @throws ScaleSeedError; fixtures that had been committed by then stand, and its `state` names them.
  */
 export function reset(options: ResetOptions = {}): Promise<ResetReport> {
-  const { confirm, dryRun = false, keepDependents = false } = options;
+  const { confirm, dryRun = false, keepDependents = false, mode = 'online' } = options;
   // One question at a time.
   const own = confirm === undefined ? options : { ...options, jobs: 1 };
   return withDatabase(own, async (context) => {
@@ -70,7 +70,7 @@ export function reset(options: ResetOptions = {}): Promise<ResetReport> {
       work: (step) => (dryRun ? foreseeReset(step, keepDependents) : resetFixture(step, options)),
     });
     const foreignKeys = summarizeChecks(fixtures.map((fixture) => fixture.foreignKeys));
-    return rounded({ ...base, command: 'reset', dryRun, anchor, foreignKeys, fixtures });
+    return rounded({ ...base, command: 'reset', dryRun, mode, anchor, foreignKeys, fixtures });
   });
 }
 

@@ -45,7 +45,8 @@ export async function verifyOn(context: RunContext, options: VerifyOptions): Pro
     work: (step) => verifyFixture(step, options),
   });
   const { live = false } = options;
-  return { ...base, command: 'verify', live, intact: fixtures.every(({ intact }) => intact), fixtures };
+  const intact = base.failures.length === 0 && fixtures.every((fixture) => fixture.intact);
+  return { ...base, command: 'verify', live, intact, fixtures };
 }
 
 async function verifyFixture(

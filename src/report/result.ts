@@ -160,7 +160,7 @@ export interface VerifiedFixture extends FixtureResult {
   anchorCount: Count;
   /** Age of the oldest anchor by the server's clock, in milliseconds. */
   ageMs: number | null;
-  /** That age is over the limit that was given. */
+  /** That age is over the limit that was given, or all rows that were to expire after the load have done so. */
   tooOld: boolean;
   /** Rows that were to expire after the load and have done so; null for a fixture whose rows don't. */
   expired: Count | null;
@@ -171,6 +171,7 @@ export interface VerifyReport extends ReportBase {
   command: 'verify';
   /** As on a stack that runs: what it writes, and what hangs on the fleet, is no drift. */
   live: boolean;
+  /** All that was to be verified was, and has not drifted. */
   intact: boolean;
   fixtures: VerifiedFixture[];
 }
@@ -193,6 +194,7 @@ export interface ResetFixture extends FixtureResult, Counts {
 export interface ResetReport extends ReportBase {
   command: 'reset';
   dryRun: boolean;
+  mode: 'online' | 'exclusive';
   anchor: Timestamp;
   foreignKeys: ForeignKeyCheck;
   fixtures: ResetFixture[];
@@ -254,8 +256,8 @@ export interface Check {
 }
 
 export interface Verdict {
-  /** Drift counts more than a time, and a budget more than an earlier run. */
-  outcome: 'pass' | 'drift' | 'over budget' | 'regressed';
+  /** What failed counts more than drift, drift more than a time, and a budget more than an earlier run. */
+  outcome: 'pass' | 'failed' | 'drift' | 'over budget' | 'regressed';
   checks: Check[];
 }
 

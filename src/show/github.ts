@@ -1,21 +1,26 @@
 import type { CiReport } from '../report/result.js';
+import { named } from '../report/schemas.js';
 import { describeCheck, describeDrift } from './describe.js';
+import { failureRemark } from './summary.js';
 
 /**
  * A verdict as workflow commands of GitHub's: what failed is an error, what nobody can tell a warning. The runner reads
  * them on standard error as well.
  */
-export function renderAnnotations({ verdict, verified }: CiReport): string {
-  const lines = verdict.checks.map((check) => {
+export function renderAnnotations({ verdict, verified, failures }: CiReport): string {
+  const failed = failures.map((failure) => annotate('error', 'failed', failureRemark(failure)));
+  const checks = verdict.checks.map((check) => {
     const drift =
       check.name === 'verify'
-        ? verified.fixtures.flatMap((fixture) => describeDrift(fixture, verified.live)).join('\n')
+        ? named(verified)
+            .flatMap((fixture) => describeDrift(fixture, verified.live))
+            .join('\n')
         : '';
     const message = drift || describeCheck(check);
     if (check.outcome === 'fail') return annotate('error', check.name, message);
     return check.outcome === 'inconclusive' ? annotate('warning', check.name, message) : '';
   });
-  return lines.join('');
+  return [...failed, ...checks].join('');
 }
 
 /** One workflow command. Its text may hold rows of the database, so nothing in it must read as a command. */

@@ -1,5 +1,6 @@
 import type { CiReport } from '../report/result.js';
-import { describeCheck, describeDrift } from './describe.js';
+import { named } from '../report/schemas.js';
+import { describeCheck, describeDrift, describeFailure } from './describe.js';
 
 /** A test case of the report. */
 interface Case {
@@ -12,13 +13,19 @@ interface Case {
 }
 
 /** A report of ci as JUnit XML: every fixture's load, its verification, and each criterion is a test case. */
-export function renderJunit({ fixtures, verified, verdict, reference }: CiReport): string {
+export function renderJunit(report: CiReport): string {
+  const { failures, verified, verdict, reference } = report;
   return layOut([
-    ...fixtures.map(({ name, timings, inserted, skipped, fingerprint }): Case => {
+    ...failures.map((failure): Case => {
+      const suite = failure.phase === 'verify' ? 'verify' : 'load';
+      const message = describeFailure(failure).join('\n');
+      return { suite, name: failure.schema ?? 'ci', ms: 0, kind: 'error', message };
+    }),
+    ...named(report).map(({ name, timings, inserted, skipped, fingerprint }): Case => {
       const message = `${inserted} rows inserted, ${skipped} stood already; ${fingerprint}`;
       return { suite: 'load', name, ms: timings.totalMs, kind: 'output', message };
     }),
-    ...verified.fixtures.map((fixture): Case => {
+    ...named(verified).map((fixture): Case => {
       const { name, timings, intact } = fixture;
       const message = intact ? '' : describeDrift(fixture, verified.live).join('\n') || 'the rows drifted';
       return { suite: 'verify', name, ms: timings.totalMs, kind: intact ? 'output' : 'failure', message };

@@ -2,6 +2,7 @@ import type {
   CiReport,
   CleanReport,
   Counts,
+  Failure,
   ForeignKeyCheck,
   LoadReport,
   RatioMeasurement,
@@ -11,6 +12,7 @@ import type {
   VerifiedFixture,
   VerifyReport,
 } from '../report/result.js';
+import { named, newFailures } from '../report/schemas.js';
 import { formatCount, formatMs, listRows, shortFingerprint } from '../report/units.js';
 import { describeBlocked, describeDrift, showAmount } from './describe.js';
 import { failureRemark, tableOf, withMachine, type Summary } from './summary.js';
@@ -35,7 +37,13 @@ function summarizeCommand(report: Report): Summary {
   }
 }
 
-const VERDICTS = { pass: 'Passed', drift: 'Drifted', 'over budget': 'Over budget', regressed: 'Regressed' };
+const VERDICTS = {
+  pass: 'Passed',
+  failed: 'Failed',
+  drift: 'Drifted',
+  'over budget': 'Over budget',
+  regressed: 'Regressed',
+};
 const TIME = { time: ({ timings }: { timings: { totalMs: number } }) => formatMs(timings.totalMs) };
 const FINGERPRINT = {
   fingerprint: (fixture: { fingerprint: string }) => shortFingerprint(fixture.fingerprint),
@@ -53,7 +61,7 @@ function summarizeLoad(report: LoadReport): Summary {
   const sent = fixtures.some(({ merge }) => merge !== 'none');
   return {
     title: `${dryRun ? 'Would load' : 'Loaded'} ${sumOf(fixtures.map(({ inserted }) => inserted))} rows in ${formatMs(workMs)}`,
-    table: tableOf(fixtures, {
+    table: tableOf(report, {
       rows: ({ rows }) => rows,
       inserted: ({ inserted }) => inserted,
       skipped: ({ skipped }) => skipped,
@@ -63,12 +71,12 @@ function summarizeLoad(report: LoadReport): Summary {
       ...FINGERPRINT,
     }),
     remarks: [
-      ...blockedRemarks(fixtures),
+      ...blockedRemarks(named(report)),
       `${sent ? `anchor ${anchor}` : 'no row was sent'}; ${times}`,
       ...(sent || dryRun ? [checkRemark(foreignKeys)] : []),
       ...failures.map(failureRemark),
     ],
-    ...(verified === undefined ? {} : { next: summarizeVerify(verified) }),
+    ...(verified === undefined ? {} : { next: summarizeVerify(verified, failures) }),
   };
 }
 
@@ -89,12 +97,18 @@ const intactTitle = (live: boolean, allRead: boolean): string =>
     ? 'Verified: every row stands as it was loaded, but for what a running stack writes'
     : `Verified: every column of every row stands as it was loaded${allRead ? ', and nothing hangs on them' : ''}`;
 
-function summarizeVerify({ fixtures, live, intact, failures }: VerifyReport): Summary {
+/** What of it failed is not said again where it has been `told`. */
+function summarizeVerify(report: VerifyReport, told: readonly Failure[] = []): Summary {
+  const { fixtures, live, intact, failures } = report;
   const allRead = fixtures.every(({ unread }) => unread.length === 0);
-  const drifted = new Set(fixtures.filter((fixture) => !fixture.intact).map(({ name }) => name));
+  const drifted = named(report).filter((fixture) => !fixture.intact);
+  const wrong = [
+    ...(drifted.length > 0 ? [`Drifted: ${drifted.map(({ name }) => name).join(', ')}`] : []),
+    ...(failures.length > 0 ? [`Not verified: ${schemasOf(failures)}`] : []),
+  ];
   return {
-    title: intact ? intactTitle(live, allRead) : `Drifted: ${[...drifted].join(', ')}`,
-    table: tableOf(fixtures, {
+    title: intact ? intactTitle(live, allRead) : wrong.join('; '),
+    table: tableOf(report, {
       rows: ({ rows }) => rows,
       missing: ({ missing }) => missing.rows,
       drifted: ({ driftedRows }) => driftedRows,
@@ -104,15 +118,22 @@ function summarizeVerify({ fixtures, live, intact, failures }: VerifyReport): Su
       age: ({ ageMs }) => (ageMs === null ? '-' : formatMs(Math.max(0, ageMs))),
       ...FINGERPRINT,
     }),
-    remarks: [...fixtures.flatMap((fixture) => describeDrift(fixture, live)), ...failures.map(failureRemark)],
+    remarks: [
+      ...named(report).flatMap((fixture) => describeDrift(fixture, live)),
+      ...newFailures(told, failures).map(failureRemark),
+    ],
   };
+}
+
+function schemasOf(failures: readonly Failure[]): string {
+  return [...new Set(failures.map(({ schema }) => schema))].join(', ');
 }
 
 function summarizeReset(report: ResetReport): Summary {
   const { timings, anchor, fixtures, failures, dryRun, foreignKeys } = report;
   return {
     title: `${dryRun ? 'Would reset' : 'Reset'} to anchor ${anchor} in ${formatMs(timings.workMs)}`,
-    table: tableOf(fixtures, {
+    table: tableOf(report, {
       rows: ({ rows }) => rows,
       restored: ({ restored }) => restored,
       inserted: ({ inserted }) => inserted,
@@ -121,25 +142,26 @@ function summarizeReset(report: ResetReport): Summary {
       ...FINGERPRINT,
     }),
     remarks: [
-      ...fixtures.flatMap(({ name, dependents, kept, records }) => [
+      ...named(report).flatMap(({ name, dependents, kept, records }) => [
         ...remark(`${name}: what hung on it ${dryRun ? 'would be' : 'was'} deleted`, dependents),
         ...remark(`${name}: what hangs on it ${dryRun ? 'would stay' : 'was left'}`, kept),
         ...remark(`${name}: on record, and left as it is`, records),
       ]),
-      ...blockedRemarks(fixtures),
+      ...blockedRemarks(named(report)),
       checkRemark(foreignKeys),
       ...failures.map(failureRemark),
     ],
   };
 }
 
-function summarizeClean({ fixtures, timings, failures, dryRun, foreignKeys }: CleanReport): Summary {
+function summarizeClean(report: CleanReport): Summary {
+  const { fixtures, timings, failures, dryRun, foreignKeys } = report;
   const rows = sumOf(fixtures.map(({ deleted }) => deleted));
   return {
     title: `${dryRun ? 'Would delete' : 'Deleted'} ${rows} rows in ${formatMs(timings.workMs)}`,
-    table: tableOf(fixtures, { deleted: ({ deleted }) => deleted, ...TIME }),
+    table: tableOf(report, { deleted: ({ deleted }) => deleted, ...TIME }),
     remarks: [
-      ...fixtures.flatMap(({ name, dependents }) => remark(`${name}: with it`, dependents)),
+      ...named(report).flatMap(({ name, dependents }) => remark(`${name}: with it`, dependents)),
       checkRemark(foreignKeys),
       ...failures.map(failureRemark),
     ],
@@ -154,14 +176,13 @@ function remark(what: string, rows: readonly RowsOf[]): string[] {
 }
 
 /** The verdict, check by check; `next` is the load's own summary. */
-function summarizeCi(
-  { verdict: { outcome, checks }, fixtures, verified, reference, timings }: CiReport,
-  next: Summary,
-): Summary {
-  const about = outcome === 'drift' ? verified.fixtures.filter(({ intact }) => !intact) : fixtures;
+function summarizeCi(report: CiReport, next: Summary): Summary {
+  const { verdict, failures, verified, reference, timings } = report;
+  const { outcome, checks } = verdict;
+  const about = outcome === 'drift' ? named(verified).filter(({ intact }) => !intact) : named(report);
   const measured = reference === undefined ? '' : `, measure ${formatMs(reference.totalMs)}`;
   return {
-    title: `${VERDICTS[outcome]}: ${about.map(({ name }) => name).join(', ')}`,
+    title: `${VERDICTS[outcome]}: ${outcome === 'failed' ? schemasOf(failures) : about.map(({ name }) => name).join(', ')}`,
     table: [
       ['check', 'outcome', 'measured', '95 % interval', 'limit', 'reason'],
       ...checks.map(({ name, outcome: result, measured: found, unit, interval, limit, reason }) => [

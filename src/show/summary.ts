@@ -1,4 +1,5 @@
 import type { Failure, FixtureResult, ReportBase } from '../report/result.js';
+import { ofSeveral } from '../report/schemas.js';
 import { formatCount } from '../report/units.js';
 import { describeFailure } from './describe.js';
 
@@ -19,15 +20,17 @@ export const TEXT_COLUMNS = ['schema', 'fixture', 'table', 'fingerprint', 'check
 type Columns<Row> = Record<string, (row: Row) => string | number>;
 
 /** A line for each fixture; where there are several schemas, with the schema in front. */
-export function tableOf<Row extends FixtureResult>(rows: readonly Row[], columns: Columns<Row>): string[][] {
-  const several = new Set(rows.map(({ schema }) => schema)).size > 1;
+export function tableOf<Row extends FixtureResult>(
+  report: { fixtures: readonly Row[]; failures: readonly Failure[] },
+  columns: Columns<Row>,
+): string[][] {
   const all: Columns<Row> = {
-    ...(several ? { schema: ({ schema }) => schema } : {}),
+    ...(ofSeveral(report) ? { schema: ({ schema }) => schema } : {}),
     fixture: ({ name }) => name,
     table: ({ table }) => table,
     ...columns,
   };
-  const lines = rows.map((row) =>
+  const lines = report.fixtures.map((row) =>
     Object.values(all).map((cellOf) => {
       const cell = cellOf(row);
       return typeof cell === 'number' ? formatCount(cell) : cell;

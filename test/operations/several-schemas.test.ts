@@ -1,3 +1,6 @@
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import { beforeAll, describe, expect, it } from 'vitest';
 import SCHEMA_SQL from '../../src/embedded/schema.sql';
@@ -9,8 +12,8 @@ import { load } from '../../src/operations/load.js';
 import { reset } from '../../src/operations/reset.js';
 import { verify } from '../../src/operations/verify.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
-import type { LoadReport, VerifyReport } from '../../src/report/result.js';
-import { run, start } from '../support/command-line.js';
+import type { CiReport, LoadReport, VerifyReport } from '../../src/report/result.js';
+import { run, start, type Running } from '../support/command-line.js';
 import { useDatabase } from '../support/database.js';
 import { differenceSql } from '../support/oracle.js';
 import { matchesSchema } from '../support/schema-validator.js';
@@ -50,6 +53,12 @@ function perSchema<Row extends { schema: string }>(
     schemas.map((schema) => [schema, rows.filter((row) => row.schema === schema).map(of)]),
   );
 }
+
+/** verify, clean and manifest load nothing, and have nothing to be forced past. */
+const isTaken =
+  ([command]: readonly string[]) =>
+  (option: string): boolean =>
+    option !== '--force' || !['verify', 'clean', 'manifest'].includes(command ?? '');
 
 describe('several schemas', () => {
   it('get the same rows each, in one report', async () => {
@@ -233,16 +242,17 @@ describe('--schema, repeated', () => {
     const drifted = await run(['verify', '--schema', 'f_01', '--schema', 'f_02', '--quiet'], env());
     expect(drifted).toMatchObject({ code: 4, stderr: '' });
     expect(drifted.stdout).toMatch(
-      /^Drifted: 02_agent_fleet\n\nschema +fixture +table +rows +missing +drifted/,
+      /^Drifted: f_02: 02_agent_fleet\n\nschema +fixture +table +rows +missing +drifted/,
     );
     expect(drifted.stdout).toMatch(/^f_01 +02_agent_fleet +agents +5,000 +0 +0 /m);
     expect(drifted.stdout).toMatch(/^f_02 +02_agent_fleet +agents +5,000 +0 +1 /m);
     expect(drifted.stdout).toContain(
-      '02_agent_fleet: version drifted in 1 rows: ag-loadtest-00007 has "9" for "2.1.0"\n',
+      'f_02: 02_agent_fleet: version drifted in 1 rows: ag-loadtest-00007 has "9" for "2.1.0"\n',
     );
     const args = ['verify', '--schema', 'empty', '--schema', 'f_02', '--quiet', '--format', 'markdown'];
     const failed = await run(args, env());
     expect(failed.code).toBe(1);
+    expect(failed.stdout).toContain('### Drifted: f_02: 02_agent_fleet; Not verified: empty\n');
     expect(failed.stdout).toContain('- empty: there is no table managed_certificates in schema empty; now: ');
     expect(failed.stderr).toMatch(
       /^scale-seed: empty: there is no table managed_certificates in schema empty\n {2}now: nothing was changed\n {2}try: /,
@@ -281,6 +291,83 @@ describe('--schema, repeated', () => {
     const { fixtures, verified } = JSON.parse(outcome.stdout) as LoadReport & { verified: VerifyReport };
     expect(fixtures.map(({ schema }) => schema)).toEqual(['f_01', 'f_03']);
     expect(verified.fixtures.map(({ schema }) => schema)).toEqual(['f_01', 'f_03']);
+  });
+
+  describe('of which one cannot be worked on', () => {
+    const schemas = ['--schema', 'f_01', '--schema', 'empty'];
+
+    it.each([
+      ['load', ['load']],
+      ['load --verify', ['load', '--verify']],
+      ['verify', ['verify']],
+      ['ci', ['ci']],
+      ['reset', ['reset', '--yes']],
+      ['clean', ['clean', '02_agent_fleet', '--yes']],
+      ['manifest', ['manifest']],
+    ])('is no success of %s', async (_, args) => {
+      const { code, stdout, stderr } = await run(
+        [...args, ...schemas, '--force'].filter(isTaken(args)),
+        env(),
+      );
+      expect(code).toBe(1);
+      expect(stderr).toContain('scale-seed: empty: there is no table ');
+      expect(stderr.match(/there is no table/g)).toHaveLength(1);
+      expect(stdout).not.toMatch(/^(### )?(Passed|Verified)/m);
+    });
+
+    it('is told of by ci in every form', async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'scale-seed-ci-'));
+      const files = ['summary', 'junit', 'output'].map((option) => join(folder, option));
+      const options = ['--summary', files[0]!, '--junit', files[1]!, '--output', files[2]!];
+      const { stderr } = await run(['ci', ...schemas, ...options], { ...env(), GITHUB_ACTIONS: 'true' });
+      const [summary = '', junit, json = ''] = await Promise.all(files.map((file) => readFile(file, 'utf8')));
+      expect(stderr).toMatch(/^::error title=scale-seed ci%3A failed::empty: there is no table/m);
+      expect(stderr).toContain('f_01: Phase 8 agent-storm seed: 5000 agents rows present\n');
+      expect(summary).toMatch(/^### Failed: empty$/m);
+      expect(junit).toContain('errors="1"');
+      expect(junit).toContain('<testcase classname="scale-seed.load" name="f_01: 02_agent_fleet"');
+      const report = JSON.parse(json) as CiReport;
+      expect(report).toMatchObject({ verdict: { outcome: 'failed' }, verified: { intact: false } });
+      expect(report.failures).toHaveLength(1);
+      expect(matchesSchema(report), JSON.stringify(matchesSchema.errors)).toBe(true);
+    });
+  });
+
+  it.each([
+    [
+      'interrupted',
+      130,
+      (loading: Running) => {
+        loading.kill('SIGINT');
+      },
+    ],
+    ['out of time', 1, () => undefined],
+  ] as const)('fails where the verification of one is %s', async (_, wanted, stop) => {
+    const other = await database.client();
+    await database.query(
+      'create table if not exists f_02.versions (of text references f_02.managed_certificates)',
+    );
+    await other.query('begin; lock table f_02.versions in access exclusive mode');
+    const args = ['load', '--verify', '--schema', 'f_0[12]', '--force', '--format', 'json'];
+    const limit = wanted === 1 ? ['--timeout', '3s'] : [];
+    const loading = start([...args, ...limit], env());
+    await database.untilSession(`wait_event_type = 'Lock'`);
+    stop(loading);
+    const { code, stdout, stderr } = await loading.outcome;
+    await other.query('rollback');
+    expect(code).toBe(wanted);
+    expect(stderr).toMatch(/^scale-seed: f_02: /m);
+    const report = JSON.parse(stdout) as LoadReport;
+    expect(report.verified?.intact).toBe(false);
+    expect(report.failures.map(({ schema }) => schema)).toContain('f_02');
+  });
+
+  it('has a baseline for any number of them', async () => {
+    const baseline = join(await mkdtemp(join(tmpdir(), 'scale-seed-ci-')), 'report.json');
+    const ci = (...args: string[]) => run(['ci', '02_agent_fleet', '--force', '--quiet', ...args], env());
+    expect(await ci('--schema', 'f_0[12]', '--output', baseline)).toMatchObject({ code: 0 });
+    for (const pattern of ['f_0[12]', 'f_01'])
+      expect(await ci('--schema', pattern, '--baseline', baseline)).toMatchObject({ code: 0 });
   });
 
   it('is interrupted as a whole, and tells what stands where', async () => {
