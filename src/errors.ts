@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'locked' // somebody else holds a lock for longer than we may wait
   | 'server' // any other answer of the server's, or its loss
   | 'embedded' // the embedded server cannot be installed, started or stopped
+  | 'output' // a report or another result cannot be written, though what it tells of is done
   | 'timeout' // --timeout, or a statement's own limit, ran out
   | 'interrupted' // the caller's AbortSignal, or Ctrl-C
   | 'unexpected'; // nothing that is known here: its own message says what
@@ -57,11 +58,14 @@ export class ScaleSeedError extends Error {
   readonly sqlState: string | undefined;
 
   constructor(message: string, { cause, code, phase, table, fixture, state, hint, sqlState }: ErrorContext) {
-    super(message, cause === undefined ? undefined : { cause });
+    super(withoutPasswords(message), cause === undefined ? undefined : { cause });
     this.name = 'ScaleSeedError';
     this.code = code;
     this.phase = phase;
-    Object.assign(this, { table, fixture, state, hint, sqlState });
+    const shown = { table, fixture, state, hint };
+    for (const [name, text] of Object.entries(shown))
+      Object.assign(this, { [name]: text && withoutPasswords(text) });
+    Object.assign(this, { sqlState });
   }
 
   /** The same error with more said of it. */
@@ -75,6 +79,16 @@ export class ScaleSeedError extends Error {
     const { code, phase, message, table, fixture, state, hint, sqlState } = this;
     return { code, phase, message, table, fixture, state, hint, sqlState };
   }
+}
+
+/**
+ * A text without the passwords of connection strings that it may repeat: whoever puts one where a name belongs, or mistypes
+ * an option, is not to see it again. Rather too much of a line goes than too little; a port is no password.
+ */
+export function withoutPasswords(text: string): string {
+  return text
+    .replace(/(\w:\/{1,2}[^\s:@/[\]]*):(?!\d+(?:[/?,\s]|$))[^\n]*@/g, '$1:***@')
+    .replace(/(password\s*=\s*)(?:'(?:[^'\\\n]|\\.)*'|[^\n]*)/gi, '$1***');
 }
 
 /** An error of whoever calls: what they ask for cannot be. Its code is `usage`, where `more` gives no other. */

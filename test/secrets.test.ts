@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ScaleSeedError } from '../src/errors.js';
 import { run, start } from './support/command-line.js';
 import { useDatabase } from './support/database.js';
 
@@ -100,6 +101,47 @@ describe.each([
   ])('is not printed in the error %s', async (_, change) => {
     const [, env] = login(change);
     expect(await search(['load'], env)).not.toBe(0);
+  });
+});
+
+describe('a password that stands where none belongs', () => {
+  const urls = [
+    'postgresql://u:S3cr3t@h/d',
+    'postgres://u:S3cr3t/@:?#%41@h:5432/d',
+    "postgresql://u:S3cr3t it's@h/d",
+    'postgresql://h/d?password=S3cr3t&sslmode=require',
+    "host=h password='S3cr3t it' dbname=d",
+    'host=h sslpassword=S3cr3t',
+  ];
+
+  it.each([
+    ['a fixture', (url: string) => ['load', url]],
+    ['a command', (url: string) => [url]],
+    ['a command before another', (url: string) => [url, 'load']],
+    ['an option that is mistyped', (url: string) => ['load', `--databse-url=${url}`]],
+    ['an option of no value', (url: string) => ['load', `--embedded=${url}`]],
+    ['an option before the command', (url: string) => [`--database-url=${url}`, 'load']],
+    ['a schema', (url: string) => ['load', '--schema', url, '--database-url', database.url]],
+    ['a duration', (url: string) => ['load', '--timeout', url]],
+    ['a choice', (url: string) => ['load', '--set', url]],
+    ['a file', (url: string) => ['load', '--output', `${url}/x`, '--database-url', database.url]],
+    ['a fixture’s file', (url: string) => ['load', '--fixture', url, '--database-url', database.url]],
+    ['a directory', (url: string) => ['db', 'start', '--data-directory', `/proc/${url}`]],
+    ['the name of an output', (url: string) => ['ci', url, '--junit', join(folder, 'j.xml')]],
+  ])('is not printed of %s', async (_, args) => {
+    for (const url of urls) {
+      const { code, stdout, stderr } = await run(args(url), { GITHUB_ACTIONS: 'true' });
+      const written = await readFile(join(folder, 'j.xml'), 'utf8').catch(() => '');
+      expect(stdout + stderr + written).not.toContain('S3cr3t');
+      expect(code).not.toBe(0);
+    }
+  });
+
+  it.each([
+    ['a port is none', 'no server at postgresql://u@h:5432/d, nor at postgresql://u@g:5433/d: ask a@b'],
+    ['nor is an address', 'no server at postgresql://u@[::1]:5432/d'],
+  ])('%s', (_, message) => {
+    expect(new ScaleSeedError(message, { code: 'connect', phase: 'connect' }).message).toBe(message);
   });
 });
 

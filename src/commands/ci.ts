@@ -49,17 +49,18 @@ export const registerCi = defineCommand<CiFlags>('ci', {
 
 async function runCi(names: readonly string[], flags: CiFlags): Promise<CiReport> {
   const { ci, execute, publishCi, publishFailure, readBaseline } = await import('./on-database.js');
-  try {
-    const { budget: budgetMs, budgetRatio, maxRegression: maxRegressionPercent, pristine } = flags;
-    const baseline = await readBaseline(flags);
-    const criteria = { budgetMs, budgetRatio, baseline, maxRegressionPercent, pristine };
-    const report = await execute('ci', names, flags, (options) =>
-      ci({ ...options, ...loadOptionsOf(flags), ...criteria }),
-    );
-    await publishCi(report, flags);
-    return report;
-  } catch (error) {
-    await publishFailure(error, flags);
-    throw error;
-  }
+  const { budget: budgetMs, budgetRatio, maxRegression: maxRegressionPercent, pristine } = flags;
+  const criteria = { budgetMs, budgetRatio, maxRegressionPercent, pristine };
+  return execute(
+    'ci',
+    names,
+    flags,
+    async (options) =>
+      ci({ ...options, ...loadOptionsOf(flags), ...criteria, baseline: await readBaseline(flags) }),
+    {
+      done: (report) => publishCi(report, flags),
+      failed: (error) => publishFailure(error, flags),
+      unasked: flags.summary === undefined ? { GITHUB_STEP_SUMMARY: process.env.GITHUB_STEP_SUMMARY } : {},
+    },
+  );
 }

@@ -10,6 +10,14 @@ import { onInterrupt } from './interrupt.js';
 import { refuseUnwritable, STDOUT, writeResult } from './outputs.js';
 import { databaseOf, type OperationFlags, type ProgressFlags } from './shared-options.js';
 
+/** What else is made of a report, or of what kept a command from one. */
+interface Publication<R> {
+  done: (report: R) => Promise<void>;
+  failed: (error: unknown) => Promise<void>;
+  /** Files that are written though no option names them, by the variables that do. */
+  unasked: Readonly<Record<string, string | undefined>>;
+}
+
 /**
  * Runs an operation on what the names and flags choose, and prints its report, which alone goes to standard output; a
  * failure is a report too.
@@ -19,20 +27,22 @@ export async function execute<R extends Report>(
   names: readonly string[],
   flags: OperationFlags,
   operate: (options: AddOptions) => Promise<R>,
+  { done, failed, unasked }: Partial<Publication<R>> = {},
 ): Promise<R> {
-  const chosen = await fixturesOf(names, flags);
-  await refuseUnwritable(flags);
   const startedAt = new Date().toISOString();
-  try {
-    const report = await underControl(flags, (control) =>
-      operate({ ...databaseOf(flags), ...control, ...chosen }),
-    );
-    await publish(report, flags);
-    return report;
-  } catch (error) {
+  const report = await run().catch(async (error: unknown) => {
     const failure = { schema: null, ...asScaleSeedError(error).toJSON() };
     await publishFailure({ version: REPORT_VERSION, command, startedAt, failures: [failure] }, flags);
+    await failed?.(error);
     throw error;
+  });
+  await publish(report, flags, done);
+  return report;
+
+  async function run(): Promise<R> {
+    const chosen = await fixturesOf(names, flags);
+    await refuseUnwritable(flags, unasked);
+    return underControl(flags, (control) => operate({ ...databaseOf(flags), ...control, ...chosen }));
   }
 }
 
@@ -63,16 +73,24 @@ export async function underControl<R>(
 
 const jsonOf = (report: ReportJson): string => `${JSON.stringify(report, null, 2)}\n`;
 
-async function publish(report: Report, { format, output }: OperationFlags): Promise<void> {
-  await writeResult('output', output, jsonOf(report));
+async function publish<R extends Report>(
+  report: R,
+  { format, output }: OperationFlags,
+  done?: Publication<R>['done'],
+): Promise<void> {
   // Standard output holds one report.
-  if (output === STDOUT) return;
-  const text = {
-    json: () => jsonOf(report),
-    markdown: () => renderMarkdown(report),
-    text: () => renderText(report, process.stdout.columns),
-  }[format]();
-  process.stdout.write(text);
+  if (output !== STDOUT) {
+    const text = {
+      json: () => jsonOf(report),
+      markdown: () => renderMarkdown(report),
+      text: () => renderText(report, process.stdout.columns),
+    }[format]();
+    process.stdout.write(text);
+  }
+  // One that cannot be written keeps no other from being there.
+  const written = await Promise.allSettled([writeResult('output', output, jsonOf(report)), done?.(report)]);
+  const failure = written.find((result) => result.status === 'rejected');
+  if (failure !== undefined) throw failure.reason;
 }
 
 /** For programs alone: people read the message. Where it cannot be written, the failure itself counts. */

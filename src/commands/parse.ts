@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { MAX_ROWS } from '../fixtures/fixture.js';
 import { nearest } from '../fixtures/nearest.js';
+import { MAX_JOBS, MAX_MS } from '../run/options.js';
 
 /** An option that takes one of a few words; a word that is none of them is told which was most likely meant. */
 export function choiceOption(flags: string, description: string, choices: readonly string[]): Option {
@@ -14,9 +15,6 @@ export function choiceOption(flags: string, description: string, choices: readon
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** Timers of Node's and PostgreSQL's go no further: 24 days. */
-const MAX_DURATION_MS = 2 ** 31 - 1;
-
 /** A duration such as `500ms`, `8s`, `1.5m` in milliseconds. */
 export function parseDuration(text: string): number {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
@@ -25,15 +23,15 @@ export function parseDuration(text: string): number {
     throw new InvalidArgumentError('write a duration as 500ms, 8s, 2m or 1h.');
   }
   const durationMs = Number(amount) * unitMs;
-  if (durationMs > MAX_DURATION_MS) throw new InvalidArgumentError('write no more than 596h.');
+  if (durationMs > MAX_MS) throw new InvalidArgumentError('write no more than 596h.');
   return durationMs;
 }
 
 /** A number of rows: `50000`, `1_000_000`, `50k`, `1m`. */
 export function parseRows(text: string): number {
-  const zeros = { k: '000', m: '000000' }[text.slice(-1).toLowerCase()];
-  const digits = zeros === undefined ? text : text.slice(0, -1) + zeros;
-  return wholeNumber(digits.replaceAll('_', ''), 0, MAX_ROWS, ', such as 500, 10k or 1m');
+  const [, digits = '', unit = ''] = /^(\d[\d_]*)([km]?)$/i.exec(text) ?? [];
+  const zeros = { k: '000', m: '000000' }[unit.toLowerCase()] ?? '';
+  return wholeNumber(digits.replaceAll('_', '') + zeros, 0, MAX_ROWS, ', such as 500, 10k or 1m');
 }
 
 /** A ratio of times such as `0.9`. */
@@ -51,7 +49,7 @@ export function parsePercent(text: string): number {
 
 /** A number of sessions. */
 export function parseJobs(text: string): number {
-  return wholeNumber(text, 1, 64);
+  return wholeNumber(text, 1, MAX_JOBS);
 }
 
 /** A TCP port. */

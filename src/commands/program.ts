@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { withoutPasswords } from '../errors.js';
 import { registerCi } from './ci.js';
 import { registerClean } from './clean.js';
 import { reportFailure } from './conclude.js';
 import { registerDb } from './db.js';
-import { registerCompletion } from './completion.js';
 import { EXIT } from './exit-codes.js';
 import { registerGenerate } from './generate.js';
 import { withProgramHelp } from './help.js';
@@ -17,11 +17,13 @@ import { watchOutput } from './watch-output.js';
 
 /** Runs what the process was called with; afterwards its exit code is set. */
 export async function runProgram(): Promise<void> {
-  // Until a command says otherwise it has failed: a promise that never settles must not look like success.
-  process.exitCode = EXIT.failed;
+  fail();
   watchOutput();
   try {
-    const program = await describeProgram();
+    const program = describeProgram();
+    // What help exits with, where it was asked for.
+    process.exitCode = EXIT.done;
+    program.hook('preAction', fail);
     await program.parseAsync();
   } catch (error) {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
@@ -29,7 +31,12 @@ export async function runProgram(): Promise<void> {
   }
 }
 
-async function describeProgram(): Promise<Command> {
+/** Until a command says otherwise it has failed: a promise that never settles must not look like success. */
+function fail(): void {
+  process.exitCode = EXIT.failed;
+}
+
+function describeProgram(): Command {
   const program = new Command('scale-seed')
     .description('Fills a certctl database with a load-test fleet, fast and the same every time.')
     .version(ownVersion())
@@ -37,7 +44,7 @@ async function describeProgram(): Promise<Command> {
     // All messages have one prefix, commander's own too.
     .configureOutput({
       outputError: (text, write) => {
-        write(text.replace(/^error: /, 'scale-seed: '));
+        write(withoutPasswords(text.replace(/^error: /, 'scale-seed: ')));
       },
     })
     .showHelpAfterError('(add --help for more)');
@@ -50,7 +57,6 @@ async function describeProgram(): Promise<Command> {
   registerManifest(program);
   registerGenerate(program);
   registerDb(program);
-  await registerCompletion(program, process.argv.slice(2));
   withProgramHelp(program);
   return program;
 }

@@ -114,8 +114,6 @@ export function databaseOf(flags: DatabaseFlags): FixtureOptions {
   const own = dataDirectory === undefined ? {} : { dataDirectory };
   if (flags.embedded === undefined && dataDirectory !== undefined)
     throw refusal("--data-directory is the embedded server's", 'add --embedded');
-  if (flags.embedded && databaseUrl !== undefined)
-    throw refusal('--database-url and --embedded name two databases', 'leave one of them out');
   const schemas = schema.length === 0 ? undefined : schema;
   return { databaseUrl, embedded: flags.embedded && own, schemas, jobs, waitMs, timeoutMs };
 }

@@ -132,7 +132,7 @@ function lockedOut(
     phase,
     fixture: fixture.name,
     table: `${schema}.${name}`,
-    hint: 'end the sessions that hold it, raise --lock-timeout, or load with --mode online',
+    hint: `end the sessions that hold it, or raise --lock-timeout${phase === 'reset' ? '' : '; or load with --mode online'}`,
   });
 }
 

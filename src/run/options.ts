@@ -45,7 +45,13 @@ const isFixtureList = (value: unknown): boolean =>
   Array.isArray(value) && value.every((one) => typeof (one as Fixture | undefined)?.rows === 'function');
 const A_FLAG = ['true or false', (value: unknown) => typeof value === 'boolean'] as const;
 const A_FUNCTION = ['a function', (value: unknown) => typeof value === 'function'] as const;
-const A_TIME = ['a number of milliseconds from 0', isNumber(0)] as const;
+/** Timers of Node's and PostgreSQL's go no further: 24 days. */
+export const MAX_MS = 2 ** 31 - 1;
+export const MAX_JOBS = 64;
+const A_TIME = [
+  `a number of milliseconds from 0 to ${MAX_MS}`,
+  (value: unknown) => isNumber(0)(value) && Number(value) <= MAX_MS,
+] as const;
 const FIXTURES = ['a list of what defineFixture or chooseFixtures returns', isFixtureList] as const;
 
 /** Every option of every operation, and what it must be: JavaScript lets anything pass. */
@@ -56,7 +62,10 @@ const OPTIONS: Readonly<Record<string, readonly [what: string, is: (value: unkno
     'a list of texts',
     (value) => Array.isArray(value) && value.every((one) => typeof one === 'string'),
   ],
-  jobs: ['a whole number from 1', (value) => Number.isSafeInteger(value) && isNumber(1)(value)],
+  jobs: [
+    `a whole number from 1 to ${MAX_JOBS}`,
+    (value) => Number.isSafeInteger(value) && isNumber(1)(value) && Number(value) <= MAX_JOBS,
+  ],
   mode: ['online or exclusive', (value) => value === 'online' || value === 'exclusive'],
   signal: ['an AbortSignal', (value) => value instanceof AbortSignal],
   baseline: ['a report', (value) => typeof value === 'object'],
@@ -95,6 +104,9 @@ export function checkOptions(options: object): void {
     if (what === undefined) throw refusal(`there is no option ${name}`, hintFor(name));
     if (is?.(value) !== true) throw refusal(`${name} must be ${what}`, 'check the options');
   }
+  const { databaseUrl, embedded = false }: DatabaseOptions = options;
+  if (databaseUrl !== undefined && embedded !== false)
+    throw refusal('a database URL and the embedded server are two databases', 'leave one of them out');
 }
 
 function hintFor(name: string): string {

@@ -1,5 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { link, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -95,6 +96,107 @@ describe('a fixture file', () => {
   });
 });
 
+describe('help', () => {
+  it.each([
+    ['help'],
+    ['help', 'load'],
+    ['help', 'db'],
+    ['db', 'help'],
+    ['db', 'help', 'start'],
+    ['load', '--help'],
+  ])('that is asked for is no failure: %s %s', async (...args) => {
+    const { code, stdout, stderr } = await run(args);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('Usage: scale-seed ');
+  });
+
+  it.each([[[]], [['db']], [['help', 'laod']]])('in place of what was asked for is one: %j', async (args) => {
+    const { code, stdout } = await run(args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  });
+});
+
+describe('what is to be written', () => {
+  let folder: string;
+  const file = (name: string): string => join(folder, name);
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'scale-seed-outputs-'));
+    await symlink(file('nowhere/x.json'), file('dangling'));
+    await symlink(file('target'), file('link'));
+    await writeFile(file('first'), '');
+    await link(file('first'), file('second'));
+  });
+
+  it.each<[string, () => string[], Record<string, string>, RegExp]>([
+    ['has no name', () => ['--output', ''], {}, /--output {2}cannot be written: it has no name/],
+    ['is in a folder that is not there', () => ['--output', file('new/')], {}, /there is no such folder/],
+    ['is linked to nowhere', () => ['--output', file('dangling')], {}, /cannot be written: ENOENT/],
+    ['is a folder', () => ['--summary', folder], {}, /it is a folder/],
+    ['is one file twice', () => ['--output', file('x'), '--junit', file('./x')], {}, /name one file/],
+    [
+      'is one file by a link',
+      () => ['--output', file('link'), '--summary', file('target')],
+      {},
+      /name one file/,
+    ],
+    [
+      'is one file by two names',
+      () => ['--output', file('first'), '--junit', file('second')],
+      {},
+      /name one file/,
+    ],
+    [
+      'is the summary that nobody named',
+      () => ['--output', 'STEP'],
+      { GITHUB_STEP_SUMMARY: 'STEP' },
+      /GITHUB_STEP_SUMMARY and --output name one file/,
+    ],
+    ['is standard output', () => ['--junit', '/dev/stdout'], {}, /standard output and --junit name one file/],
+  ])('is refused where it %s', async (_, args, variables, message) => {
+    const here = (text: string): string => (text === 'STEP' ? file('step') : text);
+    const named = Object.fromEntries(Object.entries(variables).map(([name, text]) => [name, here(text)]));
+    const outcome = await run(['ci', ...args().map(here)], { ...env(), ...named });
+    expect(outcome.stderr).toMatch(message);
+    expect(outcome.stderr).toContain('now: nothing was changed');
+    expect(outcome.code).toBe(2);
+  });
+
+  it('may be a device, twice', async () => {
+    const args = ['ci', '--agents', '1', '--output', '/dev/null', '--junit', '/dev/null'];
+    expect(await run(args, env())).toMatchObject({ code: 0 });
+  });
+
+  it.each([
+    ['an unknown fixture', ['load', 'nope']],
+    ['a fixture file that is not there', ['load', '--fixture', 'nope.mjs']],
+    ['a baseline that is not there', ['ci', '--baseline', 'nope.json']],
+    ['nothing to compare with', ['ci', '--max-regression', '5']],
+  ])('is there for %s, too', async (_, args) => {
+    const report = file('failed.json');
+    await writeFile(report, 'of last time');
+    const { code, stdout } = await run([...args, '--format', 'json', '--output', report], env());
+    expect(code).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({ command: args[0], failures: [{ schema: null }] });
+    expect(JSON.parse(await readFile(report, 'utf8'))).toEqual(JSON.parse(stdout));
+  });
+
+  it.skipIf(!existsSync('/dev/full'))(
+    'is no bad usage where the disk is full, and is told on standard output',
+    async () => {
+      const junit = file('full.xml');
+      const args = ['ci', '--agents', '1', '--format', 'json', '--output', '/dev/full', '--junit', junit];
+      const { code, stdout, stderr } = await run(args, env());
+      expect(code).toBe(1);
+      expect(JSON.parse(stdout)).toMatchObject({ command: 'ci', verdict: { outcome: 'pass' } });
+      expect(await readFile(junit, 'utf8')).toContain('errors="0"');
+      expect(stderr).toMatch(
+        /--output \/dev\/full cannot be written: ENOSPC.*\n {2}now: the command itself is done/,
+      );
+    },
+  );
+});
+
 describe('bad input', () => {
   let ownFixture: string;
   let limited: string;
@@ -116,12 +218,11 @@ describe('bad input', () => {
   };
 
   it.each<[string, () => string[], number, RegExp]>([
-    ['two databases', () => ['load', '--embedded', '--database-url', database.url], 2, /name two databases/],
+    ['two databases', () => ['load', '--embedded', '--database-url', database.url], 2, /are two databases/],
     ['an unknown command of the embedded server', () => ['db', 'sart'], 2, /unknown command 'sart'/],
     ['too many arguments', () => ['list', 'more'], 2, /too many arguments/],
     ['an option without its value', () => ['load', '--certs'], 2, /argument missing/],
     ['options that exclude each other', () => ['load', '--verbose', '--quiet'], 2, /cannot be used with/],
-    ['nothing to complete for', () => ['completion', 'tcsh'], 2, /Allowed choices are|bash, zsh/],
     ['an unknown command', () => ['laod'], 2, /unknown command 'laod'\s+\(Did you mean load\?\)/],
     ['an unknown option', () => ['load', '--cert', '5'], 2, /unknown option '--cert'/],
     [
@@ -129,6 +230,16 @@ describe('bad input', () => {
       () => ['load', '--certs', '5x'],
       2,
       /write a whole number from 0 to 10000000, such as 500, 10k or 1m\./,
+    ],
+    ['a size without a number', () => ['load', '--certs', 'k'], 2, /write a whole number/],
+    ['a directory without a name', () => ['db', 'status', '--data-directory', ''], 2, /no name/],
+    ['a time without a date', () => ['generate', '--anchor', '12Z'], 2, /write a time as/],
+    ['a time in words', () => ['generate', '--anchor', 'Jan 5 2026Z'], 2, /write a time as/],
+    [
+      'a time too exact',
+      () => ['generate', '--anchor', '2026-01-31T12:00:00.1234567Z'],
+      2,
+      /write a time as/,
     ],
     ['a size that is too large', () => ['load', '--certs', '10000001'], 2, /write a whole number/],
     ['a duration without a unit', () => ['load', '--timeout', '5'], 2, /write a duration as/],
