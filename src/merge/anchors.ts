@@ -2,7 +2,7 @@ import type { Staging } from '../copy/staging.js';
 import { rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
-import { anchoredColumns, type Fixture } from '../fixtures/fixture.js';
+import { anchoredColumns, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 import type { VerifiedFixture } from '../report/result.js';
 import { columnValue, sameIdentity } from './expressions.js';
 
@@ -29,28 +29,74 @@ export function rowAnchor(fixture: Fixture, usual: string | null, values: unknow
   values.push(usual);
   const anchor = `$${values.length}::timestamptz`;
   const untold = untoldSql(fixture, values);
-  return untold === 'true'
-    ? anchor
-    : `case when ${untold} then ${anchor} else ${toldAnchor(fixture, values)} end`;
+  if (untold === 'true') return anchor;
+  const own = ownAnchor(fixture, usual, values);
+  return `case when ${untold} or (${own}) is null then ${anchor} else ${own} end`;
 }
 
 /** SQL that is true of a staged row `s` that cannot tell its own anchor. */
 function untoldSql(fixture: Fixture, values: unknown[]): string {
   if (fixture.anchorColumn === undefined) return 'true';
-  const others = anchoredColumns(fixture).filter(({ name }) => name !== fixture.anchorColumn);
-  const times = others.map((column) => columnValue(column, values).sql);
+  const times = otherTimes(fixture).map((column) => columnValue(column, values).sql);
   return `num_nonnulls(${times.join(', ')}) = 0`;
 }
 
-/** SQL for the anchor that a row tells: by its anchor column, else by a constant time, which is most seldom changed. */
-function toldAnchor(fixture: Fixture, values: unknown[]): string {
+/** Times of a fixture besides that of its anchor column. */
+function otherTimes(fixture: Fixture): FixtureColumn[] {
+  return anchoredColumns(fixture).filter(({ name }) => name !== fixture.anchorColumn);
+}
+
+/**
+ * SQL for the anchor that a row tells: by its anchor column, else by a constant time, which is most seldom changed. Where
+ * that column itself has been changed, nothing in the row bears its anchor out, and another of the row's times tells the
+ * `usual` one.
+ */
+function ownAnchor(fixture: Fixture, usual: string | null, values: unknown[]): string {
   const anchored = anchoredColumns(fixture);
   const teller =
     anchored.find(({ name }) => name === fixture.anchorColumn) ??
     anchored.find(({ kind }) => kind === 'constant') ??
     anchored[0];
   if (teller === undefined) return 'null::timestamptz';
-  return `(t.${quote(teller.name)} - ${columnValue(teller, values).sql})`;
+  const own = toldBy(teller, values);
+  const others = otherTimes(fixture);
+  if (usual === null || fixture.anchorColumn === undefined || others.length === 0) return own;
+  values.push(usual);
+  const anchor = `$${values.length}::timestamptz`;
+  const told = `array[${others.map((column) => toldBy(column, values)).join(', ')}]`;
+  return `case when ${anchor} = any (${told}) and (${own} = any (${told})) is not true then ${anchor} else ${own} end`;
+}
+
+/** SQL for the anchor that one time of a standing row `t` tells; one that is infinite tells none. */
+function toldBy(column: FixtureColumn, values: unknown[]): string {
+  const time = `t.${quote(column.name)}`;
+  return `(case when isfinite(${time}) then ${time} - ${columnValue(column, values).sql} end)`;
+}
+
+/**
+ * The anchor that is told most often by the times of standing rows, in more than half of them; null where there is none.
+ * Where two are told as often, that of the anchor column counts.
+ */
+export async function findMostTold(
+  session: Session,
+  fixture: Fixture,
+  table: TableInfo,
+  staged: Staging,
+): Promise<string | null> {
+  const values: unknown[] = [];
+  const told = anchoredColumns(fixture).map(
+    (column) => `(${toldBy(column, values)}, ${column.name === fixture.anchorColumn})`,
+  );
+  const { rows } = await session.query<{ anchor: string }>(
+    `with standing as (
+       select one.* from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture)},
+         lateral (values ${told.join(', ')}) as one (anchor, is_own))
+     select anchor::text from standing where anchor is not null group by anchor
+     having count(*) * 2 > (select count(*) from standing where is_own)
+     order by count(*) desc, count(*) filter (where is_own) desc, anchor limit 1`,
+    values,
+  );
+  return rows[0]?.anchor ?? null;
 }
 
 /** When the standing rows were loaded or reset, and how stale they are by the server's clock. */
@@ -67,11 +113,11 @@ export async function findAnchors(
 }
 
 /** What {@link countByAnchor} has to know of a standing row `t` and its staged row `s`, as columns. */
-export function anchorSql(fixture: Fixture, values: unknown[]): string {
+export function anchorSql(fixture: Fixture, values: unknown[], usual: string | null = null): string {
   const expiry = anchoredColumns(fixture).find(({ name }) => name === fixture.expiryColumn);
   const expiring = expiry && `${columnValue(expiry, values).sql} > interval '0'`;
   const expired = expiry && `t.${quote(expiry.name)} <= now()`;
-  return `${toldAnchor(fixture, values)} as anchor, ${untoldSql(fixture, values)} as untold,
+  return `${ownAnchor(fixture, usual, values)} as anchor, ${untoldSql(fixture, values)} as untold,
     ${expiring ?? 'false'} as expiring, ${expired ?? 'false'} as expired`;
 }
 

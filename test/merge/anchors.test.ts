@@ -1,7 +1,8 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import type { Fixture, FixtureDefinition } from '../../src/fixtures/fixture.js';
 import { after } from '../../src/fixtures/offset.js';
+import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import { load } from '../../src/operations/load.js';
 import { manifest } from '../../src/operations/manifest.js';
 import { reset } from '../../src/operations/reset.js';
@@ -73,19 +74,38 @@ describe('a change of a time', () => {
       [['expires_at', 1]],
     ],
     [
-      'in the anchor column, which the other then contradicts',
+      'in the anchor column, where the other tells the anchor of most rows',
       { ...MADE, anchorColumn: 'made_at' },
       `made_at = now() where id = 'a-7'`,
-      [['expires_at', 1]],
+      [['made_at', 1]],
+    ],
+    [
+      'in the anchor column of all rows, or else in the other',
+      { ...MADE, anchorColumn: 'made_at' },
+      `made_at = '1999-01-01'`,
+      [['expires_at', 50]],
+    ],
+    [
+      'in the anchor column, to no time',
+      { ...MADE, anchorColumn: 'made_at' },
+      `made_at = case id when 'a-7' then 'infinity'::timestamptz end where id in ('a-7', 'a-8')`,
+      [['made_at', 2]],
+    ],
+    [
+      'in the anchor column, which the other then contradicts, as it does in most rows',
+      { ...MADE, anchorColumn: 'made_at' },
+      `expires_at = case when id = 'a-7' then expires_at else now() end,
+        made_at = case when id = 'a-7' then '1999-01-01' else made_at end`,
+      [
+        ['expires_at', 49],
+        ['made_at', 1],
+      ],
     ],
     [
       'in the anchor column, where the other is empty',
       { ...SEEN, ...MADE, anchorColumn: 'expires_at', constants: {}, rows: sometimesSeen },
       `expires_at = now() where id in ('a-7', 'a-8')`,
-      [
-        ['expires_at', 1],
-        ['seen_at', 1],
-      ],
+      [['expires_at', 2]],
     ],
   ])('%s is found', async (_, parts, change, expected) => {
     const fixture = fixtureOf(parts);
@@ -145,6 +165,34 @@ describe('rows of several loads', () => {
     expect(found.ageMs).toBeGreaterThan(50 * 86_400_000);
     const { fixtures } = await manifest(run(fixture));
     expect(fixtures[0]?.standing).toMatchObject([{ anchorCount: 50, anchors: found.anchors }]);
+  });
+});
+
+describe('a time that no stack writes', () => {
+  const fleet = () => ({ databaseUrl: database.url, fixtures: [sizedCertificates(500), sizedAgents(300)] });
+  beforeAll(() => load(fleet()));
+
+  it.each([
+    ['managed_certificates', 'created_at', '', 500],
+    ['managed_certificates', 'created_at', `where id like '%7'`, 50],
+    ['agents', 'registered_at', '', 300],
+    ['agents', 'registered_at', `where id = 'ag-scale-00000007'`, 1],
+  ])('is drift in both kinds of verify: %s %s %s', async (table, column, where, rows) => {
+    await database.query(`update ${table} set ${column} = '1999-01-01' ${where}`);
+    for (const isLive of [true, false]) {
+      const found = (await verify({ ...fleet(), live: isLive })).fixtures.find((one) => one.table === table);
+      expect(found).toMatchObject({ intact: false, drift: [{ column, rows }], live: [] });
+    }
+    await reset(fleet());
+  });
+
+  it('is none where the stack has moved the only other one', async () => {
+    await database.query(`update agents set last_heartbeat_at = now() where id = 'ag-scale-00000001'`);
+    for (const isLive of [true, false]) {
+      const { intact } = await verify({ ...fleet(), fixtures: [sizedAgents(1)], live: isLive });
+      expect(intact).toBe(isLive);
+    }
+    await reset(fleet());
   });
 });
 
