@@ -88,15 +88,19 @@ export async function findAbsent(
 }
 
 /** What else may keep a row out without a word. */
-function suspects({ userTriggers, rules, rowSecurity }: TableInfo): string {
-  const own = [
+function suspects(table: TableInfo): string {
+  return (
+    keepersOf(table) || 'an exclusion constraint, or a unique index over an expression or a part of the rows'
+  );
+}
+
+/** What of a table's own may keep a row from being added, changed or deleted; empty where there is nothing. */
+export function keepersOf({ userTriggers, rules, rowSecurity }: TableInfo): string {
+  return [
     ...(userTriggers.length > 0 ? [`the triggers ${userTriggers.join(', ')}`] : []),
     ...(rules.length > 0 ? [`the rules ${rules.join(', ')}`] : []),
     ...(rowSecurity ? ['row security'] : []),
-  ];
-  return own.length > 0
-    ? own.join(' or ')
-    : 'an exclusion constraint, or a unique index over an expression or a part of the rows';
+  ].join(' or ');
 }
 
 async function findRepeated(

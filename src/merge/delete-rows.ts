@@ -12,6 +12,8 @@ import { holdStructure } from './claim.js';
 import { heedTriggers, obstacleToSilence, silenceTriggers } from './foreign-keys.js';
 import { rootsOf } from './keys.js';
 import { takeAlong } from './hanging.js';
+import { keepersOf } from './blocked.js';
+import { formatCount } from '../report/units.js';
 
 /** Rows of a fixture, and those of other tables that go or change with them. */
 export interface Deletion {
@@ -52,19 +54,44 @@ export async function deleteRows(step: Step, keys: Keys): Promise<Deleted> {
     const { rowCount } = await session.query(`delete ${roots.from}`);
     return rowCount ?? 0;
   };
+  const told = async (rows: number, dependents: Dependents[]): Promise<Deleted> => {
+    const deleted = { rows, dependents: await tellEffects(rows, dependents), foreignKeys };
+    await refuseKeptRows(step, roots);
+    return deleted;
+  };
   const tellEffects = await watchEffects(session, step.table);
   if (foreignKeys.check === 'row') {
     await lockRows(step, roots);
     const { dependents } = await impactOf(step, roots);
     const rows = await remove();
-    return { rows, dependents: await tellEffects(rows, dependents), foreignKeys };
+    return told(rows, dependents);
   }
   await silenceTriggers(session, step.table);
   const rows = await remove();
   await heedTriggers(session, step.table);
   const { dependents, references } = await impactOf(step, roots);
   if (dependents.length > 0) await takeAlong(session, references, roots);
-  return { rows, dependents: await tellEffects(rows, dependents), foreignKeys };
+  return told(rows, dependents);
+}
+
+/** @throws ScaleSeedError `conflict` where rows stand that were deleted. */
+async function refuseKeptRows({ session, fixture, table }: Step, roots: Roots): Promise<void> {
+  const { userTriggers, rules, rowSecurity } = table;
+  if (userTriggers.length + rules.length === 0 && !rowSecurity) return;
+  session.soon('set constraints all immediate');
+  const { rows } = await session.query<{ kept: string }>(`select count(*) as kept ${roots.from}`);
+  const kept = Number(rows[0]?.kept);
+  if (kept === 0) return;
+  throw new ScaleSeedError(
+    `fixture ${fixture.name}: ${formatCount(kept)} of its rows still stand after they were deleted: ${keepersOf(table)} kept them`,
+    {
+      code: 'conflict',
+      phase: 'clean',
+      fixture: fixture.name,
+      table: `${table.schema}.${table.name}`,
+      hint: 'see to that first',
+    },
+  );
 }
 
 /**

@@ -86,9 +86,18 @@ export async function deleteHanging(session: Session, roots: Roots): Promise<voi
 
 /** Whether more would go or change than was agreed to, of any table. */
 export function exceed(more: readonly Dependents[], agreed: readonly Dependents[]): boolean {
-  const allowed = ({ table, effect }: Dependents): number =>
-    agreed.find((rows) => rows.table === table && rows.effect === effect)?.rows ?? 0;
-  return more.some((rows) => rows.rows > allowed(rows));
+  return more.some((rows) => rows.rows > rowsLike(rows, agreed));
+}
+
+/** What was foreseen, and of each table no less than was found. */
+export function atLeast(foreseen: readonly Dependents[], found: readonly Dependents[] = []): Dependents[] {
+  const more = found.filter((rows) => rows.rows > rowsLike(rows, foreseen));
+  return [...foreseen.filter((rows) => rowsLike(rows, more) === 0), ...more];
+}
+
+/** How many rows of the same table are touched in the same way. */
+function rowsLike({ table, effect }: Dependents, others: readonly Dependents[]): number {
+  return others.find((rows) => rows.table === table && rows.effect === effect)?.rows ?? 0;
 }
 
 /** What stands in the way of a reset, as far as it can be known before anything is changed. */

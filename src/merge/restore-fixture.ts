@@ -8,6 +8,7 @@ import { holdKey, type Roots } from '../table/dependents.js';
 import type { TableInfo } from '../table/inspect-table.js';
 import { findReferences } from '../table/references.js';
 import { eachBatch, FIRST_BATCH_ROWS } from './batches.js';
+import { keepersOf } from './blocked.js';
 import { compareRows } from './compare.js';
 import { claimTable } from './claim.js';
 import { lockRows } from './delete-rows.js';
@@ -120,6 +121,8 @@ async function updateRows(
       : { inserted: 0 };
   const tally = new Tally(step, 0);
   await tally.add(staged, staged.rows, restored + inserted);
+  if (table.rowSecurity || table.rules.length > 0)
+    refuseUnrestored(step, tally.standing - inserted - restored);
   // Not by what was restored: a trigger may have kept rows from that.
   if (tally.standing - inserted > locked) throw joined(step);
   if (table.userTriggers.length > 0) {
@@ -133,6 +136,21 @@ async function updateRows(
     fingerprint: staged.fingerprint(),
     rebuiltIndexes: [],
   };
+}
+
+/** @throws ScaleSeedError `conflict` where rows that stand could not be changed; what a trigger makes of them is told. */
+function refuseUnrestored({ fixture, table, session: { phase } }: Step, rows: number): void {
+  if (rows <= 0) return;
+  throw new ScaleSeedError(
+    `${formatCount(rows)} rows stand and were not changed: ${keepersOf(table)} kept them`,
+    {
+      code: 'conflict',
+      phase,
+      fixture: fixture.name,
+      table: `${table.schema}.${table.name}`,
+      hint: 'reset them as a role that may change them',
+    },
+  );
 }
 
 /** Rows that others added after those that stood were locked: they would have to be restored, and what hangs on them to go. */

@@ -2,20 +2,23 @@ import type { Step } from '../run/step.js';
 
 /**
  * Asks, and does what was agreed to. Whatever has to be locked for that is locked only after the answer, so that nobody
- * waits for somebody who thinks; where `act` finds that by then more would be done it returns nothing, and all that it did
- * is undone for another answer.
+ * waits for somebody who thinks; where `act` finds that more is done by it, it returns that, and all that it did is undone
+ * for another answer, to what was foreseen and what was found.
  */
-export async function untilAgreed<Asked, Done>(
+export async function untilAgreed<Asked, Found, Done>(
   { context, session, fixture }: Step,
-  ask: () => Promise<Asked>,
-  act: (asked: Asked) => Promise<Done | undefined>,
+  ask: (found?: Found) => Promise<Asked>,
+  act: (asked: Asked) => Promise<{ done: Done } | { more: Found }>,
 ): Promise<Done> {
-  for (;;) {
-    const asked = await ask();
+  for (let found: Found | undefined; ;) {
+    const asked = await ask(found);
     await session.query('savepoint agreed');
-    const done = await act(asked);
-    if (done !== undefined) return done;
+    const acted = await act(asked);
+    if ('done' in acted) return acted.done;
+    found = acted.more;
     await session.query('rollback to savepoint agreed');
-    context.onNotice(`${fixture.name}: rows were added in the meantime, and more would go now`);
+    context.onNotice(
+      `${fixture.name}: more would go than was foreseen: rows were added, or triggers reach further`,
+    );
   }
 }

@@ -1,7 +1,7 @@
 import { deleteRows, foreseeDeletion, type Deleted, type Deletion } from '../merge/delete-rows.js';
 import { forbidWriting } from '../merge/foresee.js';
 import { summarizeChecks } from '../merge/foreign-keys.js';
-import { exceed } from '../merge/hanging.js';
+import { atLeast, exceed } from '../merge/hanging.js';
 import { keysOf } from '../merge/keys.js';
 import { untilAgreed } from '../merge/until-agreed.js';
 import type { CleanedFixture, CleanReport } from '../report/result.js';
@@ -101,17 +101,22 @@ function deleteAgreed(
   confirm: NonNullable<CleanOptions['confirm']>,
 ): Promise<Deleted> {
   const { session, fixture, table } = step;
-  const ask = async (): Promise<{ foreseen: Deleted; agreed: boolean }> => {
-    const foreseen = await foreseeDeletion(step, keys);
+  const ask = async (found?: Deleted): Promise<{ foreseen: Deleted; agreed: boolean }> => {
+    const now = await foreseeDeletion(step, keys);
+    const foreseen = {
+      ...now,
+      rows: Math.max(now.rows, found?.rows ?? 0),
+      dependents: atLeast(now.dependents, found?.dependents),
+    };
     const { rows, dependents } = foreseen;
     const plan = { fixture: fixture.name, schema: table.schema, table: table.name, rows, dependents };
     const agreed = rows > 0 && (await orAborted(confirm(plan, session.signal), session.signal));
     return { foreseen, agreed };
   };
   return untilAgreed(step, ask, async ({ foreseen, agreed }) => {
-    if (!agreed) return { ...foreseen, rows: 0, dependents: [] };
+    if (!agreed) return { done: { ...foreseen, rows: 0, dependents: [] } };
     const deleted = await deleteRows(step, keys);
     const more = deleted.rows > foreseen.rows || exceed(deleted.dependents, foreseen.dependents);
-    return more ? undefined : deleted;
+    return more ? { more: deleted } : { done: deleted };
   });
 }

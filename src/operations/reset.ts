@@ -3,7 +3,14 @@ import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import { forbidWriting, foreseeMerge } from '../merge/foresee.js';
 import { summarizeChecks } from '../merge/foreign-keys.js';
-import { countHanging, deleteHanging, exceed, foreseeHanging, refuseKept } from '../merge/hanging.js';
+import {
+  atLeast,
+  countHanging,
+  deleteHanging,
+  exceed,
+  foreseeHanging,
+  refuseKept,
+} from '../merge/hanging.js';
 import { keysOf, rootsOfRun, type StepKeys } from '../merge/keys.js';
 import { countRecords } from '../merge/records.js';
 import { loadPlan, type LoadPlan } from '../merge/load-fixture.js';
@@ -126,8 +133,8 @@ function clearHanging(
 ): Promise<Hanging> {
   const { session } = step;
   const roots = rootsOfRun(step, keys);
-  const ask = async (): Promise<Dependents[]> => {
-    const asked = await foreseeHanging(session, roots);
+  const ask = async (found?: Dependents[]): Promise<Dependents[]> => {
+    const asked = atLeast(await foreseeHanging(session, roots), found);
     if (asked.length > 0) await agree(step, asked, confirm);
     return asked;
   };
@@ -137,7 +144,7 @@ function clearHanging(
     const tellEffects = await watchEffects(session, step.table);
     await deleteHanging(session, roots);
     const dependents = await tellEffects(0, foreseen);
-    return exceed(dependents, asked) ? undefined : { claimed, dependents, kept: [] };
+    return exceed(dependents, asked) ? { more: dependents } : { done: { claimed, dependents, kept: [] } };
   });
 }
 

@@ -62,15 +62,24 @@ export async function findHanging(
 
 /** A condition that holds for the rows `t` of a reference's table that refer to roots. */
 export function refersTo(reference: Reference, roots: Roots): string {
-  const { child, columns, parentColumns } = reference;
-  const parents = parentColumns.map((column) => `t.${quote(column)}`).join(', ');
-  const others = roots.except?.get(child.name);
+  const { child } = reference;
+  const others = child.schema === roots.table.schema ? roots.except?.get(child.name) : undefined;
   const rest = others === undefined ? '' : ` and (${others}) is not true`;
-  return `${holdKey(reference, roots) ?? `(${columns.join(', ')}) in (select ${parents} ${roots.from})`}${rest}`;
+  return `${holdKey(reference, roots) ?? refersToRows(reference, roots)}${rest}`;
+}
+
+function refersToRows({ columns, parentColumns, period }: Reference, roots: Roots): string {
+  const parents = parentColumns.map((column) => `t.${quote(column)}`).join(', ');
+  if (!period) return `(${columns.join(', ')}) in (select ${parents} ${roots.from})`;
+  const names = columns.map((_, index) => `p${index}`);
+  const last = columns.length - 1;
+  const same = columns.map((column, index) => `p.p${index} ${index === last ? '&&' : '='} ${column}`);
+  return `exists (select from (select ${parents} ${roots.from}) as p (${names.join(', ')}) where ${same.join(' and ')})`;
 }
 
 /** The same where the roots' key is what is referred to. */
-export function holdKey({ columns, parentColumns }: Reference, { key }: Roots): string | undefined {
+export function holdKey({ columns, parentColumns, period }: Reference, { key }: Roots): string | undefined {
+  if (period) return undefined;
   if (key?.columns.length !== parentColumns.length) return undefined;
   const places = key.columns.map((column) => parentColumns.indexOf(column));
   return places.includes(-1) ? undefined : key.hold(places.map((place) => columns[place]!));

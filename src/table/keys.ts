@@ -1,4 +1,10 @@
-import { identityOf, numberedValue, type Fixture, type NumberedKey } from '../fixtures/fixture.js';
+import {
+  countingKey,
+  identityOf,
+  numberedValue,
+  type Fixture,
+  type NumberedKey,
+} from '../fixtures/fixture.js';
 import { literal, quote } from '../postgres/quote.js';
 import { columnOf, type TableInfo } from './inspect-table.js';
 import { escapeLike } from './marks.js';
@@ -7,14 +13,6 @@ import { escapeLike } from './marks.js';
 export interface Keys {
   /** A condition that holds where columns, as SQL and in the order of the key, are one of them. */
   hold: (columns: readonly string[]) => string;
-}
-
-/** The key that identifies a row, where it is a single column that counts, and every row's number has room in it. */
-export function countingKey(fixture: Fixture): { column: string; key: NumberedKey } | undefined {
-  const [column, ...others] = identityOf(fixture);
-  const key = column === undefined ? undefined : fixture.numberedKeys[column];
-  if (column === undefined || key === undefined || others.length > 0) return undefined;
-  return String(fixture.count).length > key.digits ? undefined : { column, key };
 }
 
 /**

@@ -10,6 +10,8 @@ export interface Reference {
   /** Its columns, of a row `t`, as SQL. */
   columns: string[];
   parentColumns: string[];
+  /** The last columns are periods: one refers to all rows that its own overlaps with (PostgreSQL 18). */
+  period: boolean;
   action: 'cascade' | 'set null' | 'set default' | 'block';
   /** The columns that `set null` empties. */
   emptied: string[];
@@ -25,6 +27,7 @@ const REFERENCES = `
 select k.conname as name,
   json_build_object('oid', c.oid::int8, 'schema', n.nspname, 'name', c.relname, 'partitioned', c.relkind = 'p',
     'inherited', c.relkind = 'r' and c.relhassubclass) as child,
+  coalesce((to_jsonb(k)->>'conperiod')::bool, false) as period,
   case k.confdeltype when 'c' then 'cascade' when 'n' then 'set null' when 'd' then 'set default' else 'block' end as action,
   -- Compared in the parent's collation, as the key itself has it.
   (select json_agg(format('t.%I', a.attname) || coalesce(' collate ' || nullif(nullif(p.attcollation, 0), 100)::regcollation, '')
@@ -47,7 +50,9 @@ select k.conname as name,
     from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal and t.tgenabled <> 'D') as triggers
 from pg_constraint k join pg_class c on c.oid = k.conrelid join pg_namespace n on n.oid = c.relnamespace,
   lateral (select has_schema_privilege(n.oid, 'usage') as usable) as m
-where k.contype = 'f' and k.confrelid = $1::int8::oid and k.conparentid = 0
+where k.contype = 'f' and k.confrelid = $1::int8::oid
+  -- Of a partitioned child's, its partitions have one each; what points at a partition by its parent's points at it.
+  and not exists (select from pg_constraint w where w.oid = k.conparentid and w.confrelid = k.confrelid)
   and coalesce((to_jsonb(k)->>'conenforced')::bool, true)
 order by n.nspname, c.relname, k.conname`;
 

@@ -3,8 +3,8 @@ import { markCondition } from './marks.js';
 import { quote } from '../postgres/quote.js';
 import { rowsOf, type TableInfo } from './inspect-table.js';
 import type { Session } from '../postgres/session.js';
-import { numberedValue, type Fixture } from '../fixtures/fixture.js';
-import { countedCondition, countingKey } from './keys.js';
+import { countingKey, numberedValue, type Fixture } from '../fixtures/fixture.js';
+import { countedCondition } from './keys.js';
 
 /** What is known of a fixture's rows before any is sent. */
 export interface Standing {

@@ -83,8 +83,8 @@ const CASES: [what: string, sql: string, fixture: Fixture, blocked: number, key:
     trigger('after insert', `delete from things where id = new.id and id = ''r-0009''; return null;`),
     fixtureOf(),
     1,
-    'unknown',
-    /^a trigger that deletes or changes what was inserted$/,
+    'r-0009',
+    /^the triggers act$/,
   ],
   [
     'a rule',

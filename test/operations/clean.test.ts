@@ -283,7 +283,9 @@ describe('while an answer is waited for', () => {
       },
     });
     expect(plans.map(({ dependents }) => dependents)).toEqual([[], [racks(500)]]);
-    expect(notices).toEqual(['scale_agents: rows were added in the meantime, and more would go now']);
+    expect(notices).toEqual([
+      'scale_agents: more would go than was foreseen: rows were added, or triggers reach further',
+    ]);
     expect(report.fixtures[0]).toMatchObject({ deleted: 10, dependents: [racks(500)] });
     expect(await database.value('select count(*) from racks')).toBe('0');
   });

@@ -6,7 +6,7 @@ const NOWHERE = { databaseUrl: 'postgresql://u@127.0.0.1:1/d' };
 describe('options from JavaScript', () => {
   it.each<[string, object, RegExp]>([
     ['a mode that there is not', { mode: 'fast' }, /^mode must be online or exclusive$/],
-    ['no jobs', { jobs: 0 }, /^jobs must be a whole number from 1$/],
+    ['no jobs', { jobs: 0 }, /^jobs must be a whole number from 1 to 64$/],
     ['half a job', { jobs: 1.5 }, /^jobs must be/],
     ['jobs as a text', { jobs: '2' }, /^jobs must be/],
     [
@@ -17,7 +17,11 @@ describe('options from JavaScript', () => {
     ['one fixture for a list', { fixtures: SETS.fleet[0] }, /^fixtures must be a list/],
     ['a name for a list of schemas', { schemas: 'fleet' }, /^schemas must be a list of texts$/],
     ['a number for a schema', { schemas: [1] }, /^schemas must be/],
-    ['a time that is none', { waitMs: NaN }, /^waitMs must be a number of milliseconds from 0$/],
+    [
+      'a time that is none',
+      { waitMs: NaN },
+      /^waitMs must be a number of milliseconds from 0 to 2147483647$/,
+    ],
     ['a time before now', { timeoutMs: -1 }, /^timeoutMs must be/],
     ['a time as a text', { waitMs: '5s' }, /^waitMs must be/],
     ['a word for a flag', { force: 'yes' }, /^force must be true or false$/],
