@@ -57,7 +57,8 @@ export function reportFailure(error: unknown): number {
 /** Whatever was thrown as an error of ours. */
 export function asScaleSeedError(error: unknown): ScaleSeedError {
   if (error instanceof ScaleSeedError) return error;
-  if (error instanceof DOMException && error.name === 'AbortError')
+  // Node's own waits are aborted with an error of their own.
+  if (error instanceof Error && error.name === 'AbortError')
     return new ScaleSeedError('interrupted', { code: 'interrupted', phase: 'configure' });
   const message = `unexpected: ${messageOf(error)}`;
   return new ScaleSeedError(message, { code: 'unexpected', phase: 'configure', cause: error });

@@ -59,8 +59,8 @@ const url: Action = async ({ embeddedStatus }, flags) => {
 
 const destroy: Action = async ({ embeddedStatus, destroyEmbedded }, flags) => {
   const { dataDirectory } = await embeddedStatus(flags);
-  const question = `Remove ${dataDirectory} and all that is in it?`;
-  const agreed = flags.yes ?? (await confirmOnTerminal(question, flags.signal));
+  const agreed =
+    flags.yes ?? (await confirmOnTerminal(`Remove ${dataDirectory} and all in it?`, flags.signal));
   say(agreed && (await destroyEmbedded(flags)) ? `removed ${dataDirectory}` : 'nothing was removed');
 };
 

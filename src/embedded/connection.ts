@@ -1,10 +1,10 @@
-import { readFile, realpath, rm } from 'node:fs/promises';
+import { readFile, readlink, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ScaleSeedError } from '../errors.js';
 import { Session } from '../postgres/session.js';
 import { resolveTarget } from '../postgres/target.js';
-import { passfileIn, USER } from './directory.js';
+import { embeddedError, passfileIn, USER } from './directory.js';
 import SCHEMA_SQL from './schema.sql';
 
 const DATABASE = 'certctl';
@@ -57,8 +57,13 @@ export async function findServer(root: string, signal?: AbortSignal): Promise<Fo
       const { rows } = await connect(urlOf(root, port, 'postgres'), ask, signal);
       if (rows[0]) return { ...rows[0], port, pid, url: urlOf(root, port, DATABASE) };
     } catch (error) {
-      // On its way up or down, or without a connection left.
-      if (/^(57P03|53300)$/.test((error as ScaleSeedError).sqlState ?? '')) heardAt = performance.now();
+      const { sqlState, message } = error as ScaleSeedError;
+      if (sqlState === '57P03') heardAt = performance.now();
+      // That was one on its way up or down. What refuses us, or hangs, may be the directory's own PostgreSQL, as Linux
+      // can tell: its file is not to go while it lives.
+      const isIt = async () => (await readlink(`/proc/${pid}/cwd`).catch(() => data)) === data;
+      if (sqlState !== '57P03' && (sqlState ?? /timeout/.exec(message)) && (await isIt()))
+        throw embeddedError(`process ${pid} refuses us: ${message}`, `see ${root}/server.log`, error);
     }
     // PostgreSQL would not start: whoever lives under that number, it is no server of ours.
     if (performance.now() - heardAt > SILENCE_MS && (await read()) === text) await rm(file);
@@ -86,10 +91,7 @@ export type Seed = (client: { query(sql: string, values?: unknown[]): Promise<un
 
 /** Makes the database where there is none, under another name until it is complete; others wait, and find it made. */
 export async function createDatabase(root: string, port: number, seed?: Seed, signal?: AbortSignal) {
-  const fill = async (session: Session): Promise<void> => {
-    await session.query(SCHEMA_SQL);
-    await seed?.(session);
-  };
+  const fill = (session: Session) => session.query(SCHEMA_SQL).then(() => seed?.(session));
   const create = async (admin: Session): Promise<void> => {
     await admin.query(`select pg_advisory_lock(hashtext('scale-seed'), hashtext('create'))`);
     const { rowCount } = await admin.query(`select from pg_database where datname = '${DATABASE}'`);

@@ -17,23 +17,16 @@ export function embeddedError(message: string, hint: string, cause?: unknown, co
 export const passfileIn = (root: string): string => join(root, 'data', 'passfile');
 
 /** The server's directory: as given, else SCALE_SEED_DATA_DIR, else one in the user's data directory. */
-export function directoryOf(given?: string): string {
-  if (given === '')
-    throw embeddedError(
-      'its directory has no name',
-      'name one with --data-directory',
-      undefined,
-      'configuration',
-    );
-  const named = given ?? process.env.SCALE_SEED_DATA_DIR;
-  if (named) return resolve(named);
+export function directoryOf(given = process.env.SCALE_SEED_DATA_DIR || undefined): string {
+  const hint = 'name a directory with --data-directory or SCALE_SEED_DATA_DIR, or set HOME';
+  if (given === '') throw embeddedError('its directory has no name', hint, undefined, 'configuration');
+  if (given !== undefined) return resolve(given);
   // Not in root's home, which the account that runs the server may not enter.
   if (isRoot) return '/var/lib/scale-seed/postgres';
   const inHome = process.platform === 'darwin' ? 'Library/Application Support' : '.local/share';
   try {
     return join(process.env.XDG_DATA_HOME || join(homedir(), inHome), 'scale-seed', 'postgres');
   } catch (error) {
-    const hint = 'name a directory with --data-directory or SCALE_SEED_DATA_DIR, or set HOME';
     throw embeddedError('this user has no home directory', hint, error, 'configuration');
   }
 }

@@ -53,14 +53,8 @@ export function startEmbedded(options: EmbeddedOptions = {}): Promise<EmbeddedSe
 async function start({ keepRunning = false, seed, signal, ...options }: EmbeddedOptions) {
   const root = directoryOf(options.dataDirectory);
   const programs = await initialise(root, signal);
-  const { port = 0 } = options;
-  const own = { port, [OWNER]: keepRunning ? 0 : process.pid };
+  const own = { port: options.port ?? 0, [OWNER]: keepRunning ? 0 : process.pid };
   const { server, lifeline } = await useServer(root, programs, { ...options.settings, ...own }, signal);
-  if (port !== 0 && port !== server.port)
-    throw embeddedError(
-      `it runs on port ${server.port} already`,
-      '`scale-seed db stop` first, or leave out --port',
-    );
   const stop = async (): Promise<void> => {
     if (lifeline?.writable) await stopServer(root, server.pid);
   };

@@ -35,8 +35,10 @@ export async function useServer(root: string, programs: Programs, settings: Sett
       // Its command was killed.
       if (server) sendSignal(server.pid, 'SIGINT');
       // Another command may have been quicker, and have gone since.
-      else if (hasEnded && startsLeft === 0) throw await failureIn(log);
-      else if (hasEnded !== false) {
+      else if (hasEnded && startsLeft === 0) {
+        const tail = (await readFile(log, 'utf8')).trim().split('\n').slice(-6).join('\n  ');
+        throw embeddedError(`the server does not start:\n  ${tail}`, `see ${log}`);
+      } else if (hasEnded !== false) {
         startsLeft -= 1;
         own = await spawnServer(root, programs, settings, log);
       }
@@ -61,11 +63,6 @@ async function spawnServer(root: string, { bin, as }: Programs, settings: Settin
   server.unref();
   await once(server, 'spawn').finally(() => log.close());
   return { pid: server.pid, lifeline };
-}
-
-async function failureIn(log: string): Promise<Error> {
-  const tail = (await readFile(log, 'utf8')).trim().split('\n').slice(-6).join('\n  ');
-  return embeddedError(`the server does not start:\n  ${tail}`, `see ${log}`);
 }
 
 /** The port that is named, else that of the last start, as PostgreSQL has recorded it, else any that is free. */

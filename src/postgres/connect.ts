@@ -79,6 +79,7 @@ async function connectOnce(
   Object.assign(internals(client).connectionParameters, { options: config.options, replication: undefined });
   client.on('error', () => undefined);
   restrictLogin(client, login);
+  catchWhatParsingThrows(client);
   const onAbort = (): void => {
     cut(client);
   };
@@ -95,6 +96,28 @@ async function connectOnce(
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+/** A message that pg does not know is thrown where nobody could catch it: by the listener of the socket. */
+function catchWhatParsingThrows(client: pg.Client): void {
+  const { connection } = internals(client);
+  const attach = connection.attachListeners.bind(connection);
+  connection.attachListeners = (stream) => {
+    const before = stream.listeners('data');
+    attach(stream);
+    for (const listener of stream.listeners('data').filter((one) => !before.includes(one))) {
+      const parse = listener as (bytes: Buffer) => void;
+      stream.off('data', parse);
+      stream.on('data', (bytes: Buffer) => {
+        try {
+          parse(bytes);
+        } catch (error) {
+          stream.destroy();
+          connection.emit('error', error);
+        }
+      });
+    }
+  };
 }
 
 async function checkAttributes(client: pg.Client, wanted: string): Promise<void> {

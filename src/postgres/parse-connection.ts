@@ -24,8 +24,8 @@ export function parseConnection(text: string): Pairs {
 function pairsOfUri(parts: Record<string, string | undefined>): Pairs {
   const { user, password, hosts = '', dbname, query } = parts;
   // A slash in a password ends what libpq takes for hosts; the at sign before the real ones is left over.
-  if (user === undefined && `${dbname ?? ''}?${query ?? ''}`.replace(/=[^&]*/g, '').includes('@'))
-    throw malformed();
+  const names = query?.replace(/=[^&]*/g, '') ?? '';
+  if (user === undefined && `${dbname ?? ''}?${names}`.includes('@')) throw malformed();
   const servers = hosts.split(',').map((host) => HOST.exec(host) ?? []);
   if (servers.some(({ length }) => length === 0)) throw malformed();
   const listed = {

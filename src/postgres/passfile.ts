@@ -1,4 +1,5 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, type Stats } from 'node:fs';
+import { messageOf } from '../errors.js';
 
 /** Four fields, in which a colon or backslash is escaped, and the password: the rest of the line. */
 const LINE = new RegExp(`^${'((?:\\\\.|[^:\\\\])*):'.repeat(4)}(.*)$`);
@@ -14,7 +15,7 @@ export function findPassword(
   login: readonly string[],
   warn: (message: string) => void,
 ): string | undefined {
-  const found = statSync(file, { throwIfNoEntry: false });
+  const found = statOf(file);
   if (found === undefined) return undefined;
   if (!found.isFile()) {
     warn(`the password file ${file} is passed over: it is no plain file`);
@@ -24,7 +25,21 @@ export function findPassword(
     warn(`the password file ${file} is passed over: others may read it, so chmod 600 it`);
     return undefined;
   }
-  return passwordOf(readFileSync(file, 'utf8'), login);
+  try {
+    return passwordOf(readFileSync(file, 'utf8'), login);
+  } catch (error) {
+    warn(`the password file ${file} is passed over: ${messageOf(error)}`);
+    return undefined;
+  }
+}
+
+/** Undefined for a file that is not there, or in a folder that is somebody else's: HOME need not be the user's own. */
+function statOf(file: string): Stats | undefined {
+  try {
+    return statSync(file, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
 }
 
 function passwordOf(text: string, login: readonly string[]): string | undefined {

@@ -49,6 +49,8 @@ export class Session {
   /** What is to be asked with the commit. */
   #lastWords: { sql: string; answer: (rows: never[]) => void }[] = [];
   #broken = false;
+  /** What the server, or the network, said of it first. */
+  #lostBy: unknown;
   /** The transaction is being rolled back: whatever of its work is still under way gets no further. */
   #leaving = false;
 
@@ -57,7 +59,10 @@ export class Session {
     this.#target = target;
     this.signal = signal;
     // A backend that is killed makes the client emit twice; without a listener the process would die.
-    client.on('error', () => (this.#broken = true));
+    client.on('error', (error) => {
+      this.#broken = true;
+      this.#lostBy ??= error;
+    });
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
@@ -147,7 +152,7 @@ export class Session {
       const answers = begun as pg.QueryResult<Opened>[];
       this.backend = Number(answers[SETTINGS_AT]?.rows[0]?.pid);
       const result = await work(answers.at(-1)?.rows[0] ?? {});
-      committing = !this.signal.aborted;
+      committing = !this.signal.aborted && !this.#broken;
       await this.#commit();
       return result;
     } catch (error) {
@@ -197,6 +202,7 @@ export class Session {
     try {
       signal.throwIfAborted();
       if (this.#leaving) throw new Error('the transaction is being rolled back');
+      if (this.#lostBy !== undefined) throw this.#lostBy as Error;
       this.busySinceMs = performance.now();
       const running = work();
       this.#running = running.catch(() => undefined);

@@ -8,7 +8,7 @@ import { ScaleSeedError } from '../errors.js';
  *   somebody else's might be found;
  * - triggers and foreign keys do their work, an index gives all that it has, and an error ends a statement, not the
  *   session;
- * - values are written and read in one way, and messages are in English where the role may have that;
+ * - values are written and read in one way, and messages come, in English where the role may have that;
  * - no JIT, which never pays in a merge and can cost hundreds of milliseconds;
  * - a watch on the client, without which a backend that waits for COPY data never learns that the loader's machine is
  *   gone. Servers on Windows cannot watch it, and PostgreSQL 14 can on Linux alone;
@@ -22,7 +22,7 @@ select pg_catalog.set_config('search_path',
   pg_catalog.regexp_replace(pg_catalog.current_setting('search_path'), '^(?=.)', 'pg_catalog, '), true);
 select set_config(name, wanted, true) from (values
   ('session_replication_role', 'origin'), ('row_security', 'on'), ('gin_fuzzy_search_limit', '0'),
-  ('exit_on_error', 'off'), ('jit', 'off'),
+  ('exit_on_error', 'off'), ('jit', 'off'), ('client_min_messages', 'notice'),
   ('datestyle', 'ISO, MDY'), ('intervalstyle', 'postgres'), ('timezone', 'UTC'), ('timezone_abbreviations', 'Default'),
   ('bytea_output', 'hex'), ('extra_float_digits', '1'), ('lc_monetary', 'C'), ('array_nulls', 'on'),
   ('xmloption', 'content'), ('quote_all_identifiers', 'off'),

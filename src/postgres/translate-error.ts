@@ -88,6 +88,8 @@ const WORKER_HINT = 'Citus has no connection to that worker: see that it runs, t
 const LOST_WORKER =
   / to the remote node|^failure on connection marked as essential|^failed to COPY to shard \d+ on/;
 const UNEXPECTED_HINT = 'nothing like it is known: --verbose shows where it came from; please report it';
+const LOGIN_HINT =
+  'the server asks for a way to log in that is not spoken here, such as GSSAPI: pg_hba.conf has to offer scram-sha-256 or another password';
 const NETWORK_HINT = 'is the server running there? --wait 30s waits for it; --database-url names another';
 
 /**
@@ -127,6 +129,8 @@ function meaningOf(error: unknown, { phase }: Context): Meaning {
   if (phase === 'connect' && messageOf(error).startsWith('SASL')) return MEANINGS['28']!;
   if (phase === 'connect' && isCertificateError(error)) return { code: 'connect', hint: CERTIFICATE_HINT };
   if (phase === 'connect' && lacksEncryption(error)) return { code: 'connect', hint: ENCRYPTION_HINT };
+  if (phase === 'connect' && messageOf(error).startsWith('Unknown authenticationOk message'))
+    return { code: 'connect', hint: LOGIN_HINT };
   if (!isNetworkError(error)) return { code: 'unexpected', hint: UNEXPECTED_HINT };
   return phase === 'connect' ? { code: 'connect', hint: NETWORK_HINT } : { code: 'server', hint: LOST_HINT };
 }
@@ -135,7 +139,8 @@ function meaningOf(error: unknown, { phase }: Context): Meaning {
 function isNetworkError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = 'code' in error ? String(error.code) : '';
-  const gone = /^(Connection terminated|timeout expired)|not queryable|server does not (prove|bind)/;
+  const gone =
+    /^(Connection terminated|timeout expired)|not queryable|server does not (prove|bind)|error establishing an SSL/;
   return /^(E[A-Z]+|ERR_(STREAM|SOCKET|SSL|TLS)_\w+)$/.test(code) || gone.test(error.message);
 }
 

@@ -7,7 +7,7 @@ import type { Patience } from './patience.js';
 import { prepareSchema, type Needs, type Prepared } from './prepare.js';
 import type { Server } from './server.js';
 import type { Sessions } from './sessions.js';
-import { COMMITTED, takeStep, UNCHANGED, untouched, type Step } from './step.js';
+import { COMMITTED, takeStep, tryAgain, UNCHANGED, untouched, type Step } from './step.js';
 
 /** The fixtures of one schema on their way through a run. */
 export interface Fleet<Result> {
@@ -66,8 +66,10 @@ export async function prepareFleets<Result>(
       const prepared = await patience.until(async () => {
         const session = await take();
         session.onWait = fleet.context.onNotice;
-        return session.transaction(() =>
-          prepareSchema(fleet.context, session, server, fleet.schema, fixtures, needs),
+        return tryAgain(fleet.context.onNotice, () =>
+          session.transaction(() =>
+            prepareSchema(fleet.context, session, server, fleet.schema, fixtures, needs),
+          ),
         );
       });
       fleet.tasks = prepared.map((one) => ({ prepared: one }));

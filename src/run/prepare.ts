@@ -106,7 +106,11 @@ async function settleParents(
     const run = (sql: string, values: unknown[]) => session.query(sql, values);
     const created = parents === 'create' ? await createParents(run, missing, schema) : 0;
     for (const member of members) member.createdParents = created;
-    const done = parents === 'create' ? `created ${created}` : `would create ${missing.length}`;
-    onNotice(`${done} parent rows in schema ${schema}`);
+    const rows = `parent rows in schema ${schema}`;
+    if (parents === 'create')
+      void session.atCommit('select').then(() => {
+        onNotice(`created ${created} ${rows}`);
+      });
+    else onNotice(`would create ${missing.length} ${rows}`);
   }
 }

@@ -31,7 +31,8 @@ export class Sessions {
     const early = this.#opening.get(slot);
     this.#opening.delete(slot);
     const opened = await early?.catch(() => undefined);
-    return (this.#open[slot] = opened ?? (await Session.open(target, signal)));
+    const usable = opened?.broken === false ? opened : undefined;
+    return (this.#open[slot] = usable ?? (await Session.open(target, signal)));
   }
 
   /** Opens those up to that many in the background: whoever needs one then need not wait for all of a connection. */

@@ -55,7 +55,12 @@ export async function settleTables(
       const session = await sessions.at(0);
       session.phase = 'settle';
       session.onWait = tell;
-      const { obstacle, ...table } = await session.transaction(() => prepareVacuum(session, name));
+      const found = await session.transaction(() => prepareVacuum(session, name));
+      if (found === undefined) {
+        tell('was not vacuumed: there is no table of that name any more');
+        continue;
+      }
+      const { obstacle, ...table } = found;
       onEvent({ type: 'settle', table: table.name });
       if (obstacle === null) await vacuum(session, table, tell);
       else tell(`is not vacuumed, as the role may not: ${obstacle}`);
@@ -116,7 +121,7 @@ async function holdersOf(session: Session, { oid }: Vacuumed): Promise<string> {
  */
 const SET_FOR_VACUUM = `
 select set_config(name, current_setting(name), false)
-from unnest(array['client_connection_check_interval', 'lock_timeout']) as name`;
+from unnest(array['client_connection_check_interval', 'lock_timeout', 'client_min_messages']) as name`;
 
 /** Owners of the table or of the database may vacuum it, and from 17 on whoever may maintain it. */
 const FIND = `
@@ -135,8 +140,8 @@ where n.nspname || '.' || c.relname = $1 and c.relkind in ('r', 'p')`;
 async function prepareVacuum(
   session: Session,
   name: string,
-): Promise<Vacuumed & { obstacle: string | null }> {
+): Promise<(Vacuumed & { obstacle: string | null }) | undefined> {
   if (!session.pooled) await session.query(SET_FOR_VACUUM);
   const { rows } = await session.query<Vacuumed & { obstacle: string | null }>(FIND, [name]);
-  return rows[0]!;
+  return rows[0];
 }

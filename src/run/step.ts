@@ -40,6 +40,19 @@ export const SERIALIZATION_FAILURE = '40001';
 const TRY_AGAIN = [SERIALIZATION_FAILURE, '40P01'];
 const MAX_TRIES = 4;
 
+/** Attempts what changes nothing unless it is through, again where another session stood in the way. */
+export async function tryAgain<T>(say: (message: string) => void, attempt: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const { message, sqlState = '' } = translateError(error, { phase: 'prepare' });
+      if (!TRY_AGAIN.includes(sqlState) || tries === MAX_TRIES) throw error;
+      say(`${message}; rolled back, and tried again`);
+    }
+  }
+}
+
 /**
  * Works on one fixture, again where another session stood in the way.
  *

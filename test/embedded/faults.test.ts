@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { embeddedStatus, startEmbedded, stopEmbedded } from '../../src/embedded/index.js';
+import { destroyEmbedded, embeddedStatus, startEmbedded, stopEmbedded } from '../../src/embedded/index.js';
 import { run } from '../support/command-line.js';
 
 const isRoot = process.getuid?.() === 0;
@@ -96,6 +96,43 @@ describe.concurrent('a postmaster.pid that outlived its server', () => {
     expect(status).toMatchObject({ initialised: true, running: false });
     expect(server.startedHere).toBe(true);
   });
+});
+
+describe.skipIf(process.platform !== 'linux')('a server that refuses us, or hangs', () => {
+  it.each([
+    ['it lacks the database that it is asked in', 'drop database postgres', 'create database postgres'],
+    ['its password is another', `alter role scale_seed password 'other'`, undefined],
+    ['it has stopped for a while', undefined, undefined],
+  ])(
+    'is neither taken for none nor stopped: %s',
+    async (how, change, back) => {
+      const dataDirectory = await copyAs(`refusing ${how}`);
+      const server = await startEmbedded({ dataDirectory, keepRunning: true });
+      const client = new pg.Client({
+        connectionString: server.url.replace('@', `:${server.password}@`).replace(/\?.*/, ''),
+      });
+      await client.connect();
+      if (change === undefined) process.kill(server.pid, 'SIGSTOP');
+      else await client.query(change);
+      for (const act of [embeddedStatus, stopEmbedded, startEmbedded, destroyEmbedded]) {
+        if (change === undefined && act !== embeddedStatus) continue;
+        await expect(act({ dataDirectory })).rejects.toMatchObject({
+          code: 'embedded',
+          message: expect.stringContaining(`process ${server.pid} refuses us: `) as string,
+        });
+      }
+      if (change === undefined) process.kill(server.pid, 'SIGCONT');
+      expect(await readFile(join(dataDirectory, 'data', 'postmaster.pid'), 'utf8')).toMatch(
+        `${server.pid}\n`,
+      );
+      expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+      if (back !== undefined) await client.query(back);
+      await client.end();
+      if (how.includes('password')) process.kill(server.pid, 'SIGINT');
+      else expect(await stopEmbedded({ dataDirectory })).toBe(true);
+    },
+    60_000,
+  );
 });
 
 describe.skipIf(process.platform !== 'linux')(

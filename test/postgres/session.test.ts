@@ -26,15 +26,10 @@ describe('a commit', () => {
   const unknown = 'unknown: either all of it was committed or none, as the answer was lost';
 
   it.each([
-    ['that the server refuses leaves none either', 'P0001', '', 'nothing was changed'],
-    [
-      'of which a pooler has lost the answer',
-      '08006',
-      'the connection was lost during the commit: ',
-      unknown,
-    ],
-    ['of which Citus has lost a worker’s', 'XX000', 'the connection was lost during the commit: ', unknown],
-  ])('%s', async (_, code, lost, state) => {
+    ['that the server refuses leaves none either', 'P0001', 'nothing was changed'],
+    ['that a pooler refuses before it does, too', '08006', 'nothing was changed'],
+    ['that Citus refuses before it, too', 'XX000', 'nothing was changed'],
+  ])('%s', async (_, code, state) => {
     await database.query(
       `create function refuse() returns trigger language plpgsql as
          $$begin raise 'not at all' using errcode = '${code}'; end$$;
@@ -44,7 +39,7 @@ describe('a commit', () => {
     await expect(
       load({ databaseUrl: database.url, fixtures: [sizedAgents(10)], settle: false }),
     ).rejects.toMatchObject({
-      message: expect.stringContaining(`fixture scale_agents, merge: ${lost}not at all`) as string,
+      message: expect.stringContaining(`fixture scale_agents, merge: not at all`) as string,
       state: `scale_agents: ${state}`,
     });
     await database.query('drop function refuse cascade');

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -59,6 +59,9 @@ describe('resolveTarget', () => {
       'postgresql://u@h/d?password=p&s3cret=1',
       'host=h password=p s3cret=1',
       "host=h password='s3cret",
+      'postgres://u:/s3cret==@127.0.0.1:5731/d',
+      'postgres://127.0.0.1:57/s3cr=s3cret@db:5432/d',
+      'postgres://u:/=s3cret@h/d?sslmode=prefer',
       'postgres:/u:s3cret@h/d?sslmode=require',
       'postgresql://u@h/d?sslcert=CERT&sslkey=s3cret&sslmode=require'.replace('CERT', import.meta.filename),
     ]) {
@@ -141,6 +144,24 @@ describe('resolveTarget', () => {
     expect(resolve('postgresql://u@h/d?passfile=/dev/null').warnings).toEqual([
       'the password file /dev/null is passed over: it is no plain file',
     ]);
+  });
+
+  it('passes a password file over that cannot even be looked at, as psql does', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'scale-seed-target-'));
+    await symlink('loop', join(folder, 'loop'));
+    const { warnings, servers } = resolve(`postgresql://u@h/d?passfile=${join(folder, 'loop')}`);
+    expect([warnings, servers.length]).toEqual([[], 1]);
+    await rm(folder, { recursive: true });
+  });
+
+  it.each([
+    ['3000000', 2_147_483_000],
+    ['2147483647', 2_147_483_000],
+    ['7', 7_000],
+    ['-1', 0],
+  ])('waits for a connection of %s seconds no longer than a timer can', (seconds, ms) => {
+    const [server] = resolve(`postgresql://u@h/d?connect_timeout=${seconds}`).servers;
+    expect(server?.config.connectionTimeoutMillis).toBe(ms);
   });
 });
 

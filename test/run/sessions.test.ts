@@ -39,6 +39,56 @@ describe('the second session of a run', () => {
   });
 });
 
+/** A role that may load the fleet, with a setting of its own; its URL. */
+async function urlOf(setting: string): Promise<string> {
+  const role = await database.role();
+  await database.query(
+    `alter role ${role} set ${setting}; grant all on all tables in schema public to ${role}`,
+  );
+  const url = new URL(database.directUrl);
+  [url.username, url.password] = [role, 'pw'];
+  return url.href;
+}
+
+describe('a session that the server has ended', () => {
+  it('is not used where it was opened early, and others were waited for', async () => {
+    const databaseUrl = await urlOf(`idle_session_timeout = '300ms'`);
+    await database.query('alter table agents rename to agents_to_come');
+    const loading = load({
+      databaseUrl,
+      fixtures: [sizedCertificates(40), sizedAgents(20)],
+      jobs: 2,
+      waitMs: 30_000,
+      settle: false,
+    });
+    loading.catch(() => undefined);
+    // The first asks again and again.
+    for (const count of [2, 1])
+      await database.until(`select count(*) = ${count} from pg_stat_activity
+        where datname = current_database() and application_name = 'scale-seed'`);
+    await database.query('alter table agents_to_come rename to agents');
+    expect((await loading).fixtures.map(({ present }) => present)).toEqual([40, 20]);
+  });
+
+  it('is told with what the server has said', async () => {
+    const databaseUrl = await urlOf(`idle_in_transaction_session_timeout = '200ms'`);
+    const agents = sizedAgents(60);
+    const pausing = {
+      ...agents,
+      async *rows(first: number, last: number) {
+        await database.untilNoSession();
+        yield* agents.rows(first, last) as Iterable<unknown[]>;
+      },
+    };
+    await expect(load({ databaseUrl, fixtures: [pausing], settle: false })).rejects.toMatchObject({
+      code: 'timeout',
+      message: expect.stringContaining('idle-in-transaction timeout') as string,
+      hint: 'raise idle_in_transaction_session_timeout for the role',
+      state: 'scale_agents: nothing was changed',
+    });
+  });
+});
+
 describe('whoever holds a lock', () => {
   it('is called by what he is, where he is no user', async () => {
     const session = await Session.open(resolveTarget(database.directUrl), new AbortController().signal);

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { sizedAgents } from '../../src/fixtures/sized.js';
+import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import { clean, type CleanPlan } from '../../src/operations/clean.js';
 import { load, type LoadOptions } from '../../src/operations/load.js';
 import type { RunEvent } from '../../src/report/events.js';
@@ -99,6 +99,20 @@ describe('a deadlock', () => {
     expect(asked.map(({ rows }) => rows)).toEqual([3_000, 3_000]);
     expect(report.fixtures[0]).toMatchObject({ deleted: 0 });
     expect(await database.value('select count(*) from agents')).toBe('3000');
+  });
+});
+
+describe('a deadlock before the work', () => {
+  it('is tried again, and told', async () => {
+    await other.query('begin; lock table teams in access exclusive mode');
+    const loading = load({ ...options(), fixtures: [sizedCertificates(10)] });
+    loading.catch(() => undefined);
+    await database.untilSession(`wait_event_type = 'Lock' and wait_event = 'relation'`);
+    // Granted once the other has given way.
+    await other.query('lock table managed_certificates in access exclusive mode');
+    await other.query('commit');
+    expect((await loading).fixtures).toMatchObject([{ present: 10 }]);
+    expect(retries()).toEqual([expect.stringContaining('deadlock detected')]);
   });
 });
 
