@@ -66,7 +66,7 @@ describe('the compose file', async () => {
     expect(await runSeed({ LOADTEST_SCALE_SEED: 'false' })).toEqual({
       code: 0,
       stdout: '',
-      stderr: 'LOADTEST_SCALE_SEED is not true: nothing was loaded\n',
+      stderr: 'scale-seed: LOADTEST_SCALE_SEED is not true: nothing was loaded\n',
     });
     expect(await rows()).toBe(before);
   });

@@ -7,7 +7,7 @@ const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   failed: 'failed; the message says what stands in the database',
   usage: 'bad usage or configuration, or refused by the guard',
   overBudget: 'loaded and verified, but over budget or regressed',
-  drift: 'verify found drift',
+  drift: 'the fleet is not what it should be: rows drifted, or could not be added',
   sigint: 'interrupted by Ctrl-C (SIGINT); rolled back',
   sigterm: 'interrupted by SIGTERM; rolled back',
 };

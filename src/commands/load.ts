@@ -26,7 +26,11 @@ const MODE =
 /** For commands that may lock tables, and rebuild their indexes. */
 export const MODE_OPTIONS: readonly OptionSpec[] = [
   choiceOption('--mode <mode>', MODE, ['online', 'exclusive']).default('online'),
-  ['--lock-timeout <duration>', 'how long exclusive mode waits for a table (default: 10s)', parseDuration],
+  [
+    '--lock-timeout <duration>',
+    'how long a table is waited for that has to be locked, by exclusive mode or a reset (default: 10s)',
+    parseDuration,
+  ],
 ];
 
 export const LOAD_OPTIONS: readonly OptionSpec[] = [
@@ -45,7 +49,7 @@ export function loadOptionsOf(flags: LoadFlags): LoadOptions {
 export function optedOut(): boolean {
   const optIn = process.env.LOADTEST_SCALE_SEED;
   if (optIn === undefined || optIn.toLowerCase() === 'true') return false;
-  process.stderr.write('LOADTEST_SCALE_SEED is not true: nothing was loaded\n');
+  process.stderr.write('scale-seed: LOADTEST_SCALE_SEED is not true: nothing was loaded\n');
   return true;
 }
 

@@ -10,7 +10,7 @@ export const registerVerify = defineCommand<OperationFlags & { live?: true; maxA
     ['--live', 'a stack runs: what it writes, and what hangs on the fleet, is told and is no drift'],
     [
       '--max-age <duration>',
-      'a fleet whose times are older than this counts as drifted (default: any age will do)',
+      'a fleet whose times are older than this counts as drifted (default: only one of which all that was to expire has done so)',
       parseDuration,
     ],
   ],

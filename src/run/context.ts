@@ -75,6 +75,8 @@ async function onOwnServer<T>(
   const { startEmbedded } = await import('../embedded/index.js');
   const server = await startEmbedded({ seed: seedParents, signal, ...options });
   try {
+    if (process.env.DATABASE_URL !== undefined)
+      onNotice('DATABASE_URL is passed over for the embedded server');
     onNotice(`embedded PostgreSQL ${server.version} at ${server.url}`);
     return await work(resolveTarget(`${server.url}&require_auth=scram-sha-256`, {}));
   } finally {

@@ -271,7 +271,7 @@ describe('the harness’s opt-in', () => {
     expect(await ci(['--budget', '0ms'], { LOADTEST_SCALE_SEED: 'false' })).toEqual({
       code: 0,
       stdout: '',
-      stderr: 'LOADTEST_SCALE_SEED is not true: nothing was loaded\n',
+      stderr: 'scale-seed: LOADTEST_SCALE_SEED is not true: nothing was loaded\n',
     });
   });
 });

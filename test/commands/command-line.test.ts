@@ -76,7 +76,7 @@ describe('the harness’s opt-in', () => {
     expect(outcome).toEqual({
       code: 0,
       stdout: '',
-      stderr: 'LOADTEST_SCALE_SEED is not true: nothing was loaded\n',
+      stderr: 'scale-seed: LOADTEST_SCALE_SEED is not true: nothing was loaded\n',
     });
   });
 });

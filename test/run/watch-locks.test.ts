@@ -129,6 +129,14 @@ describe.skipIf(pooled)('a VACUUM of a table that somebody has locked', () => {
     ]);
   });
 
+  it('is told of a role that wants to hear of nothing, too', async () => {
+    const url = `${database.url}?options=-c%20lock_timeout%3D200ms%20-c%20client_min_messages%3Derror`;
+    await load(options(url));
+    expect(notices).toEqual([
+      expect.stringContaining('public.agents is not vacuumed, since it stays locked'),
+    ]);
+  });
+
   it('ends when its loader is killed', async () => {
     const loading = start(['load', '--certs', '0', '--agents', '100', '--database-url', database.url]);
     await database.untilSession(`query like 'vacuum%'`);
