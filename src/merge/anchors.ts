@@ -84,13 +84,14 @@ export async function findMostTold(
   staged: Staging,
 ): Promise<string | null> {
   const values: unknown[] = [];
-  const told = anchoredColumns(fixture).map(
-    (column) => `(${toldBy(column, values)}, ${column.name === fixture.anchorColumn})`,
-  );
+  const columns = anchoredColumns(fixture);
+  const told = columns.map((column) => toldBy(column, values));
+  const own = columns.map(({ name }) => name === fixture.anchorColumn);
+  // Not by VALUES: for Citus those are constant.
   const { rows } = await session.query<{ anchor: string }>(
     `with standing as (
-       select one.* from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture)},
-         lateral (values ${told.join(', ')}) as one (anchor, is_own))
+       select unnest(array[${told.join(', ')}]) as anchor, unnest(array[${own.join(', ')}]) as is_own
+       from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture)})
      select anchor::text from standing where anchor is not null group by anchor
      having count(*) * 2 > (select count(*) from standing where is_own)
      order by count(*) desc, count(*) filter (where is_own) desc, anchor limit 1`,
