@@ -15,10 +15,7 @@ export function confirmUnless<Plan>(
  *
  * @throws ScaleSeedError `usage` where there is no terminal to ask on.
  */
-export async function confirmOnTerminal(
-  question: string,
-  signal = new AbortController().signal,
-): Promise<boolean> {
+export async function confirmOnTerminal(question: string, signal: AbortSignal): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stderr.isTTY)
     throw refusal('there is no terminal to ask on', 'add --yes to go ahead without being asked');
   const { createInterface } = await import('node:readline/promises');

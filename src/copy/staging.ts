@@ -73,17 +73,16 @@ export class Staging {
     return new Staging(step, range);
   }
 
-  /** Copies whole chunks until at least `wanted` rows have come, or the last; returns how many have. */
-  async copy(wanted = Infinity): Promise<number> {
+  /** Copies whole chunks until at least `wanted` rows have come, or the last. */
+  async copy(wanted = Infinity): Promise<void> {
     const copying = stopwatch();
     const { session, fixture } = this.#step;
     this.copiedFrom = this.#range.first + this.rows;
     const sql = `copy ${this.table} (${quoteList(Object.keys(fixture.columns))}) from stdin (format csv)`;
-    const { rows } = await session.copyFrom(sql, this.#take(wanted)).catch(async (error: unknown) => {
+    await session.copyFrom(sql, this.#take(wanted)).catch(async (error: unknown) => {
       throw await this.#placed(error);
     });
     this.copyMs += copying();
-    return rows;
   }
 
   /** Encodes rows for the next copy while the server is busy: at most `wanted`, and no more than memory allows. */

@@ -1,4 +1,5 @@
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { messageOf, ScaleSeedError, type Phase } from '../errors.js';
@@ -121,13 +122,9 @@ export class Session {
   }
 
   /** Streams chunks into `COPY ... FROM STDIN`, with back-pressure from the server to the generator. */
-  async copyFrom(sql: string, chunks: AsyncIterable<Buffer>): Promise<{ rows: number }> {
+  async copyFrom(sql: string, chunks: AsyncIterable<Buffer>): Promise<void> {
     const message = this.#message(sql);
-    return this.#run(async () => {
-      const stream = this.#client.query(copyFrom(message));
-      await pipeline(chunks, stream, { signal: this.signal });
-      return { rows: stream.rowCount };
-    });
+    await this.#run(() => pipeline(chunks, this.#client.query(copyFrom(message)), { signal: this.signal }));
   }
 
   /**
@@ -265,17 +262,9 @@ function lostInCommit(error: unknown, { signal, phase }: Session): ScaleSeedErro
 
 /** Whether a promise fulfils within the grace period. */
 async function settles(promise: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => {
-      resolve(false);
-    }, GRACE_MS).unref();
-  });
   const settled = promise.then(
     () => true,
     () => false,
   );
-  return Promise.race([settled, late]).finally(() => {
-    clearTimeout(timer);
-  });
+  return Promise.race([settled, delay(GRACE_MS, false, { ref: false })]);
 }

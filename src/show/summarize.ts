@@ -73,7 +73,7 @@ function summarizeLoad(report: LoadReport): Summary {
     remarks: [
       ...blockedRemarks(named(report)),
       `${sent ? `anchor ${anchor}` : 'no row was sent'}; ${times}`,
-      ...(sent || dryRun ? [checkRemark(foreignKeys)] : []),
+      ...(sent || dryRun ? checkRemarks(foreignKeys) : []),
       ...failures.map(failureRemark),
     ],
     ...(verified === undefined ? {} : { next: summarizeVerify(verified, failures) }),
@@ -148,7 +148,7 @@ function summarizeReset(report: ResetReport): Summary {
         ...remark(`${name}: on record, and left as it is`, records),
       ]),
       ...blockedRemarks(named(report)),
-      checkRemark(foreignKeys),
+      ...checkRemarks(foreignKeys),
       ...failures.map(failureRemark),
     ],
   };
@@ -162,14 +162,15 @@ function summarizeClean(report: CleanReport): Summary {
     table: tableOf(report, { deleted: ({ deleted }) => deleted, ...TIME }),
     remarks: [
       ...named(report).flatMap(({ name, dependents }) => remark(`${name}: with it`, dependents)),
-      checkRemark(foreignKeys),
+      ...checkRemarks(foreignKeys),
       ...failures.map(failureRemark),
     ],
   };
 }
 
-const checkRemark = ({ check, reason }: ForeignKeyCheck): string =>
-  `foreign keys checked by ${check}: ${reason}`;
+/** None where there was no fixture. */
+const checkRemarks = ({ check, reason }: ForeignKeyCheck): string[] =>
+  reason === '' ? [] : [`foreign keys checked by ${check}: ${reason}`];
 
 function remark(what: string, rows: readonly RowsOf[]): string[] {
   return rows.length === 0 ? [] : [`${what}: ${listRows(rows)}`];
