@@ -45,10 +45,10 @@ export async function claimTable(
   } catch (error) {
     if (!(error instanceof ScaleSeedError) || error.sqlState !== INSUFFICIENT_PRIVILEGE) throw error;
     throw error.with({
-      message: `exclusive mode: the role may not lock ${table.name}`,
+      message: `the role may not lock ${table.name}, as ${session.phase === 'reset' ? 'a reset' : 'exclusive mode'} has to`,
       fixture: fixture.name,
       table: `${table.schema}.${table.name}`,
-      hint: `load with --mode online, or make the role ${table.name}'s owner, or grant it maintain (PostgreSQL 17) or update on it`,
+      hint: `${session.phase === 'reset' ? '' : 'load with --mode online, or '}make the role ${table.name}'s owner, or grant it maintain (PostgreSQL 17) or update on it`,
     });
   } finally {
     session.waitingSinceMs = undefined;

@@ -104,7 +104,9 @@ describe('a role with nothing but', () => {
     await grant(GRANTS.load);
     await expect(load(asRole({ mode: 'exclusive' }))).rejects.toMatchObject({
       code: 'privilege',
-      message: expect.stringMatching(/: the role may not lock (agents|managed_certificates)$/) as string,
+      message: expect.stringMatching(
+        /^the role may not lock (agents|managed_certificates), as exclusive mode has to$/,
+      ) as string,
       hint: expect.stringContaining('--mode online') as string,
     });
   });
