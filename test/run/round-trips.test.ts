@@ -30,10 +30,14 @@ async function countStatements(options: LoadOptions = {}): Promise<number> {
 
 it('a load asks the server no more often than it has to, and a rerun hardly at all', async () => {
   expect(await countStatements()).toBe(24);
-  // Whatever another session commits meanwhile has it look once more.
-  const reruns = [await countStatements(), await countStatements(), await countStatements()];
-  expect(Math.min(...reruns)).toBe(12);
-  expect(Math.max(...reruns)).toBeLessThanOrEqual(14);
+  // Whatever another session commits meanwhile has it look once more: other files' do.
+  let least = Infinity;
+  for (let reruns = 0; reruns < 50 && least > 12; reruns++) {
+    const statements = await countStatements();
+    expect(statements).toBeLessThanOrEqual(14);
+    least = Math.min(least, statements);
+  }
+  expect(least).toBe(12);
   await database.query('truncate managed_certificates, agents cascade');
   expect(await countStatements({ mode: 'exclusive' })).toBe(41);
 });
