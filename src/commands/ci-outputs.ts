@@ -5,19 +5,16 @@ import { describeFailure } from '../show/describe.js';
 import { annotate, renderAnnotations } from '../show/github.js';
 import { renderJunit, renderJunitError } from '../show/junit.js';
 import { renderMarkdown } from '../show/render.js';
-import { writeResult, type FileFlags } from './outputs.js';
+import { allWritten, writeResult, type FileFlags } from './outputs.js';
 
 /** Gives CI systems a report in the forms that the options and the environment ask for. */
 export async function publishCi(report: CiReport, { summary, junit, benchmark }: FileFlags): Promise<void> {
   tellGitHub(renderAnnotations(report));
-  const written = await Promise.allSettled([
+  await allWritten([
     writeResult('junit', junit, renderJunit(report)),
     writeResult('benchmark', benchmark, `${JSON.stringify(benchmarkEntries(report), null, 2)}\n`),
     appendSummary(renderMarkdown(report), summary),
   ]);
-  // One that cannot be written keeps no other from being there.
-  const failed = written.find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
 }
 
 /** The same for what kept ci from a report; where that cannot be written either, the failure itself says enough. */

@@ -7,7 +7,7 @@ import { renderMarkdown, renderText } from '../show/render.js';
 import { fixturesOf } from './chosen-fixtures.js';
 import { asScaleSeedError } from './conclude.js';
 import { onInterrupt } from './interrupt.js';
-import { refuseUnwritable, STDOUT, writeResult } from './outputs.js';
+import { allWritten, refuseUnwritable, STDOUT, writeResult } from './outputs.js';
 import { databaseOf, type OperationFlags, type ProgressFlags } from './shared-options.js';
 
 /** What else is made of a report, or of what kept a command from one. */
@@ -87,10 +87,8 @@ async function publish<R extends Report>(
     }[format]();
     process.stdout.write(text);
   }
-  // One that cannot be written keeps no other from being there.
-  const written = await Promise.allSettled([writeResult('output', output, jsonOf(report)), done?.(report)]);
-  const failure = written.find((result) => result.status === 'rejected');
-  if (failure !== undefined) throw failure.reason;
+  const more = done === undefined ? [] : [done(report)];
+  await allWritten([writeResult('output', output, jsonOf(report)), ...more]);
 }
 
 /** For programs alone: people read the message. Where it cannot be written, the failure itself counts. */

@@ -98,6 +98,13 @@ export async function writeResult(
   });
 }
 
+/** Waits for all that is being written: one that cannot be keeps no other from being there. */
+export async function allWritten(writing: readonly Promise<void>[]): Promise<void> {
+  const written = await Promise.allSettled(writing);
+  const failure = written.find((result) => result.status === 'rejected');
+  if (failure !== undefined) throw failure.reason;
+}
+
 function unwritable(
   option: string,
   file: string,

@@ -1,7 +1,8 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { MAX_ROWS } from '../fixtures/fixture.js';
 import { nearest } from '../fixtures/nearest.js';
-import { MAX_JOBS, MAX_MS } from '../run/options.js';
+import { MAX_MS } from '../report/units.js';
+import { MAX_JOBS } from '../run/options.js';
 
 /** An option that takes one of a few words; a word that is none of them is told which was most likely meant. */
 export function choiceOption(flags: string, description: string, choices: readonly string[]): Option {

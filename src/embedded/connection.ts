@@ -42,6 +42,8 @@ async function connect<T>(url: string, work: (session: Session) => Promise<T>, s
   return work(session).finally(() => session.close());
 }
 
+const folderOf = (pid: number, otherwise: string) => readlink(`/proc/${pid}/cwd`).catch(() => otherwise);
+
 /** Finds the server, which proves that it is the directory's; waits for one that is on its way up or down. */
 export async function findServer(root: string, signal?: AbortSignal): Promise<FoundServer | undefined> {
   const data = await realpath(join(root, 'data'));
@@ -58,11 +60,10 @@ export async function findServer(root: string, signal?: AbortSignal): Promise<Fo
       if (rows[0]) return { ...rows[0], port, pid, url: urlOf(root, port, DATABASE) };
     } catch (error) {
       const { sqlState, message } = error as ScaleSeedError;
+      // On its way up or down.
       if (sqlState === '57P03') heardAt = performance.now();
-      // That was one on its way up or down. What refuses us, or hangs, may be the directory's own PostgreSQL, as Linux
-      // can tell: its file is not to go while it lives.
-      const isIt = async () => (await readlink(`/proc/${pid}/cwd`).catch(() => data)) === data;
-      if (sqlState !== '57P03' && (sqlState ?? /timeout/.exec(message)) && (await isIt()))
+      // What refuses us, or hangs, may be the directory's own, as Linux tells: its file is not to go while it lives.
+      else if ((sqlState ?? /timeout/.exec(message)) && (await folderOf(pid, data)) === data)
         throw embeddedError(`process ${pid} refuses us: ${message}`, `see ${root}/server.log`, error);
     }
     // PostgreSQL would not start: whoever lives under that number, it is no server of ours.

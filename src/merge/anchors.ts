@@ -31,7 +31,7 @@ export function rowAnchor(fixture: Fixture, usual: string | null, values: unknow
   const untold = untoldSql(fixture, values);
   if (untold === 'true') return anchor;
   const own = ownAnchor(fixture, usual, values);
-  return `case when ${untold} or (${own}) is null then ${anchor} else ${own} end`;
+  return `coalesce(case when not (${untold}) then ${own} end, ${anchor})`;
 }
 
 /** SQL that is true of a staged row `s` that cannot tell its own anchor. */

@@ -2,6 +2,7 @@ import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { refusal, type ScaleSeedError } from '../errors.js';
+import { MAX_MS } from '../report/units.js';
 import { defaultHost, isSocket, listPlaces, type Place } from './hosts.js';
 import { parseRequireAuth, type Login } from './insist-on-scram.js';
 import { readParameters, type Environment, type Parameters } from './parameters.js';
@@ -39,8 +40,6 @@ const UNTUNABLE = ['keepalives_interval', 'keepalives_count', 'tcp_user_timeout'
 
 /** How long a server may take to answer where nobody says; libpq would wait for ever. */
 const CONNECT_TIMEOUT_S = 10;
-/** Node's timers go no further. */
-const MAX_TIMEOUT_S = Math.floor((2 ** 31 - 1) / 1000);
 /** A watch on the connection from a time when a router may still know it. */
 const KEEPALIVES_IDLE_S = 10;
 
@@ -117,7 +116,7 @@ function configOf(parameters: Parameters, place: Place, ssl: Ssl): Omit<Server['
     options: parameters.options,
     application_name: application_name || fallback_application_name || 'scale-seed',
     connectionTimeoutMillis:
-      Math.max(0, Math.min(Number(connect_timeout ?? CONNECT_TIMEOUT_S), MAX_TIMEOUT_S)) * 1000,
+      Math.max(0, Math.min(Number(connect_timeout ?? CONNECT_TIMEOUT_S), Math.floor(MAX_MS / 1000))) * 1000,
     keepAlive: Number(keepalives ?? 1) !== 0,
     keepAliveInitialDelayMillis: Number(keepalives_idle ?? KEEPALIVES_IDLE_S) * 1000,
   };

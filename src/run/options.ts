@@ -3,6 +3,7 @@ import { refusal } from '../errors.js';
 import { nearest } from '../fixtures/nearest.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { OnEvent } from '../report/events.js';
+import { MAX_MS } from '../report/units.js';
 
 /** Where an operation works, and how long it may take; every operation takes these. */
 export interface DatabaseOptions {
@@ -45,8 +46,6 @@ const isFixtureList = (value: unknown): boolean =>
   Array.isArray(value) && value.every((one) => typeof (one as Fixture | undefined)?.rows === 'function');
 const A_FLAG = ['true or false', (value: unknown) => typeof value === 'boolean'] as const;
 const A_FUNCTION = ['a function', (value: unknown) => typeof value === 'function'] as const;
-/** Timers of Node's and PostgreSQL's go no further: 24 days. */
-export const MAX_MS = 2 ** 31 - 1;
 export const MAX_JOBS = 64;
 const A_TIME = [
   `a number of milliseconds from 0 to ${MAX_MS}`,
