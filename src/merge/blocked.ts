@@ -1,16 +1,16 @@
 import type { Staging } from '../copy/staging.js';
-import { ANCHORED, columnsOf, identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
+import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { readRows } from '../fixtures/read-rows.js';
 import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { Blocked, Counts } from '../report/result.js';
 import type { Step } from '../run/step.js';
-import { isSharded } from '../table/citus.js';
-import { castTo, rowsOf, type TableInfo } from '../table/inspect-table.js';
-import { columnValue, keyText, sameIdentity } from './expressions.js';
+import { rowsOf, type TableInfo } from '../table/inspect-table.js';
+import { keyText, sameIdentity } from './expressions.js';
+import { holderOf, otherKeys, sameKey } from './unique-keys.js';
 
 /** What kept a row out that has the same key as another of the fixture. */
-const REPEATED = 'another row of the fixture with the same key';
+export const REPEATED = 'another row of the fixture with the same key';
 
 /** Stands for a key that nothing in the table tells. */
 export const UNKNOWN = 'unknown';
@@ -57,34 +57,21 @@ export async function findAbsent(
   table: TableInfo,
   staging: Staging,
 ): Promise<{ key: string; by: string | undefined } | undefined> {
-  const identity = identityOf(fixture);
   const values: unknown[] = [];
-  const comparable = columnsOf(fixture).filter(({ type }) => type !== ANCHORED);
-  const find = (name: string): FixtureColumn | undefined => comparable.find((column) => column.name === name);
-  // On several shards every unique key holds the row's own, and nobody else holds that.
-  const unique = isSharded(table) ? [] : table.uniqueKeys;
-  const keys = unique.filter((key) => key.every((column) => find(column) !== undefined));
-  const holders = keys.map((key) => {
-    const same = key.map((name) => {
-      const own = castTo(table, name, columnValue(find(name)!, values).sql);
-      return `h.${quote(name)} = ${own}`;
-    });
-    return `(select ${keyText(fixture, 'h')}
-      from ${rowsOf(table)} as h where ${same.join(' and ')} limit 1)`;
-  });
+  const keys = otherKeys(fixture, table);
+  const holders = keys.map(
+    (key) => `(select ${keyText(fixture, 'h')}
+      from ${rowsOf(table)} as h where ${sameKey(table, key, 'h', values)} limit 1)`,
+  );
   const { rows } = await session.query<{ key: string; holders: (string | null)[] }>(
     `select ${keyText(fixture, 's')} as key,
        array[${holders.join(', ')}]::text[] as holders
      from ${staging.table} as s left join ${rowsOf(table)} as t on ${sameIdentity(fixture)}
-     where t.${quote(identity[0]!)} is null order by 1 limit 1`,
+     where t.${quote(identityOf(fixture)[0]!)} is null order by 1 limit 1`,
     values,
   );
   const found = rows[0];
-  if (found === undefined) return undefined;
-  const at = found.holders.findIndex((holder) => holder !== null);
-  const holder = found.holders[at];
-  const by = holder && `row ${holder}, which has the same ${keys[at]!.join(', ')}`;
-  return { key: found.key, by: by ?? undefined };
+  return found && { key: found.key, by: holderOf(keys, found.holders) };
 }
 
 /** What else may keep a row out without a word. */

@@ -1,65 +1,65 @@
-import { stage } from '../copy/staging.js';
+import { stage, type Staging } from '../copy/staging.js';
 import { ScaleSeedError } from '../errors.js';
-import { identityOf, type Fixture } from '../fixtures/fixture.js';
+import { identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 import { literal, quote } from '../postgres/quote.js';
 import type { Blocked, Counts } from '../report/result.js';
 import type { Step } from '../run/step.js';
-import { isSharded } from '../table/citus.js';
 import { columnOf, rowsOf } from '../table/inspect-table.js';
 import { countedKeys } from '../table/keys.js';
+import { REPEATED } from './blocked.js';
 import { keyText, sameIdentity } from './expressions.js';
 import type { StepKeys } from './keys.js';
+import { holderOf, otherKeys, sameKey, valueIn, type UniqueKey } from './unique-keys.js';
 
 /**
  * What adding a fixture's rows would come to by now: those whose own key stands would be left alone, those of which
- * another key is held by another row would be kept out. Where `keys` are given rows are restored: then those of the
- * fixture itself hold nothing back. What triggers would do, nobody can say.
+ * another unique key is held by another row, or by an earlier one of the fixture, would be kept out. Where `keys` are
+ * given rows are restored: then those of the fixture itself hold nothing back. What triggers, exclusion constraints, and
+ * unique indexes over expressions or a part of the rows would do is not known.
  *
  * @throws ScaleSeedError `conflict` where a row that stands could not be restored.
  */
 export async function foreseeMerge(step: Step, keys?: StepKeys): Promise<Counts> {
   const { session, fixture, table } = step;
-  const relation = numberedRelation(step) ?? (keys?.staged ?? (await stage(step))).table;
   const identity = identityOf(fixture);
-  // On several shards no other key than the first is unique.
-  const others = isSharded(table) ? [] : fixture.conflictKeys.slice(1);
-  const holders = others.map((key, i) => {
-    const same = key.map((column) => `h${i}.${quote(column)} = s.${quote(column)}`);
-    return `left join ${rowsOf(table)} as h${i} on ${same.join(' and ')}`;
-  });
-  const stands = `t.${quote(identity[0]!)} is not null`;
-  const held = others.map((_, i) => {
-    const own = keys?.hold(identity.map((column) => `h${i}.${quote(column)}`)) ?? 'false';
-    return `h${i}.${quote(identity[0]!)} is not null and not ${own}`;
-  });
-  const anyHeld = ['false', ...held.map((one) => `(${one})`)].join(' or ');
-  const by = others.map(
-    (key, i) =>
-      `when ${held[i]!} then 'row ' || ${keyText(fixture, `h${i}`)} || ${literal(`, which has the same ${key.join(', ')}`)}`,
+  const others = otherKeys(fixture, table);
+  const relation =
+    numberedRelation(step, others) ?? relationOf(step, keys?.staged ?? (await stage(step)), others);
+  const joins = others.map(
+    (key, i) => `left join ${rowsOf(table)} as h${i} on ${sameKey(table, key, `h${i}`)}`,
   );
-  const from = `from ${relation} as s left join ${rowsOf(table)} as t on ${sameIdentity(fixture)} ${holders.join(' ')}`;
+  const from = `from ${relation} as s left join ${rowsOf(table)} as t on ${sameIdentity(fixture)} ${joins.join(' ')}`;
+  const holders = others.map((_, i) => {
+    const own = keys?.hold(identity.map((column) => `h${i}.${quote(column)}`)) ?? 'false';
+    const isOther = `h${i}.${quote(identity[0]!)} is not null and not ${own}`;
+    return `coalesce(case when ${isOther} then ${keyText(fixture, `h${i}`)} end, s.${EARLIER}[${i + 1}])`;
+  });
+  const isHeld = `coalesce(${['null', ...holders].join(', ')}) is not null`;
+  const stands = `t.${quote(identity[0]!)} is not null`;
+  const isBlocked = `s.${REPEATED_KEY} or not ${stands} and ${isHeld}`;
+  const isStuck = `not s.${REPEATED_KEY} and ${stands} and ${isHeld}`;
   const { rows } = await session.query<Record<'standing' | 'blocked' | 'stuck', string>>(
-    `select count(*) filter (where ${stands}) as standing,
-       count(*) filter (where not ${stands} and (${anyHeld})) as blocked,
-       count(*) filter (where ${stands} and (${anyHeld})) as stuck ${from}`,
+    `select count(*) filter (where ${stands} and not s.${REPEATED_KEY}) as standing,
+       count(*) filter (where ${isBlocked}) as blocked, count(*) filter (where ${isStuck}) as stuck ${from}`,
   );
   const findFirst = async (condition: string): Promise<Blocked> => {
-    const first = await session.query<Blocked>(
-      `select ${keyText(fixture, 's')} as key, case ${by.join(' ')} end as by
-       ${from} where ${condition} and (${anyHeld}) order by 1 limit 1`,
+    const first = await session.query<{ key: string; holders: (string | null)[] }>(
+      `select ${keyText(fixture, 's')} as key, array[${holders.join(', ')}]::text[] as holders
+       ${from} where ${condition} order by s.${REPEATED_KEY}, 1 limit 1`,
     );
-    return first.rows[0]!;
+    const { key, holders: found } = first.rows[0]!;
+    return { key, by: holderOf(others, found) ?? REPEATED };
   };
   const [standing, blocked] = [Number(rows[0]?.standing), Number(rows[0]?.blocked)];
-  if (keys !== undefined && Number(rows[0]?.stuck) > 0) throw stuck(fixture, await findFirst(stands));
-  const inserted = fixture.count - standing - blocked;
+  if (keys !== undefined && Number(rows[0]?.stuck) > 0) throw stuck(fixture, await findFirst(isStuck));
+  const present = fixture.count - blocked;
   return {
     rows: fixture.count,
-    inserted,
+    inserted: present - standing,
     skipped: standing,
     blocked,
-    firstBlocked: blocked === 0 ? null : await findFirst(`not ${stands}`),
-    present: standing + inserted,
+    firstBlocked: blocked === 0 ? null : await findFirst(isBlocked),
+    present,
   };
 }
 
@@ -74,21 +74,52 @@ function stuck({ name }: Fixture, { key, by }: Blocked): ScaleSeedError {
 
 /** Has the server see to it that nothing is written, where no row has to be staged. */
 export async function forbidWriting(step: Step): Promise<void> {
+  const { fixture, table, session } = step;
   const nothingStaged =
-    numberedRelation(step) !== undefined && countedKeys(step.fixture, step.table) !== undefined;
-  if (nothingStaged) await step.session.query('set transaction read only');
+    numberedRelation(step, otherKeys(fixture, table)) !== undefined &&
+    countedKeys(fixture, table) !== undefined;
+  if (nothingStaged) await session.query('set transaction read only');
 }
 
-/** The fixture's unique keys as a relation that the server makes, where all of them count. */
-function numberedRelation({ fixture, table }: Step): string | undefined {
-  const columns = [...new Set(fixture.conflictKeys.flat())];
+/** Columns of what is foreseen on: whether an earlier row has the same key, and which ones have the same in others. */
+const REPEATED_KEY = 'scale_seed_repeated';
+const EARLIER = 'scale_seed_earlier';
+
+/** Staged rows, with the earlier ones that are in their way. */
+function relationOf(
+  { fixture, table }: Step,
+  { table: staging }: Staging,
+  others: readonly UniqueKey[],
+): string {
+  const own = keyText(fixture, 's');
+  const earlier = others.map((key) => {
+    const values = key.map((column) => valueIn(table, column));
+    const isWhole = values.map((value) => `${value} is not null`).join(' and ');
+    return `case when ${isWhole} then nullif(first_value(${own}) over (partition by ${values.join(', ')} order by s.ctid), ${own}) end`;
+  });
+  const identity = identityOf(fixture).map((column) => `s.${quote(column)}`);
+  return `(select s.*, row_number() over (partition by ${identity.join(', ')} order by s.ctid) > 1 as ${REPEATED_KEY},
+    array[${earlier.join(', ')}]::text[] as ${EARLIER} from ${staging} as s)`;
+}
+
+/** The fixture's unique keys as a relation that the server makes, where all of them count, and so none is repeated. */
+function numberedRelation({ fixture, table }: Step, others: readonly UniqueKey[]): string | undefined {
+  const filled = others.flat().flatMap((column) => (column.kind === 'constant' ? [] : [sourceOf(column)]));
+  const columns = [...new Set([...identityOf(fixture), ...filled])];
   const texts = columns.map((column) => numberSql(fixture, column));
-  if (texts.includes(undefined)) return undefined;
+  const isCounted = others.every((key) => key.some(({ kind }) => kind !== 'constant'));
+  if (!isCounted || texts.includes(undefined)) return undefined;
   const typed = columns.map((column, i) => {
     const { uncut, collate } = columnOf(table, column);
     return `(${texts[i]!})::${uncut}${collate} as ${quote(column)}`;
   });
-  return `(select ${typed.join(', ')} from generate_series(1, ${fixture.count}) as g)`;
+  return `(select ${typed.join(', ')}, false as ${REPEATED_KEY}, '{}'::text[] as ${EARLIER}
+    from generate_series(1, ${fixture.count}) as g)`;
+}
+
+/** The column whose value a column takes. */
+function sourceOf(column: Exclude<FixtureColumn, { kind: 'constant' }>): string {
+  return column.kind === 'derived' ? column.from : column.name;
 }
 
 /** A column that counts as SQL of the row's number `g`. */

@@ -1,9 +1,10 @@
 import type { Staging } from '../copy/staging.js';
-import { castTo, columnOf, rowsOf, type TableInfo } from '../table/inspect-table.js';
+import { columnOf, rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
-import { ANCHORED, columnsOf, identityOf, type Fixture } from '../fixtures/fixture.js';
-import { columnValue, sameIdentity } from './expressions.js';
+import { columnsOf, identityOf, type Fixture } from '../fixtures/fixture.js';
+import { sameIdentity } from './expressions.js';
+import { otherKeys, valueIn } from './unique-keys.js';
 
 /** Types whose values can be made unique by what is put after them. */
 const TEXT = /^(text|character varying(\(\d+\))?)$/;
@@ -20,15 +21,14 @@ export async function freeKeys(
   { table: staging }: Staging,
 ): Promise<number> {
   const values: unknown[] = [];
-  const keys = fixture.conflictKeys.slice(1).flat();
+  const shared = otherKeys(fixture, table).flat();
   const held = columnsOf(fixture)
-    .filter(
-      ({ name, type }) => keys.includes(name) && !identityOf(fixture).includes(name) && type !== ANCHORED,
-    )
+    .filter((column) => column.kind !== 'constant' && !identityOf(fixture).includes(column.name))
+    .filter(({ name }) => shared.some((column) => column.name === name))
     .map((column) => ({
       column: quote(column.name),
       type: columnOf(table, column.name).type,
-      own: castTo(table, column.name, columnValue(column, values).sql),
+      own: valueIn(table, column, values),
     }));
   const free = held.filter(({ type }) => TEXT.test(type));
   if (free.length === 0) return 0;

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import type { Fixture } from '../../src/fixtures/fixture.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
@@ -128,6 +128,68 @@ describe.each([
         expect(foretold(dry as LoadReport)).toEqual(foretold(done as LoadReport));
       },
     );
+  });
+});
+
+/** Rows of which two have one key, and some one name. */
+const repeating = defineFixture({
+  ...own,
+  name: 'repeating',
+  *rows(first, last) {
+    for (let g = first; g <= last; g++)
+      yield [`own-${g === 9 ? 3 : g}`, `own name ${g}`, g % 5 === 0 ? 'same host' : `h${g}`, 'x'];
+  },
+});
+
+const withNull = defineFixture({
+  ...own,
+  name: 'with_null',
+  columns: { ...own.columns, os: 'text' },
+  *rows(first, last) {
+    for (let g = first; g <= last; g++)
+      yield [`own-${g}`, `own name ${g}`, 'h', 'x', g % 4 === 0 ? null : `os ${g % 4}`];
+  },
+});
+
+describe.each([
+  ['on a column that varies', 'managed_certificates (common_name)', fleet],
+  ['on a column that repeats another', 'managed_certificates (sans)', fleet],
+  ['on a constant', 'managed_certificates (owner_id)', fleet],
+  ['on a constant and a column that varies', 'managed_certificates (owner_id, common_name)', fleet],
+  ['on a column that is not the fixture’s', 'agents (last_heartbeat_at, id)', [own]],
+  ['on what every row has alike', 'agents (hostname)', [own]],
+  ['on what some rows have alike', 'agents (hostname)', [repeating]],
+  ['on the key, which is repeated', 'agents (hostname, id)', [repeating]],
+  ['on a column that is null in some rows', 'agents (os)', [withNull]],
+])('a unique index of the table’s own %s', (_, on, fixtures) => {
+  beforeEach(() => database.query(`create unique index own_index on ${on}`));
+  afterEach(() => database.query('drop index own_index'));
+
+  it.each(
+    ['no row', 'a part of the rows', 'strangers'].flatMap((found) =>
+      (['load', 'reset'] as const).map((name) => [found, name] as const),
+    ),
+  )('with %s, %s does what was foretold', async (found, name) => {
+    const given = { databaseUrl: database.url, fixtures, settle: false };
+    if (found === 'a part of the rows') {
+      await load(given);
+      await database.query(
+        `delete from agents where id ~ '[37]$'; delete from managed_certificates where id ~ '[37]$'`,
+      );
+    }
+    if (found === 'strangers')
+      await database.query(
+        `insert into agents (id, name, hostname, api_key_hash, os)
+             values ('ag-real', 'n', 'h7', 'x', 'os 1'), ('ag-real-2', 'n2', 'same host', 'x', 'y');
+           insert into managed_certificates
+               (id, name, common_name, sans, owner_id, team_id, issuer_id, renewal_policy_id)
+             select 'mc-real', 'n', cn, array[cn], 'o-carol', 't-security', 'iss-local', 'rp-standard'
+             from (values ('loadtest-scale-00000007.example.test')) as held (cn)`,
+      );
+    const before = await state();
+    const dry = await OPERATIONS[name]({ ...given, dryRun: true });
+    expect(await state()).toEqual(before);
+    expect(foretold(dry)).toEqual(foretold(await OPERATIONS[name](given)));
   });
 });
 

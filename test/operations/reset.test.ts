@@ -46,6 +46,20 @@ describe.each([
     expect((await verify(agents())).intact).toBe(true);
   });
 
+  it('of which the fixture knows nothing are put back', async () => {
+    await database.query(
+      `create unique index own on agents (hostname);
+       alter table agents add column held text;
+       update agents set held = (select a.hostname from agents as a where a.id > agents.id order by a.id limit 1);
+       update agents set hostname = id;
+       update agents set hostname = held where held is not null;
+       alter table agents drop column held`,
+    );
+    expect((await reset(agents())).fixtures[0]).toMatchObject({ restored: 10, inserted: 0, blocked: 0 });
+    expect((await verify(agents())).intact).toBe(true);
+    await database.query('drop index own');
+  });
+
   it('and of which some are missing are put back', async () => {
     await rotateNames(3);
     await database.query(`delete from agents where id = 'ag-scale-00000002'`);
