@@ -96,6 +96,11 @@ export function refusal(message: string, hint: string, more: Partial<ErrorContex
   return new ScaleSeedError(message, { code: 'usage', phase: 'configure', hint, ...more });
 }
 
+/** Whether the server refused something with such an SQLSTATE. */
+export function hasState(error: unknown, state: RegExp): error is ScaleSeedError & { sqlState: string } {
+  return error instanceof ScaleSeedError && error.sqlState !== undefined && state.test(error.sqlState);
+}
+
 /** The message of whatever was thrown. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') {

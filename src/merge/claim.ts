@@ -1,5 +1,5 @@
-import { ScaleSeedError } from '../errors.js';
-import { literal, quoteTable, type TableName } from '../postgres/quote.js';
+import { hasState, ScaleSeedError } from '../errors.js';
+import { literal, nameOf, quoteTable, type TableName } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { Step } from '../run/step.js';
 import { lockHere } from '../table/citus.js';
@@ -9,8 +9,8 @@ import { chooseForeignKeyCheck, lockConstantParents } from './foreign-keys.js';
 
 type Mode = 'exclusive' | 'access exclusive';
 
-const LOCK_NOT_AVAILABLE = '55P03';
-const INSUFFICIENT_PRIVILEGE = '42501';
+const LOCK_NOT_AVAILABLE = /^55P03/;
+const INSUFFICIENT_PRIVILEGE = /^42501/;
 
 /**
  * Locks a fixture's constant parents and then its table until the transaction ends, and returns the table as it is by then;
@@ -43,11 +43,11 @@ export async function claimTable(
       if (performance.now() - startMs >= limitMs) throw lockedOut(step, limitMs);
     }
   } catch (error) {
-    if (!(error instanceof ScaleSeedError) || error.sqlState !== INSUFFICIENT_PRIVILEGE) throw error;
+    if (!hasState(error, INSUFFICIENT_PRIVILEGE)) throw error;
     throw error.with({
       message: `the role may not lock ${table.name}, as ${session.phase === 'reset' ? 'a reset' : 'exclusive mode'} has to`,
       fixture: fixture.name,
-      table: `${table.schema}.${table.name}`,
+      table: nameOf(table),
       hint: `${session.phase === 'reset' ? '' : 'load with --mode online, or '}make the role ${table.name}'s owner, or grant it maintain (PostgreSQL 17) or update on it`,
     });
   } finally {
@@ -92,7 +92,7 @@ async function tryToClaim(
     await session.query(`lock table ${quoteTable(table)} in ${mode} mode`);
     return { missing };
   } catch (error) {
-    if (!(error instanceof ScaleSeedError) || error.sqlState !== LOCK_NOT_AVAILABLE) throw error;
+    if (!hasState(error, LOCK_NOT_AVAILABLE)) throw error;
     await session.query('rollback to savepoint claim');
     return undefined;
   }
@@ -123,15 +123,12 @@ function limitSql(ms: string): string {
   return `select set_config('lock_timeout', (${ms})::int || 'ms', true)`;
 }
 
-function lockedOut(
-  { fixture, session: { phase }, table: { schema, name } }: Step,
-  limitMs: number,
-): ScaleSeedError {
-  return new ScaleSeedError(`${name} could not be locked within ${limitMs} ms`, {
+function lockedOut({ fixture, session: { phase }, table }: Step, limitMs: number): ScaleSeedError {
+  return new ScaleSeedError(`${table.name} could not be locked within ${limitMs} ms`, {
     code: 'locked',
     phase,
     fixture: fixture.name,
-    table: `${schema}.${name}`,
+    table: nameOf(table),
     hint: `end the sessions that hold it, or raise --lock-timeout${phase === 'reset' ? '' : '; or load with --mode online'}`,
   });
 }

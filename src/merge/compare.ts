@@ -1,3 +1,4 @@
+import { countRows } from '../table/count-rows.js';
 import type { Staging } from '../copy/staging.js';
 import { castTo, columnOf, rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { markCondition } from '../table/marks.js';
@@ -180,8 +181,7 @@ async function unexpectedRows(
   const strangers = `from (select * from ${rowsOf(table)} where ${markCondition(fixture.mark, values)}) as t
     left join ${staged.table} as s on ${sameIdentity(fixture)}
     where s.${quote(identityOf(fixture)[0] ?? '')} is null`;
-  const counted = await session.query<{ count: string }>(`select count(*) ${strangers}`, values);
-  const rows = Number(counted.rows[0]?.count);
+  const rows = await countRows(session, strangers, values);
   const keys = `select ${keyText(fixture, 't')} as key ${strangers}`;
   return { rows, examples: await someKeys(session, rows, keys, values) };
 }

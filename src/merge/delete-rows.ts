@@ -1,3 +1,5 @@
+import { countRows } from '../table/count-rows.js';
+import { nameOf } from '../postgres/quote.js';
 import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { Dependents, ForeignKeyCheck } from '../report/result.js';
@@ -35,8 +37,8 @@ export async function foreseeDeletion(step: Step, keys: Keys): Promise<Deleted> 
   const { session, table, server } = step;
   const roots = rootsOf(step, keys);
   const foreignKeys = checkOf(table, await findReferences(session, table), roots, server.mayReplicate);
-  const { rows } = await session.query<{ count: string }>(`select count(*) ${roots.from}`);
-  return { rows: Number(rows[0]?.count), dependents: (await impactOf(step, roots)).dependents, foreignKeys };
+  const rows = await countRows(session, roots.from);
+  return { rows, dependents: (await impactOf(step, roots)).dependents, foreignKeys };
 }
 
 /**
@@ -79,8 +81,7 @@ async function refuseKeptRows({ session, fixture, table }: Step, roots: Roots): 
   const { userTriggers, rules, rowSecurity } = table;
   if (userTriggers.length + rules.length === 0 && !rowSecurity) return;
   session.soon('set constraints all immediate');
-  const { rows } = await session.query<{ kept: string }>(`select count(*) as kept ${roots.from}`);
-  const kept = Number(rows[0]?.kept);
+  const kept = await countRows(session, roots.from);
   if (kept === 0) return;
   throw new ScaleSeedError(
     `fixture ${fixture.name}: ${formatCount(kept)} of its rows still stand after they were deleted: ${keepersOf(table)} kept them`,
@@ -88,7 +89,7 @@ async function refuseKeptRows({ session, fixture, table }: Step, roots: Roots): 
       code: 'conflict',
       phase: 'clean',
       fixture: fixture.name,
-      table: `${table.schema}.${table.name}`,
+      table: nameOf(table),
       hint: 'see to that first',
     },
   );
@@ -106,10 +107,7 @@ export async function lockRows(
   session.soon(lockHere(table));
   const findable = !table.distributed || (!isSharded(table) && countedKeys(fixture, table) !== undefined);
   if (!table.privileges.update || !findable) return undefined;
-  const { rows } = await session.query<{ locked: string }>(
-    `select count(*) as locked from (select ${from} for update of t) as locked`,
-  );
-  return Number(rows[0]?.locked);
+  return countRows(session, `from (select ${from} for update of t) as locked`);
 }
 
 async function impactOf({ session, fixture }: Step, roots: Roots): Promise<Impact> {

@@ -1,3 +1,4 @@
+import { countRows } from '../table/count-rows.js';
 import type { TableName } from '../postgres/quote.js';
 import type { ForeignKeyCheck } from '../report/result.js';
 import type { Step } from '../run/step.js';
@@ -38,8 +39,7 @@ export async function takeTable(step: Step, rowsToCome: number, limitMs: number)
  */
 export async function rebuildPays({ session, table }: Step, rowsToCome: number): Promise<boolean> {
   if (!table.privileges.owner || !table.plain) return false;
-  const { rows } = await session.query<{ rows: string }>(`select count(*) as rows from ${rowsOf(table)}`);
-  return rowsToCome >= Number(rows[0]?.rows);
+  return rowsToCome >= (await countRows(session, `from ${rowsOf(table)}`));
 }
 
 /** What a table lacks while it is loaded, and how its foreign keys are checked. */

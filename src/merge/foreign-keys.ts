@@ -1,6 +1,6 @@
 import type { Staging } from '../copy/staging.js';
 import { castTo, type TableInfo } from '../table/inspect-table.js';
-import { literal, quote, quoteTable } from '../postgres/quote.js';
+import { literal, nameOf, quote, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { ScaleSeedError } from '../errors.js';
 import { columnsOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
@@ -149,7 +149,7 @@ async function findMissingParent(
       code: 'parents',
       phase: 'merge',
       fixture: fixture.name,
-      table: `${table.schema}.${table.name}`,
+      table: nameOf(table),
       hint: 'insert the parent row: --create-parents adds those that the fixture describes',
     },
   );

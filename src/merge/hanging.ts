@@ -1,5 +1,5 @@
 import { during, ScaleSeedError, type ErrorContext } from '../errors.js';
-import { quote } from '../postgres/quote.js';
+import { nameOf, quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { Dependents, RowsOf } from '../report/result.js';
 import type { Step } from '../run/step.js';
@@ -63,7 +63,7 @@ export async function foreseeHanging(session: Session, roots: Roots): Promise<De
     });
   }
   for (const { child, mayDelete } of ofOtherTables(references, roots)) {
-    const table = `${child.schema}.${child.name}`;
+    const table = nameOf(child);
     const hangs = dependents.some((rows) => rows.table === table && rows.effect === 'deleted');
     if (hangs && !mayDelete)
       throw keeps(session, `the role may not delete from ${table}, whose rows hang on the fleet`, {
@@ -137,14 +137,14 @@ async function deleteReferring(
     const kept = references.find((_, index) => rows[0]?.left[index] === true);
     if (kept !== undefined) throw keptBy(session, kept);
   } catch (error) {
-    const names = [...new Set(references.map(({ child }) => `${child.schema}.${child.name}`))];
+    const names = [...new Set(references.map(({ child }) => nameOf(child)))];
     throw during(error, `cannot delete from ${names.join(', ')}`, { table: names[0] });
   }
 }
 
 function keptBy(session: Session, { child, triggers }: Reference): ScaleSeedError {
   const by = triggers.length > 0 ? `the triggers ${triggers.join(', ')} keep` : 'a rule or a policy keeps';
-  const table = `${child.schema}.${child.name}`;
+  const table = nameOf(child);
   return keeps(session, `${by} rows of ${table} that were to go`, { code: 'conflict', table });
 }
 

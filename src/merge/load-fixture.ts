@@ -1,3 +1,4 @@
+import { nameOf } from '../postgres/quote.js';
 import { rowsIn, Staging, type Range } from '../copy/staging.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { ScaleSeedError } from '../errors.js';
@@ -184,12 +185,12 @@ async function mergeBatches(
   return { inserted, merge, foreignKeys };
 }
 
-function exclusiveOnWorkers({ fixture, table: { schema, name } }: Step): ScaleSeedError {
-  return new ScaleSeedError(`exclusive mode is not for ${schema}.${name}: Citus keeps it on its workers`, {
+function exclusiveOnWorkers({ fixture, table }: Step): ScaleSeedError {
+  return new ScaleSeedError(`exclusive mode is not for ${nameOf(table)}: Citus keeps it on its workers`, {
     code: 'usage',
     phase: 'prepare',
     fixture: fixture.name,
-    table: `${schema}.${name}`,
+    table: nameOf(table),
     hint: 'load with --mode online',
   });
 }

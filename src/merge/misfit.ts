@@ -1,5 +1,5 @@
 import { ofRow, type Staging } from '../copy/staging.js';
-import { ScaleSeedError } from '../errors.js';
+import { hasState } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import { quote, quoteList } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
@@ -25,7 +25,7 @@ const PROBE = 'scale_seed_probe';
  * transaction is to be rolled back afterwards.
  */
 export async function nameMisfit(on: Values, error: unknown): Promise<unknown> {
-  if (!(error instanceof ScaleSeedError) || !/^22|^23514/.test(error.sqlState ?? '')) return error;
+  if (!hasState(error, /^(22|23514)/)) return error;
   const { session, fixture, table, staging, columns } = on;
   await session.query(`rollback to savepoint ${quote(on.savepoint)}`);
   const names = quoteList(columns.map(({ column }) => column));
@@ -64,7 +64,7 @@ async function fits(
     );
     return true;
   } catch (error) {
-    if (!(error instanceof ScaleSeedError) || error.sqlState === undefined) throw error;
+    if (!hasState(error, /^/)) throw error;
     await session.query('rollback to savepoint probe');
     return error.sqlState !== refusal;
   }

@@ -1,5 +1,5 @@
-import { ScaleSeedError } from '../errors.js';
-import { literal, quote, quoteTable, type TableName } from '../postgres/quote.js';
+import { hasState, ScaleSeedError } from '../errors.js';
+import { literal, nameOf, quote, quoteTable, type TableName } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { Step } from '../run/step.js';
 import type { TableInfo } from '../table/inspect-table.js';
@@ -108,13 +108,13 @@ export async function addForeignKeys(
       code,
       phase: session.phase,
       fixture: fixture.name,
-      table: `${table.schema}.${table.name}`,
+      table: nameOf(table),
       hint: 'load with --mode online, which leaves the foreign keys alone',
     });
   try {
     await session.query([`alter table ${quoteTable(table)} ${adds.join(', ')}`, ...comments].join(';\n'));
   } catch (error) {
-    if (!(error instanceof ScaleSeedError) || error.sqlState !== FOREIGN_KEY_VIOLATION) throw error;
+    if (!hasState(error, FOREIGN_KEY_VIOLATION)) throw error;
     throw failed(`a row that stood before has no parent: ${error.message}`, 'parents');
   }
   const made = await readForeignKeys(
@@ -137,4 +137,4 @@ async function readForeignKeys(
   return (await session.query<PlainForeignKey>(FOREIGN_KEYS, [oid, names, rowsToCome])).rows;
 }
 
-const FOREIGN_KEY_VIOLATION = '23503';
+const FOREIGN_KEY_VIOLATION = /^23503/;

@@ -1,4 +1,5 @@
-import { quote, quoteTable } from '../postgres/quote.js';
+import { countRows } from '../table/count-rows.js';
+import { nameOf, quote, quoteTable } from '../postgres/quote.js';
 import type { RowsOf } from '../report/result.js';
 import type { Step } from '../run/step.js';
 import { inspectTables } from '../table/inspect-table.js';
@@ -16,11 +17,8 @@ export async function countRecords(
     const record = tables.get(name);
     if (record?.privileges.select !== true || !record.columns.some((one) => one.name === column)) continue;
     const held = keys.hold([`t.${quote(column)}`]);
-    const { rows } = await session.query<{ count: string }>(
-      `select count(*) from ${quoteTable(record)} as t where ${held}`,
-    );
-    const count = Number(rows[0]?.count);
-    if (count > 0) found.push({ table: `${record.schema}.${record.name}`, rows: count });
+    const rows = await countRows(session, `from ${quoteTable(record)} as t where ${held}`);
+    if (rows > 0) found.push({ table: nameOf(record), rows });
   }
   return found;
 }

@@ -1,3 +1,4 @@
+import { nameOf } from '../postgres/quote.js';
 import { stage, Staging } from '../copy/staging.js';
 import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
@@ -147,7 +148,7 @@ function refuseUnrestored({ fixture, table, session: { phase } }: Step, rows: nu
       code: 'conflict',
       phase,
       fixture: fixture.name,
-      table: `${table.schema}.${table.name}`,
+      table: nameOf(table),
       hint: 'reset them as a role that may change them',
     },
   );

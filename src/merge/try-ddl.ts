@@ -1,4 +1,5 @@
-import { ScaleSeedError } from '../errors.js';
+import type { ScaleSeedError } from '../errors.js';
+import { hasState } from '../errors.js';
 import type { Session } from '../postgres/session.js';
 
 export const BEFORE_DDL = 'rollback to savepoint ddl';
@@ -15,7 +16,7 @@ export async function tryDdl(session: Session, ddl: string): Promise<ScaleSeedEr
   try {
     await session.query(ddl);
   } catch (error) {
-    if (!(error instanceof ScaleSeedError) || /^(08|40|53|57)/.test(error.sqlState ?? '57')) throw error;
+    if (!hasState(error, /^(?!08|40|53|57)/)) throw error;
     await session.query(BEFORE_DDL);
     refusal = error;
   }

@@ -6,6 +6,11 @@ export interface TableName {
   name: string;
 }
 
+/** A table as messages and reports name it. */
+export function nameOf({ schema, name }: TableName): string {
+  return `${schema}.${name}`;
+}
+
 /** Identifiers as SQL: each quoted, joined by dots. The only way in which a name gets into a statement. */
 export function quote(...identifiers: readonly string[]): string {
   return identifiers.map((identifier) => pg.escapeIdentifier(identifier)).join('.');

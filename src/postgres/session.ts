@@ -2,7 +2,8 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import { messageOf, ScaleSeedError, type Phase } from '../errors.js';
+import type { ScaleSeedError } from '../errors.js';
+import { hasState, messageOf, type Phase } from '../errors.js';
 import { connect, cut, requestCancel } from './connect.js';
 import { internals } from './internals.js';
 import { explainReplica, SETTINGS, SETTINGS_AT } from './settings.js';
@@ -243,12 +244,12 @@ export class Session {
 
 /** Whether the server has said so: the session is at its disposal, whatever has become of the transaction. */
 function isAnswered(error: unknown): boolean {
-  return error instanceof ScaleSeedError && error.sqlState !== undefined;
+  return hasState(error, /^/);
 }
 
 /** Whether the server has refused to commit. Whoever stands between, a pooler or Citus, may have lost its answer. */
 function isRefused(error: unknown): boolean {
-  return error instanceof ScaleSeedError && /^(?!08|XX)/.test(error.sqlState ?? 'XX');
+  return hasState(error, /^(?!08|XX)/);
 }
 
 function lostInCommit(error: unknown, { signal, phase }: Session): ScaleSeedError {

@@ -1,4 +1,4 @@
-import { ScaleSeedError } from '../errors.js';
+import { hasState } from '../errors.js';
 
 /**
  * What holds for each transaction, set anew in every one, since a pooler may give the next to another backend, and a
@@ -40,7 +40,7 @@ export const SETTINGS_AT = 3;
 
 /** Of the settings, only that of the role in replication may be forbidden to a role. */
 export function explainReplica(error: unknown): never {
-  if (!(error instanceof ScaleSeedError) || error.sqlState !== '42501') throw error;
+  if (!hasState(error, /^42501/)) throw error;
   throw error.with({
     message: `triggers and foreign keys would do nothing: ${error.message}, which is not origin`,
     hint: 'take it back with `alter role ... reset session_replication_role`, or `alter database ...`; or connect as a role that may set it',

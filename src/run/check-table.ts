@@ -1,4 +1,5 @@
-import { ScaleSeedError } from '../errors.js';
+import { nameOf } from '../postgres/quote.js';
+import { hasState, ScaleSeedError } from '../errors.js';
 import { BUILT_IN } from '../fixtures/column-types.js';
 import { ANCHORED, columnsOf, identityOf, type Fixture } from '../fixtures/fixture.js';
 import { nearest } from '../fixtures/nearest.js';
@@ -34,7 +35,7 @@ export async function checkTable(
     code: problem.code,
     phase: 'prepare',
     fixture: fixture.name,
-    table: `${table.schema}.${table.name}`,
+    table: nameOf(table),
     state: 'nothing was changed',
     hint: problem.hint,
   });
@@ -153,7 +154,7 @@ async function isType(session: Session, type: string): Promise<boolean> {
     return rows[0]?.known === true;
   } catch (error) {
     // A word that is SQL's own.
-    if (error instanceof ScaleSeedError && error.sqlState === '42601') return false;
+    if (hasState(error, /^42601/)) return false;
     throw error;
   }
 }

@@ -1,3 +1,4 @@
+import { nameOf } from '../postgres/quote.js';
 import { ScaleSeedError } from '../errors.js';
 import { formatCount } from '../report/units.js';
 import type { TableInfo } from '../table/inspect-table.js';
@@ -12,7 +13,6 @@ export const MAX_STRANGERS = 100;
  * @throws ScaleSeedError `guard`.
  */
 export function refuseStrangers(table: TableInfo, strangers: number): void {
-  const { schema, name } = table;
   const problem =
     strangers > MAX_STRANGERS
       ? `holds ${formatCount(strangers)} rows that no known fixture made: this looks like a real fleet`
@@ -20,10 +20,10 @@ export function refuseStrangers(table: TableInfo, strangers: number): void {
         ? 'may hold rows that row security hides from this role: nobody can tell whether it is a real fleet'
         : undefined;
   if (problem === undefined) return;
-  throw new ScaleSeedError(`${schema}.${name} ${problem}`, {
+  throw new ScaleSeedError(`${nameOf(table)} ${problem}`, {
     code: 'guard',
     phase: 'prepare',
-    table: `${schema}.${name}`,
+    table: nameOf(table),
     state: 'nothing was changed',
     hint: 'check that this is the database that you mean; --fixture FILE makes rows of your own known, --force loads into it all the same',
   });

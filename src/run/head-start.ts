@@ -9,6 +9,7 @@ const MAX_MS = 60;
  */
 export function withHeadStart<Result>(
   work: (step: Step) => Promise<Result>,
+  maxMs = MAX_MS,
 ): (step: Step) => Promise<Result> {
   let ahead: Promise<void> | undefined;
   return async (step) => {
@@ -20,7 +21,7 @@ export function withHeadStart<Result>(
     if (!hasRowsToMerge) return work(step);
     let end = (): void => undefined;
     ahead = new Promise((resolve) => (end = resolve));
-    const timer = setTimeout(end, MAX_MS);
+    const timer = setTimeout(end, maxMs);
     const count: Step['count'] = (phase, rows) => {
       step.count(phase, rows);
       if (phase === 'merge') end();

@@ -1,4 +1,4 @@
-import { literal } from '../postgres/quote.js';
+import { literal, nameOf } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { limitWaitsThere, ONE_BY_ONE, whereKept } from '../table/citus.js';
 import type { Step } from './step.js';
@@ -46,7 +46,7 @@ async function waitForFixture(step: Step): Promise<void> {
  */
 export async function lockLoaders({ session, table, server: { mayReplicate } }: Step): Promise<void> {
   const parents = mayReplicate ? [] : table.foreignKeys.map(({ parent }) => parent);
-  const names = [table, ...parents].map(({ schema, name }) => `${schema}.${name}`);
+  const names = [table, ...parents].map(nameOf);
   await waitForTurn(
     session,
     `select pg_advisory_xact_lock($1::int, hash) from (
@@ -55,8 +55,8 @@ export async function lockLoaders({ session, table, server: { mayReplicate } }: 
   );
 }
 
-function lockOf({ fixture, table: { schema, name } }: Pick<Step, 'fixture' | 'table'>): [number, string] {
-  return [ADVISORY_NAMESPACE, `${schema}.${name}.${fixture.name}`];
+function lockOf({ fixture, table }: Pick<Step, 'fixture' | 'table'>): [number, string] {
+  return [ADVISORY_NAMESPACE, `${nameOf(table)}.${fixture.name}`];
 }
 
 async function waitForTurn(session: Session, sql: string, lock: unknown[]): Promise<void> {

@@ -1,3 +1,4 @@
+import { nameOf } from '../postgres/quote.js';
 import { refusal } from '../errors.js';
 import type { Opened } from '../postgres/session.js';
 import { SETS } from '../fixtures/registry.js';
@@ -101,7 +102,7 @@ export async function runOnFixtures<Result>(
     const written = tasks.flatMap(({ prepared: { table }, done }) => {
       if (done === undefined || !changed(done.result)) return [];
       const others = plan.dependents?.(done.result) ?? [];
-      return [`${table.schema}.${table.name}`, ...others.map((rows) => rows.table)];
+      return [nameOf(table), ...others.map((rows) => rows.table)];
     });
     if (settle) await settleTables(context, sessions, server, new Set(written));
     const settleMs = settling();

@@ -1,4 +1,5 @@
-import type { Phase, ScaleSeedError } from '../errors.js';
+import { nameOf } from '../postgres/quote.js';
+import { hasState, type Phase, type ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { Session } from '../postgres/session.js';
 import { translateError } from '../postgres/translate-error.js';
@@ -37,17 +38,23 @@ export function untouched({ createdParents }: Prepared): string {
 export const SERIALIZATION_FAILURE = '40001';
 
 /** A deadlock, or a transaction that cannot be put in a row with others: what was done is undone, and may come right. */
-const TRY_AGAIN = [SERIALIZATION_FAILURE, '40P01'];
+const TRY_AGAIN = /^(40001|40P01)/;
 const MAX_TRIES = 4;
 
-/** Attempts what changes nothing unless it is through, again where another session stood in the way. */
-export async function tryAgain<T>(say: (message: string) => void, attempt: () => Promise<T>): Promise<T> {
+/** Attempts what changes nothing unless it is through, again where another session stood in the way and that `mayBe`. */
+export async function tryAgain<T>(
+  say: (message: string) => void,
+  attempt: (tries: number) => Promise<T>,
+  mayBe = () => true,
+): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
-      return await attempt();
+      return await attempt(tries);
     } catch (error) {
-      const { message, sqlState = '' } = translateError(error, { phase: 'prepare' });
-      if (!TRY_AGAIN.includes(sqlState) || tries === MAX_TRIES) throw error;
+      const refused = translateError(error, { phase: 'prepare' });
+      if (!hasState(refused, TRY_AGAIN) || !mayBe()) throw refused;
+      const { message } = refused;
+      if (tries === MAX_TRIES) throw refused.with({ message: `${message}; given up after ${tries} tries` });
       say(`${message}; rolled back, and tried again`);
     }
   }
@@ -67,7 +74,6 @@ export async function takeStep<Result>(
 ): Promise<Result> {
   const { fixture, table } = prepared;
   let state = untouched(prepared);
-  let isCommitted = false;
   const say = (message: string): void => {
     context.onNotice(`${fixture.name}: ${message.replaceAll('\n', ' ')}`);
   };
@@ -79,42 +85,36 @@ export async function takeStep<Result>(
       return done;
     }, begin);
     state = COMMITTED;
-    isCommitted = true;
     return result;
   };
-  for (let tries = 1; ; tries++) {
+  const attempt = async (tries: number): Promise<Result> => {
     const told = tellOf(context, session, prepared);
     try {
       if (tries > 1) told.enter('prepare');
-      const result = await work({ ...prepared, ...told, context, server, session, known, transaction });
-      context.onEvent({ type: 'done', fixture: fixture.name });
-      return result;
+      return await work({ ...prepared, ...told, context, server, session, known, transaction });
     } catch (error) {
-      const translated = await nameHolders(session, table, translateError(error, { phase: session.phase }));
-      const again = TRY_AGAIN.includes(translated.sqlState ?? '') && !isCommitted;
-      const message = `${translated.message}${again ? `; given up after ${tries} tries` : ''}`;
-      if (!again || tries === MAX_TRIES)
-        throw named(
-          translated.with({ message }),
-          session.phase,
-          fixture,
-          `${table.schema}.${table.name}`,
-          state,
-        );
-      say(`${translated.message}; rolled back, and tried again`);
-    } finally {
-      session.phase = 'prepare';
+      throw await nameHolders(session, table, translateError(error, { phase: session.phase }));
     }
+  };
+  try {
+    const result = await tryAgain(say, attempt, () => state !== COMMITTED);
+    context.onEvent({ type: 'done', fixture: fixture.name });
+    return result;
+  } catch (error) {
+    throw named(error, session.phase, fixture, nameOf(table), state);
+  } finally {
+    session.phase = 'prepare';
   }
 }
 
 function named(
-  error: ScaleSeedError,
+  thrown: unknown,
   phase: Phase,
   fixture: Fixture,
   table: string,
   state: string,
 ): ScaleSeedError {
+  const error = translateError(thrown, { phase });
   const known = error.fixture !== undefined;
   return error.with({
     message: known ? error.message : `fixture ${fixture.name}, ${phase}: ${error.message}`,

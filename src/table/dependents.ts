@@ -1,5 +1,6 @@
+import { countRows } from './count-rows.js';
 import type { Dependents } from '../report/result.js';
-import { quote, type TableName } from '../postgres/quote.js';
+import { nameOf, quote, type TableName } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { rowId } from './citus.js';
 import type { Keys } from './keys.js';
@@ -142,28 +143,13 @@ async function addRows(
   others: readonly string[] = [],
 ): Promise<number> {
   const known = to.get(table.oid) ?? { table: nameOf(table), from: [], rows: 0 };
-  const rows = await countRows(session, table, from, [...known.from, ...others]);
+  const except = [...known.from, ...others];
+  const rest = [from, ...except].map((clause) => `select ${rowId(table)} ${clause}`).join(' except ');
+  const rows = await countRows(session, except.length === 0 ? from : `from (${rest}) as rest`);
   if (rows > 0) to.set(table.oid, { ...known, from: [...known.from, from], rows: known.rows + rows });
   return rows;
 }
 
-async function countRows(
-  session: Session,
-  table: Reference['child'],
-  from: string,
-  except: readonly string[],
-): Promise<number> {
-  const rest = [from, ...except].map((clause) => `select ${rowId(table)} ${clause}`).join(' except ');
-  const { rows } = await session.query<{ count: string }>(
-    except.length === 0 ? `select count(*) ${from}` : `select count(*) from (${rest}) as rest`,
-  );
-  return Number(rows[0]?.count);
-}
-
 function counts(touched: RowsByTable): Impact['blockers'] {
   return [...touched.values()].filter(({ rows }) => rows > 0).map(({ table, rows }) => ({ table, rows }));
-}
-
-function nameOf({ schema, name }: TableName): string {
-  return `${schema}.${name}`;
 }

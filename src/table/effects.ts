@@ -1,5 +1,5 @@
 import type { Dependents } from '../report/result.js';
-import { quoteTable, type TableName } from '../postgres/quote.js';
+import { nameOf, quoteTable, type TableName } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { TableInfo } from './inspect-table.js';
 
@@ -56,7 +56,7 @@ export async function watchEffects(session: Session, table: TableInfo): Promise<
     deleted[root]! -= rows;
     const changed = await countWritten(session, reached);
     const effects = reached.flatMap((one, i): Dependents[] => {
-      const name = `${one.schema}.${one.name}`;
+      const name = nameOf(one);
       return [
         { table: name, rows: deleted[i]!, effect: 'deleted' },
         { table: name, rows: changed[i]!, effect: one.changes ?? 'set null' },

@@ -1,3 +1,4 @@
+import { countRows } from './count-rows.js';
 import type { Fixture, Mark } from '../fixtures/fixture.js';
 import { put, quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
@@ -24,9 +25,5 @@ export function markCondition({ column, prefix, digits }: Mark, values?: unknown
 export async function countPresent(session: Session, fixture: Fixture, table: TableInfo): Promise<number> {
   const values: unknown[] = [];
   const condition = markCondition(fixture.mark, values);
-  const { rows } = await session.query<{ present: string }>(
-    `select count(*) as present from ${rowsOf(table)} where ${condition}`,
-    values,
-  );
-  return Number(rows[0]?.present);
+  return countRows(session, `from ${rowsOf(table)} where ${condition}`, values);
 }
