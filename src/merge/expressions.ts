@@ -20,10 +20,14 @@ export function columnValues(fixture: Fixture, values?: unknown[]): ColumnValue[
   return columnsOf(fixture).map((column) => columnValue(column, values));
 }
 
-/** The same for one column. */
-export function columnValue(column: FixtureColumn, values?: unknown[]): ColumnValue {
+/** The same for one column; `sent` gives what is sent as SQL, where that is not in a staging row. */
+export function columnValue(column: FixtureColumn, values?: unknown[], sent = ofStaged): ColumnValue {
   const anchored = column.type === ANCHORED;
-  return { column: column.name, sql: valueSql(column, values), anchored };
+  return { column: column.name, sql: valueSql(column, values, sent), anchored };
+}
+
+function ofStaged(column: string): string {
+  return `s.${quote(column)}`;
 }
 
 /** What every column is given out of a staging row when the anchor is known, which is a constant like others. */
@@ -60,10 +64,14 @@ export function keyText(fixture: Fixture, alias: string): string {
     .join(', ')})`;
 }
 
-function valueSql(column: FixtureColumn, values: unknown[] | undefined): string {
-  if (column.kind === 'varying') return `s.${quote(column.name)}`;
+function valueSql(
+  column: FixtureColumn,
+  values: unknown[] | undefined,
+  sent: (column: string) => string,
+): string {
+  if (column.kind === 'varying') return sent(column.name);
   if (column.kind === 'derived') {
-    const from = `s.${quote(column.from)}`;
+    const from = sent(column.from);
     return column.wrap === 'array' ? `array[${from}]::${withoutLength(column.type)}` : from;
   }
   const constant = put(encoderFor(column.type)(column.value), values);
@@ -74,7 +82,7 @@ function valueSql(column: FixtureColumn, values: unknown[] | undefined): string 
  * A type without its length: a cast to varchar(n) would cut a value that is too long; the assignment to the column
  * refuses it. To SQL char and bit alone are char(1) and bit(1).
  */
-export function withoutLength(type: string): string {
+function withoutLength(type: string): string {
   return type
     .replace(/\([\d, ]+\)/, '')
     .replace(/^(char|character)(?=$|\[)/i, 'bpchar')
