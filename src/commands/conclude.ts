@@ -23,7 +23,9 @@ function isAsAsked(report: Report): boolean {
   if (report.command === 'verify') return report.intact;
   if (report.command === 'ci') return report.verdict.outcome !== 'drift';
   const whole = report.fixtures.every(({ rows, present }) => present >= rows);
-  return whole && (report.command === 'reset' || report.verified?.intact !== false);
+  if (report.command === 'reset')
+    return whole && report.fixtures.every(({ overruled }) => overruled.length === 0);
+  return whole && report.verified?.intact !== false;
 }
 
 /**

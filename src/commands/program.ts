@@ -6,6 +6,7 @@ import { registerClean } from './clean.js';
 import { reportFailure } from './conclude.js';
 import { registerDb } from './db.js';
 import { EXIT } from './exit-codes.js';
+import { endForeignCode } from './foreign-code.js';
 import { registerGenerate } from './generate.js';
 import { withProgramHelp } from './help.js';
 import { registerList } from './list.js';
@@ -19,6 +20,7 @@ import { watchOutput } from './watch-output.js';
 export async function runProgram(): Promise<void> {
   fail();
   watchOutput();
+  process.on('exit', refuseEarlyEnd);
   try {
     const program = describeProgram();
     // What help exits with, where it was asked for.
@@ -29,6 +31,15 @@ export async function runProgram(): Promise<void> {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
     else process.exitCode = reportFailure(error);
   }
+  process.off('exit', refuseEarlyEnd);
+  await endForeignCode();
+}
+
+/** A fixture file may end the process: that is no success of ours. */
+function refuseEarlyEnd(code: number): void {
+  if (code !== EXIT.done) return;
+  process.stderr.write('scale-seed: ended before it was through: something has called process.exit\n');
+  process.exitCode = EXIT.failed;
 }
 
 /** Until a command says otherwise it has failed: a promise that never settles must not look like success. */

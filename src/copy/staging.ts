@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import pg from 'pg';
 import { quote, quoteList } from '../postgres/quote.js';
 import { encodeVarying, rowAtLine, type Chunk, type EncodeOptions } from '../encode/encode-rows.js';
-import { Fingerprint, unrepeatable } from '../encode/fingerprint.js';
+import { Fingerprint, thawed, unrepeatable } from '../encode/fingerprint.js';
 import { ScaleSeedError } from '../errors.js';
 import { stagingType } from '../fixtures/column-types.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
@@ -126,6 +126,14 @@ export class Staging {
     if (value?.bytes.equals(this.#firstBytes) !== true) throw unrepeatable(this.#step.fixture);
   }
 
+  /** @throws ScaleSeedError `fixture` where all rows were sent, and are others than those that the fixture was frozen with. */
+  #refuseThawed(): void {
+    const { fixture } = this.#step;
+    const isWhole = this.#range.first === 1 && this.rows === fixture.count;
+    if (fixture.frozenFingerprint === undefined || !isWhole) return;
+    if (this.fingerprint() !== fixture.frozenFingerprint) throw thawed(fixture, this.fingerprint());
+  }
+
   /** Lets the fixture's generator end early. */
   close(): void {
     this.#closed = true;
@@ -152,6 +160,7 @@ export class Staging {
       const chunk = this.#ahead.shift() ?? (await this.#encodeNext());
       if (chunk === undefined) {
         this.ended = true;
+        this.#refuseThawed();
         return;
       }
       this.#firstBytes ??= chunk.bytes;

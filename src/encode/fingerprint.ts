@@ -58,3 +58,20 @@ export function unrepeatable({ name: fixture, table }: Fixture): ScaleSeedError 
     },
   );
 }
+
+/** The error of a fixture that is not what it was when its fingerprint was taken. */
+export function thawed(
+  { name: fixture, table, frozenFingerprint = '' }: Fixture,
+  found: string,
+): ScaleSeedError {
+  return new ScaleSeedError(
+    `fixture ${fixture}: its rows have the fingerprint ${found}, and were frozen with ${frozenFingerprint}`,
+    {
+      code: 'fixture',
+      phase: 'copy',
+      fixture,
+      table,
+      hint: 'give changed rows a name of their own, or leave frozenFingerprint out',
+    },
+  );
+}

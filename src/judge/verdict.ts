@@ -65,9 +65,14 @@ function ratioOf(baseline: Baseline): RatioMeasurement | undefined {
 /** The rows stand as the fixtures have them. */
 function checkRows({ verified }: Judged): Finding {
   const { live, intact, fixtures, failures } = verified;
-  const drifted = named(verified).filter((fixture) => !fixture.intact);
+  const broken = named(verified).filter((fixture) => !fixture.intact);
+  const listed = (isOld: boolean): string => {
+    return broken.flatMap(({ name, tooOld }) => (tooOld === isOld ? [name] : [])).join(', ');
+  };
+  const [drifted, old] = [listed(false), listed(true)];
   const wrong = [
-    ...(drifted.length > 0 ? [`${drifted.map(({ name }) => name).join(', ')} drifted`] : []),
+    ...(drifted === '' ? [] : [`${drifted} drifted`]),
+    ...(old === '' ? [] : [`${old} is too old`]),
     ...(failures.length > 0 ? [`what failed was not read back`] : []),
   ];
   let measured = 0;

@@ -22,16 +22,18 @@ const ISO = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
 /**
  * SQL for the anchor on which a standing row `t` is held: its own, as its anchor column tells it, where another of its
  * times bears that out; else `usual`, the one that most rows tell. A time that were held against an anchor made of it alone
- * would always be right.
+ * would always be right. None is later than now, but for what a clock may be put back.
  */
 export function rowAnchor(fixture: Fixture, usual: string | null, values: unknown[]): string {
   if (anchoredColumns(fixture).length === 0) return '';
   values.push(usual);
   const anchor = `$${values.length}::timestamptz`;
   const untold = untoldSql(fixture, values);
-  if (untold === 'true') return anchor;
-  const own = ownAnchor(fixture, usual, values);
-  return `coalesce(case when not (${untold}) then ${own} end, ${anchor})`;
+  const told =
+    untold === 'true'
+      ? anchor
+      : `coalesce(case when not (${untold}) then ${ownAnchor(fixture, usual, values)} end, ${anchor})`;
+  return `least(${told}, now() + interval '1 minute')`;
 }
 
 /** SQL that is true of a staged row `s` that cannot tell its own anchor. */

@@ -1,5 +1,6 @@
 import { hasState, ScaleSeedError } from '../errors.js';
-import { literal, nameOf, quoteTable, type TableName } from '../postgres/quote.js';
+import { literal, quoteTable } from '../postgres/quote.js';
+import { nameOf, type TableName } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
 import type { Step } from '../run/step.js';
 import { lockHere } from '../table/citus.js';

@@ -1,18 +1,18 @@
 import { countRows } from '../table/count-rows.js';
-import { nameOf } from '../postgres/quote.js';
+import { nameOf } from '../report/table-name.js';
 import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { Dependents, ForeignKeyCheck } from '../report/result.js';
-import type { Step } from '../run/step.js';
+import { SERIALIZATION_FAILURE, type Step } from '../run/step.js';
 import { isSharded, lockHere } from '../table/citus.js';
-import { findImpact, holdKey, type Impact, type Roots } from '../table/dependents.js';
+import { findImpact, holdKey, type Impact, type Roots, type RowsByTable } from '../table/dependents.js';
 import { watchEffects } from '../table/effects.js';
 import type { TableInfo } from '../table/inspect-table.js';
 import { countedKeys, type Keys } from '../table/keys.js';
 import { findReferences, type Reference } from '../table/references.js';
 import { holdStructure } from './claim.js';
 import { heedTriggers, obstacleToSilence, silenceTriggers } from './foreign-keys.js';
-import { rootsOf } from './keys.js';
+import { outliving, rootsAtSight, rootsOf, type StepKeys } from './keys.js';
 import { takeAlong } from './hanging.js';
 import { keepersOf } from './blocked.js';
 import { formatCount } from '../report/units.js';
@@ -33,12 +33,24 @@ export interface Deleted extends Deletion {
  *
  * @throws ScaleSeedError `conflict` where rows that stay forbid it.
  */
-export async function foreseeDeletion(step: Step, keys: Keys): Promise<Deleted> {
+export async function foreseeDeletion(step: Step, keys: StepKeys, gone?: RowsByTable): Promise<Deleted> {
   const { session, table, server } = step;
-  const roots = rootsOf(step, keys);
+  const roots = { ...rootsOf(step, keys), ...(gone && { gone: outliving(gone, keys) }) };
   const foreignKeys = checkOf(table, await findReferences(session, table), roots, server.mayReplicate);
   const rows = await countRows(session, roots.from);
+  refuseHidden(step, rows);
   return { rows, dependents: (await impactOf(step, roots)).dependents, foreignKeys };
+}
+
+/**
+ * Looks for what forbids to delete fixtures, before any is: one after the other, as what goes with the one is gone when the
+ * next has its turn.
+ */
+export function refuseReferred(): (on: Pick<Step, 'session' | 'fixture' | 'table'>) => Promise<void> {
+  const gone: RowsByTable = new Map();
+  return async (on) => {
+    await impactOf(on, { ...rootsAtSight(on), gone });
+  };
 }
 
 /**
@@ -59,6 +71,7 @@ export async function deleteRows(step: Step, keys: Keys): Promise<Deleted> {
   const told = async (rows: number, dependents: Dependents[]): Promise<Deleted> => {
     const deleted = { rows, dependents: await tellEffects(rows, dependents), foreignKeys };
     await refuseKeptRows(step, roots);
+    refuseHidden(step, rows);
     return deleted;
   };
   const tellEffects = await watchEffects(session, step.table);
@@ -72,8 +85,38 @@ export async function deleteRows(step: Step, keys: Keys): Promise<Deleted> {
   const rows = await remove();
   await heedTriggers(session, step.table);
   const { dependents, references } = await impactOf(step, roots);
+  // By now they have been read, which keeps away whoever would hide rows of theirs.
+  const obstacle = obstacleIn(await findReferences(session, step.table), roots);
+  if (obstacle !== undefined) throw changed(step, obstacle);
   if (dependents.length > 0) await takeAlong(session, references, roots);
   return told(rows, dependents);
+}
+
+/** The step is to be taken again: what was decided on holds no longer. */
+function changed({ fixture }: Step, obstacle: string): ScaleSeedError {
+  return new ScaleSeedError(`a table that refers to the rows was changed in the meantime: ${obstacle}`, {
+    code: 'conflict',
+    phase: 'clean',
+    fixture: fixture.name,
+    sqlState: SERIALIZATION_FAILURE,
+    hint: 'run the command again',
+  });
+}
+
+/** @throws ScaleSeedError `privilege` where some of the rows were not found, and may stand all the same. */
+function refuseHidden({ fixture, table }: Step, rows: number): void {
+  if (!table.rowsHidden || rows >= fixture.count) return;
+  const [found, all] = [formatCount(rows), formatCount(fixture.count)];
+  throw new ScaleSeedError(
+    `fixture ${fixture.name}: ${found} of its ${all} rows were found: row security may hide the others from the role`,
+    {
+      code: 'privilege',
+      phase: 'clean',
+      fixture: fixture.name,
+      table: nameOf(table),
+      hint: `clean as the owner of ${table.name}, or as a role that bypasses row security`,
+    },
+  );
 }
 
 /** @throws ScaleSeedError `conflict` where rows stand that were deleted. */
@@ -110,8 +153,12 @@ export async function lockRows(
   return countRows(session, `from (select ${from} for update of t) as locked`);
 }
 
-async function impactOf({ session, fixture }: Step, roots: Roots): Promise<Impact> {
+async function impactOf(
+  { session, fixture }: Pick<Step, 'session' | 'fixture'>,
+  roots: Roots,
+): Promise<Impact> {
   const impact = await findImpact(session, roots);
+  if (impact.unread.length > 0) throw unreadable(fixture, impact.unread);
   if (impact.blockers.length > 0) refuse(fixture, impact.blockers);
   return impact;
 }
@@ -134,7 +181,7 @@ function checkOf(
 ): ForeignKeyCheck {
   const obstacle = obstacleToSilence(table, mayReplicate) ?? obstacleIn(references, roots);
   return obstacle === undefined
-    ? { check: 'set', reason: 'what referred to the rows was looked for once' }
+    ? { check: 'set', reason: 'what refers to the rows is looked for once' }
     : { check: 'row', reason: obstacle };
 }
 
@@ -153,6 +200,19 @@ function obstacleIn(references: readonly Reference[], roots: Roots): string | un
     if (found !== undefined) return `foreign key ${found.name} of ${found.child.name} ${what}`;
   }
   return undefined;
+}
+
+function unreadable(fixture: Fixture, tables: readonly string[]): ScaleSeedError {
+  return new ScaleSeedError(
+    `fixture ${fixture.name}: nobody can tell what of ${tables.join(', ')} would go with it: the role may not read it`,
+    {
+      code: 'privilege',
+      phase: 'clean',
+      fixture: fixture.name,
+      table: tables[0],
+      hint: 'grant select to the role, or clean as another',
+    },
+  );
 }
 
 function refuse(fixture: Fixture, blockers: readonly { table: string; rows: number }[]): never {

@@ -1,5 +1,5 @@
 import { countRows } from '../table/count-rows.js';
-import type { TableName } from '../postgres/quote.js';
+import type { TableName } from '../report/table-name.js';
 import type { ForeignKeyCheck } from '../report/result.js';
 import type { Step } from '../run/step.js';
 import { rowsOf, type TableInfo } from '../table/inspect-table.js';

@@ -1,11 +1,13 @@
 import type { Staging } from '../copy/staging.js';
 import { castTo, type TableInfo } from '../table/inspect-table.js';
-import { literal, nameOf, quote, quoteTable } from '../postgres/quote.js';
+import { literal, quote, quoteTable } from '../postgres/quote.js';
+import { nameOf } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
 import { ScaleSeedError } from '../errors.js';
 import { columnsOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 import type { ForeignKeyCheck } from '../report/result.js';
 import { isSharded, setEverywhere } from '../table/citus.js';
+import type { Step } from '../run/step.js';
 import { columnValue } from './expressions.js';
 import { restColumns } from './rest-columns.js';
 
@@ -28,7 +30,7 @@ export function chooseForeignKeyCheck(
     return { check: 'set', reason: `${table.name} has no foreign keys` };
   const obstacle = obstacleTo(fixture, table, mayReplicate);
   return obstacle === undefined
-    ? { check: 'set', reason: 'every distinct parent was checked and locked once' }
+    ? { check: 'set', reason: 'every distinct parent is checked and locked once' }
     : { check: 'row', reason: obstacle };
 }
 
@@ -127,17 +129,41 @@ export async function lockConstantParents(
   return findMissingParent(session, fixture, table, keys);
 }
 
-/** Locks the parents of some foreign keys; returns the error of the first key of which some are missing. */
+/**
+ * The foreign keys whose parents a dry run looks for: not those that the fixture describes, which were looked for before,
+ * nor those that are rows of another fixture that is known, and may come with it.
+ */
+export function keysToForesee({
+  fixture,
+  table,
+  known,
+}: Pick<Step, 'fixture' | 'table' | 'known'>): ForeignKey[] {
+  const others = [...fixture.parents.map((parent) => parent.table), ...known.map((other) => other.table)];
+  return table.foreignKeys.filter(
+    ({ simple, readable, rowsHidden, parent }) =>
+      simple && readable && !rowsHidden && !(parent.schema === table.schema && others.includes(parent.name)),
+  );
+}
+
+/** @throws ScaleSeedError `parents` where a row of the fixture would have none by such a key, without a lock. */
+export async function foreseeParents(step: Step, staged?: Staging): Promise<void> {
+  const { session, fixture, table } = step;
+  const missing = await findMissingParent(session, fixture, table, keysToForesee(step), staged, false);
+  if (missing !== undefined) throw missing;
+}
+
+/** Finds and locks the parents of some foreign keys; returns the error of the first key of which some are missing. */
 async function findMissingParent(
   session: Session,
   fixture: Fixture,
   table: TableInfo,
   keys: readonly ForeignKey[],
   staged?: Staging,
+  locks = true,
 ): Promise<ScaleSeedError | undefined> {
   const checks = keys
     .filter((key) => refersBy(fixture, table, key))
-    .map((key) => missingParentsSql(fixture, table, staged, key));
+    .map((key) => missingParentsSql(fixture, table, staged, key, locks));
   if (checks.length === 0) return undefined;
   const { rows } = await session.query<{ key: string; missing: string }>(checks.join(' union all '));
   const key = keys.find(({ name }) => name === rows[0]?.key);
@@ -161,6 +187,7 @@ function missingParentsSql(
   table: TableInfo,
   staged: Staging | undefined,
   { name, columns, parent, parentColumns, parentIsPartitioned }: ForeignKey,
+  locks: boolean,
 ): string {
   // What the row will hold, which a numeric's scale may round, is what must have a parent.
   const wanted = columns.map(
@@ -173,7 +200,7 @@ function missingParentsSql(
          select distinct ${wanted.join(', ')} from ${staged?.table ?? '(select)'} as s),
        locked as materialized (
          select ${parentColumns.map((column) => `p.${quote(column)}`).join(', ')} from ${parents} as p where exists (select from wanted as w where ${same})
-         for key share)
+         ${locks ? 'for key share' : ''})
      select ${literal(name)} as key, concat_ws('/', ${columns.map((_, i) => `w.k${i}`).join(', ')}) as missing
      from wanted as w
      where ${columns.map((_, i) => `w.k${i} is not null`).join(' and ')}
@@ -187,7 +214,7 @@ function sourceSql(fixture: Fixture, table: TableInfo, name: string): string {
   return column === undefined ? defaultOf(fixture, table, name) : columnValue(column).sql;
 }
 
-function varies(fixture: Fixture, name: string): boolean {
+export function varies(fixture: Fixture, name: string): boolean {
   const kind = columnOf(fixture, name)?.kind;
   return kind === 'varying' || kind === 'derived';
 }

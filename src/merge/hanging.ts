@@ -1,14 +1,12 @@
-import { during, ScaleSeedError, type ErrorContext } from '../errors.js';
-import { nameOf, quote } from '../postgres/quote.js';
+import { during, type ErrorContext, hasState, type Phase, ScaleSeedError } from '../errors.js';
+import { quote } from '../postgres/quote.js';
+import { nameOf } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
 import type { Dependents, RowsOf } from '../report/result.js';
 import type { Step } from '../run/step.js';
-import { findHanging, refersTo, type Roots } from '../table/dependents.js';
-import { rowsOf } from '../table/inspect-table.js';
-import { countedKeys } from '../table/keys.js';
-import { markCondition } from '../table/marks.js';
+import { findHanging, refersTo, type Roots, type RowsByTable } from '../table/dependents.js';
 import { childRows, findReferences, withRows, type Reference } from '../table/references.js';
-import { madeBy, rootsOf } from './keys.js';
+import { madeBy, rootsAtSight } from './keys.js';
 
 /**
  * Does to the rows that refer to roots what their foreign keys say, in place of the keys' own triggers, which would ask
@@ -62,7 +60,7 @@ export async function foreseeHanging(session: Session, roots: Roots): Promise<De
       table: blockers[0]?.table,
     });
   }
-  for (const { child, mayDelete } of ofOtherTables(references, roots)) {
+  for (const { child, mayDelete } of references) {
     const table = nameOf(child);
     const hangs = dependents.some((rows) => rows.table === table && rows.effect === 'deleted');
     if (hangs && !mayDelete)
@@ -100,14 +98,15 @@ function rowsLike({ table, effect }: Dependents, others: readonly Dependents[]):
   return others.find((rows) => rows.table === table && rows.effect === effect)?.rows ?? 0;
 }
 
-/** What stands in the way of a reset, as far as it can be known before anything is changed. */
-export async function refuseKept(on: Pick<Step, 'session' | 'fixture' | 'table' | 'known'>): Promise<void> {
-  const keys = countedKeys(on.fixture, on.table);
-  const roots =
-    keys === undefined
-      ? { table: on.table, from: `from ${rowsOf(on.table)} as t where ${markCondition(on.fixture.mark)}` }
-      : rootsOf(on, keys);
-  await foreseeHanging(on.session, { ...roots, except: madeBy(on.known) });
+/**
+ * Looks for what stands in the way of a reset, as far as it can be known before anything is changed: fixture after fixture,
+ * as what hangs on the one is gone when the next has its turn.
+ */
+export function refuseKept(): (on: Pick<Step, 'session' | 'fixture' | 'table' | 'known'>) => Promise<void> {
+  const gone: RowsByTable = new Map();
+  return async (on) => {
+    await foreseeHanging(on.session, { ...rootsAtSight(on), except: madeBy(on.known), gone });
+  };
 }
 
 /** Rows of the roots' own table that refer to one another stay. */
@@ -138,7 +137,9 @@ async function deleteReferring(
     if (kept !== undefined) throw keptBy(session, kept);
   } catch (error) {
     const names = [...new Set(references.map(({ child }) => nameOf(child)))];
-    throw during(error, `cannot delete from ${names.join(', ')}`, { table: names[0] });
+    const isReferred = hasState(error, /^2300[13]/);
+    const otherwise = isReferred ? ({ code: 'conflict', hint: hintOf(session) } as const) : {};
+    throw during(error, `cannot delete from ${names.join(', ')}`, { table: names[0], ...otherwise });
   }
 }
 
@@ -153,8 +154,15 @@ function keeps(
   message: string,
   more: Pick<ErrorContext, 'code' | 'table'>,
 ): ScaleSeedError {
-  // Only a reset can leave it.
-  const phase = session.phase === 'clean' ? 'clean' : 'reset';
-  const otherwise = phase === 'clean' ? '' : ', or leave what hangs on the fleet with --keep-dependents';
-  return new ScaleSeedError(message, { phase, hint: `see to that first${otherwise}`, ...more });
+  return new ScaleSeedError(message, { phase: phaseOf(session), hint: hintOf(session), ...more });
+}
+
+function phaseOf({ phase }: Session): Phase {
+  return phase === 'clean' ? 'clean' : 'reset';
+}
+
+/** Only a reset can leave what hangs on the fleet. */
+function hintOf(session: Session): string {
+  const otherwise = ', or leave what hangs on the fleet with --keep-dependents';
+  return `see to that first${phaseOf(session) === 'clean' ? '' : otherwise}`;
 }

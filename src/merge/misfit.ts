@@ -33,7 +33,10 @@ export async function nameMisfit(on: Values, error: unknown): Promise<unknown> {
     `create temp table ${quote(PROBE)} on commit drop as select ${names} from ${rowsOf(table)} with no data`,
   );
   const rows = staging.rows + 1 - staging.copiedFrom;
-  for (const { column } of columns) {
+  // The planner computes what is constant, whichever column is asked for: those come first.
+  const isConstant = ({ column }: { column: string }): boolean => Object.hasOwn(fixture.constants, column);
+  const ordered = [...columns.filter(isConstant), ...columns.filter((one) => !isConstant(one))];
+  for (const { column } of ordered) {
     if (await fits(on, column, rows, error.sqlState)) continue;
     let [good, bad] = [0, rows];
     while (bad - good > 1) {
@@ -41,8 +44,7 @@ export async function nameMisfit(on: Values, error: unknown): Promise<unknown> {
       if (await fits(on, column, middle, error.sqlState)) good = middle;
       else bad = middle;
     }
-    const constant = Object.hasOwn(fixture.constants, column);
-    return ofRow(error, fixture, constant ? undefined : staging.copiedFrom + good, column);
+    return ofRow(error, fixture, isConstant({ column }) ? undefined : staging.copiedFrom + good, column);
   }
   return error;
 }
@@ -54,7 +56,9 @@ async function fits(
   rows: number,
   refusal: string | undefined,
 ): Promise<boolean> {
-  const all = columns.map((one) => `${one.sql} as ${quote(one.column)}`).join(', ');
+  // Each parameter has to be in the statement.
+  const asked = values.length > 0 ? columns : columns.filter((one) => one.column === column);
+  const all = asked.map((one) => `${one.sql} as ${quote(one.column)}`).join(', ');
   await session.query('savepoint probe');
   try {
     await session.query(

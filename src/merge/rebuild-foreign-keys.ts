@@ -1,5 +1,6 @@
 import { hasState, ScaleSeedError } from '../errors.js';
-import { literal, nameOf, quote, quoteTable, type TableName } from '../postgres/quote.js';
+import { literal, quote, quoteTable } from '../postgres/quote.js';
+import { nameOf, type TableName } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
 import type { Step } from '../run/step.js';
 import type { TableInfo } from '../table/inspect-table.js';

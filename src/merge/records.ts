@@ -1,5 +1,6 @@
 import { countRows } from '../table/count-rows.js';
-import { nameOf, quote, quoteTable } from '../postgres/quote.js';
+import { quote, quoteTable } from '../postgres/quote.js';
+import { nameOf } from '../report/table-name.js';
 import type { RowsOf } from '../report/result.js';
 import type { Step } from '../run/step.js';
 import { inspectTables } from '../table/inspect-table.js';

@@ -1,4 +1,4 @@
-import { nameOf } from '../postgres/quote.js';
+import { nameOf } from '../report/table-name.js';
 import { stage, Staging } from '../copy/staging.js';
 import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
@@ -38,6 +38,8 @@ export interface Restored {
   fingerprint: string;
   /** Plain indexes that were dropped and made again. */
   rebuiltIndexes: string[];
+  /** Columns in which triggers kept or changed what was to be written. */
+  overruled: ColumnDrift[];
 }
 
 /**
@@ -98,6 +100,7 @@ async function loadAnew(
       tally,
       fingerprint: staging.fingerprint(),
       rebuiltIndexes: dropped.map(({ name }) => name),
+      overruled: [],
     };
   } finally {
     staging.close();
@@ -126,16 +129,16 @@ async function updateRows(
     refuseUnrestored(step, tally.standing - inserted - restored);
   // Not by what was restored: a trigger may have kept rows from that.
   if (tally.standing - inserted > locked) throw joined(step);
-  if (table.userTriggers.length > 0) {
-    const { drift } = await compareRows(session, fixture, table, staged);
-    if (drift.length > 0) context.onNotice(overruled(fixture, table, drift));
-  }
+  const overruled =
+    table.userTriggers.length > 0 ? (await compareRows(session, fixture, table, staged)).drift : [];
+  if (overruled.length > 0) context.onNotice(ofTriggers(fixture, table, overruled));
   return {
     restored,
     inserted,
     tally,
     fingerprint: staged.fingerprint(),
     rebuiltIndexes: [],
+    overruled,
   };
 }
 
@@ -166,10 +169,10 @@ function joined({ fixture, session: { phase } }: Step): ScaleSeedError {
 }
 
 /** What a trigger makes of a row stands, as it would for anybody else's update; to verify it is drift. */
-function overruled(fixture: Fixture, table: TableInfo, drift: readonly ColumnDrift[]): string {
+function ofTriggers(fixture: Fixture, table: TableInfo, drift: readonly ColumnDrift[]): string {
   const triggers = `triggers of ${table.name} (${table.userTriggers.join(', ')})`;
   const columns = drift.map(({ column, rows }) => `${column} in ${formatCount(rows)} rows`);
-  return `${fixture.name}: ${triggers} changed what was written: ${columns.join(', ')}`;
+  return `${fixture.name}: ${triggers} kept or changed what was to be written: ${columns.join(', ')}`;
 }
 
 /** A step on its table as it was claimed. */

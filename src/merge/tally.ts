@@ -130,13 +130,14 @@ export class Tally {
 
   /** What may have taken rows away that were found standing. */
   #gone(inserted: number): Blocked {
-    const { userTriggers, rules } = this.#on.table;
+    const { userTriggers, rules, rowsHidden } = this.#on.table;
     const suspects = [
       ...(userTriggers.length + rules.length > 0
         ? ['a trigger that deletes or changes what was inserted']
         : []),
+      ...(rowsHidden ? ['row security, which may hide rows that stand from the role'] : []),
       ...(this.#standing > inserted ? ['another session, which has deleted it in the meantime'] : []),
     ];
-    return { key: UNKNOWN, by: suspects.join(' or ') };
+    return { key: UNKNOWN, by: suspects.join(' or ') || 'something that is not known' };
   }
 }

@@ -1,24 +1,53 @@
+import { messageOf, ScaleSeedError } from '../errors.js';
+import type { Session } from '../postgres/session.js';
+import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
 
+/** What is done once somebody has agreed to what is foreseen. */
+interface Agreement<Foreseen, Found, Done> {
+  /** What would be done by now, and no less than was found the last time. */
+  foresee: (found?: Found) => Promise<Foreseen>;
+  agree: (foreseen: Foreseen) => Promise<boolean>;
+  /** Does it; where more is done by it than was foreseen, that is undone for another answer. */
+  act: (foreseen: Foreseen) => Promise<{ done: Done } | { more: Found }>;
+  refused: (foreseen: Foreseen) => Done;
+}
+
 /**
- * Asks, and does what was agreed to. Whatever has to be locked for that is locked only after the answer, so that nobody
- * waits for somebody who thinks; where `act` finds that more is done by it, it returns that, and all that it did is undone
- * for another answer, to what was foreseen and what was found.
+ * Asks, and does what was agreed to. Whatever has to be locked for that is locked only after the answer, and what was
+ * looked at for the question is let go of, so that nobody waits for somebody who thinks.
  */
-export async function untilAgreed<Asked, Found, Done>(
+export async function untilAgreed<Foreseen, Found, Done>(
   { context, session, fixture }: Step,
-  ask: (found?: Found) => Promise<Asked>,
-  act: (asked: Asked) => Promise<{ done: Done } | { more: Found }>,
+  { foresee, agree, act, refused }: Agreement<Foreseen, Found, Done>,
 ): Promise<Done> {
   for (let found: Found | undefined; ;) {
-    const asked = await ask(found);
     await session.query('savepoint agreed');
-    const acted = await act(asked);
+    const foreseen = await foresee(found);
+    await session.query('rollback to savepoint agreed');
+    if (!(await agree(foreseen))) return refused(foreseen);
+    const acted = await act(foreseen);
     if ('done' in acted) return acted.done;
     found = acted.more;
     await session.query('rollback to savepoint agreed');
     context.onNotice(
       `${fixture.name}: more would go than was foreseen: rows were added, or triggers reach further`,
     );
+  }
+}
+
+/** The caller's answer. */
+export async function ask<Plan>(
+  { signal, phase }: Session,
+  confirm: (plan: Plan, signal: AbortSignal) => Promise<boolean>,
+  plan: Plan,
+): Promise<boolean> {
+  try {
+    return await orAborted(Promise.resolve(confirm(plan, signal)), signal);
+  } catch (error) {
+    if (signal.aborted || error instanceof ScaleSeedError) throw error;
+    const hint = 'nothing was agreed to: mend what is passed as confirm';
+    const message = `confirm has thrown: ${messageOf(error)}`;
+    throw new ScaleSeedError(message, { code: 'usage', phase, hint, cause: error });
   }
 }

@@ -1,15 +1,22 @@
-import { deleteRows, foreseeDeletion, type Deleted, type Deletion } from '../merge/delete-rows.js';
+import { SETS } from '../fixtures/registry.js';
+import { type RowsByTable } from '../table/dependents.js';
+import {
+  deleteRows,
+  foreseeDeletion,
+  refuseReferred,
+  type Deleted,
+  type Deletion,
+} from '../merge/delete-rows.js';
 import { forbidWriting } from '../merge/foresee.js';
 import { summarizeChecks } from '../merge/foreign-keys.js';
 import { atLeast, exceed } from '../merge/hanging.js';
 import { keysOf } from '../merge/keys.js';
-import { untilAgreed } from '../merge/until-agreed.js';
+import { ask, untilAgreed } from '../merge/until-agreed.js';
 import type { CleanedFixture, CleanReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
 import { withDatabase } from '../run/context.js';
 import { askForTurn, lockFixture } from '../run/lock-fixture.js';
 import type { DryRunOptions, FixtureOptions } from '../run/options.js';
-import { orAborted } from '../run/or-aborted.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Opened } from '../postgres/session.js';
 import type { Step } from '../run/step.js';
@@ -43,14 +50,18 @@ export function clean(options: CleanOptions = {}): Promise<CleanReport> {
   const { confirm, dryRun = false } = options;
   // One question at a time.
   const own = confirm === undefined ? options : { ...options, jobs: 1 };
+  const gone: RowsByTable = new Map();
   return withDatabase(own, async (context) => {
     const { base, fixtures } = await runOnFixtures<CleanedFixture>(context, own, {
       privileges: ['select', 'delete'],
       inTurn: true,
+      backwards: true,
+      check: (options.fixtures ?? SETS.fleet).length > 1 ? refuseReferred() : undefined,
       settle: !dryRun && (options.settle ?? true),
       changed: ({ deleted }) => deleted > 0,
       dependents: ({ dependents }) => dependents,
-      work: (step) => (dryRun ? foreseeClean(step) : cleanFixture(step, confirm)),
+      reads: dryRun,
+      work: (step) => (dryRun ? foreseeClean(step, gone) : cleanFixture(step, confirm)),
     });
     const foreignKeys = summarizeChecks(fixtures.map((fixture) => fixture.foreignKeys));
     return rounded({ ...base, command: 'clean', dryRun, foreignKeys, fixtures });
@@ -72,14 +83,14 @@ async function cleanFixture(step: Step, confirm: CleanOptions['confirm']): Promi
 }
 
 /** What would be deleted, without a lock that anybody could wait for. */
-async function foreseeClean(step: Step): Promise<CleanedFixture> {
+async function foreseeClean(step: Step, gone: RowsByTable): Promise<CleanedFixture> {
   const total = stopwatch();
   return step.transaction(
     async () => {
       await forbidWriting(step);
       const keys = await keysOf(step);
       step.enter('clean');
-      return resultOf(step, await foreseeDeletion(step, keys), total());
+      return resultOf(step, await foreseeDeletion(step, keys, gone), total());
     },
     { isolation: 'repeatable read' },
   );
@@ -101,22 +112,21 @@ function deleteAgreed(
   confirm: NonNullable<CleanOptions['confirm']>,
 ): Promise<Deleted> {
   const { session, fixture, table } = step;
-  const ask = async (found?: Deleted): Promise<{ foreseen: Deleted; agreed: boolean }> => {
-    const now = await foreseeDeletion(step, keys);
-    const foreseen = {
-      ...now,
-      rows: Math.max(now.rows, found?.rows ?? 0),
-      dependents: atLeast(now.dependents, found?.dependents),
-    };
-    const { rows, dependents } = foreseen;
-    const plan = { fixture: fixture.name, schema: table.schema, table: table.name, rows, dependents };
-    const agreed = rows > 0 && (await orAborted(confirm(plan, session.signal), session.signal));
-    return { foreseen, agreed };
-  };
-  return untilAgreed(step, ask, async ({ foreseen, agreed }) => {
-    if (!agreed) return { done: { ...foreseen, rows: 0, dependents: [] } };
-    const deleted = await deleteRows(step, keys);
-    const more = deleted.rows > foreseen.rows || exceed(deleted.dependents, foreseen.dependents);
-    return more ? { more: deleted } : { done: deleted };
+  return untilAgreed<Deleted, Deleted, Deleted>(step, {
+    async foresee(found) {
+      const now = await foreseeDeletion(step, keys);
+      const rows = Math.max(now.rows, found?.rows ?? 0);
+      return { ...now, rows, dependents: atLeast(now.dependents, found?.dependents) };
+    },
+    async agree({ rows, dependents }) {
+      const plan = { fixture: fixture.name, schema: table.schema, table: table.name, rows, dependents };
+      return rows > 0 && (await ask(session, confirm, plan));
+    },
+    async act(foreseen) {
+      const deleted = await deleteRows(step, keys);
+      const more = deleted.rows > foreseen.rows || exceed(deleted.dependents, foreseen.dependents);
+      return more ? { more: deleted } : { done: deleted };
+    },
+    refused: (foreseen) => ({ ...foreseen, rows: 0, dependents: [] }),
   });
 }

@@ -71,6 +71,7 @@ export async function loadOn(
     privileges: ['select', 'insert'],
     citus: options.citus,
     changed: ({ inserted }) => inserted > 0,
+    reads: dryRun,
     work: dryRun ? foreseeLoad : withHeadStart((step) => loadFixture(step, plan)),
   });
   const several = ofSeveral({ ...base, fixtures });

@@ -30,7 +30,11 @@ export async function manifest(options: ManifestOptions = {}): Promise<Manifest>
   const base = { version: MANIFEST_VERSION, generatedAt: new Date().toISOString(), rows } as const;
   if (options.standing === false) return { ...base, fixtures: described };
   return withDatabase(options, async (context) => {
-    const run = await runOnFixtures(context, options, { privileges: ['select'], work: findStanding });
+    const run = await runOnFixtures(context, options, {
+      privileges: ['select'],
+      reads: true,
+      work: findStanding,
+    });
     const { database, server, failures } = run.base;
     const standing = described.map((one, index) => ({
       ...one,
@@ -67,7 +71,7 @@ async function describe(fixture: Fixture): Promise<ManifestFixture> {
 async function findStanding(step: Step): Promise<{ fixture: Fixture; standing: ManifestStanding }> {
   const { session, fixture, table, enter, transaction } = step;
   const { schema } = table;
-  return transaction(async () => {
+  const look = async () => {
     const present = await countPresent(session, fixture, table);
     if (present === 0)
       return { fixture, standing: { schema, present, anchors: [], anchorCount: 0, ageMs: null } };
@@ -75,5 +79,7 @@ async function findStanding(step: Step): Promise<{ fixture: Fixture; standing: M
     enter('verify');
     const { anchors, anchorCount, ageMs } = await findAnchors(session, fixture, table, staged);
     return { fixture, standing: { schema, present, anchors, anchorCount, ageMs } };
-  });
+  };
+  // All that is said of the rows is said of one moment.
+  return transaction(look, { isolation: 'repeatable read' });
 }

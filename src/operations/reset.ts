@@ -1,3 +1,4 @@
+import { type RowsByTable } from '../table/dependents.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
@@ -11,11 +12,11 @@ import {
   foreseeHanging,
   refuseKept,
 } from '../merge/hanging.js';
-import { keysOf, rootsOfRun, type StepKeys } from '../merge/keys.js';
+import { keysOf, outliving, rootsOfRun, type StepKeys } from '../merge/keys.js';
 import { countRecords } from '../merge/records.js';
 import { loadPlan, type LoadPlan } from '../merge/load-fixture.js';
 import { claimFixture, foreseeCheck, restoreFixture, type Claimed } from '../merge/restore-fixture.js';
-import { untilAgreed } from '../merge/until-agreed.js';
+import { ask, untilAgreed } from '../merge/until-agreed.js';
 import type { Dependents, ResetFixture, ResetReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
 import { listRows } from '../report/units.js';
@@ -66,15 +67,17 @@ export function reset(options: ResetOptions = {}): Promise<ResetReport> {
   const { confirm, dryRun = false, keepDependents = false, mode = 'online' } = options;
   // One question at a time.
   const own = confirm === undefined ? options : { ...options, jobs: 1 };
+  const gone: RowsByTable = new Map();
   return withDatabase(own, async (context) => {
     const { base, anchor, fixtures } = await runOnFixtures<ResetFixture>(context, own, {
       ...needsToAdd(options),
       privileges: ['select', 'insert', 'update'],
       inTurn: true,
-      check: keepDependents ? undefined : refuseKept,
+      check: keepDependents ? undefined : refuseKept(),
       changed: ({ restored, inserted }) => restored + inserted > 0,
       dependents: (fixture) => fixture.dependents,
-      work: (step) => (dryRun ? foreseeReset(step, keepDependents) : resetFixture(step, options)),
+      reads: dryRun,
+      work: (step) => (dryRun ? foreseeReset(step, keepDependents, gone) : resetFixture(step, options)),
     });
     const foreignKeys = summarizeChecks(fixtures.map((fixture) => fixture.foreignKeys));
     return rounded({ ...base, command: 'reset', dryRun, mode, anchor, foreignKeys, fixtures });
@@ -105,11 +108,17 @@ async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFix
   };
   const done = await transaction(work, { opening: askForTurn(step) });
   const { inserted, tally, ...restored } = done.restored;
+  const look = await done.look;
+  const strangers = fixture.growable ? 0 : look.marked - look.counted;
+  if (strangers > 0)
+    step.context.onNotice(
+      `${fixture.name}: ${strangers} rows bear its mark and are none of its: they stay, and to verify they are unexpected`,
+    );
   return {
     name: fixture.name,
     schema: table.schema,
     table: table.name,
-    ...tally.counts(inserted, await done.look),
+    ...tally.counts(inserted, look),
     ...restored,
     foreignKeys: done.foreignKeys,
     ...done.hanging,
@@ -133,18 +142,20 @@ function clearHanging(
 ): Promise<Hanging> {
   const { session } = step;
   const roots = rootsOfRun(step, keys);
-  const ask = async (found?: Dependents[]): Promise<Dependents[]> => {
-    const asked = atLeast(await foreseeHanging(session, roots), found);
-    if (asked.length > 0) await agree(step, asked, confirm);
-    return asked;
-  };
-  return untilAgreed(step, ask, async (asked) => {
-    const claimed = await claimFixture(step, keys, plan);
-    const foreseen = await foreseeHanging(session, roots);
-    const tellEffects = await watchEffects(session, step.table);
-    await deleteHanging(session, roots);
-    const dependents = await tellEffects(0, foreseen);
-    return exceed(dependents, asked) ? { more: dependents } : { done: { claimed, dependents, kept: [] } };
+  return untilAgreed<Dependents[], Dependents[], Hanging>(step, {
+    foresee: async (found) => atLeast(await foreseeHanging(session, roots), found),
+    agree: async (asked) => asked.length === 0 || agree(step, asked, confirm),
+    async act(asked) {
+      const claimed = await claimFixture(step, keys, plan);
+      const foreseen = await foreseeHanging(session, roots);
+      const tellEffects = await watchEffects(session, step.table);
+      await deleteHanging(session, roots);
+      const dependents = await tellEffects(0, foreseen);
+      return exceed(dependents, asked) ? { more: dependents } : { done: { claimed, dependents, kept: [] } };
+    },
+    refused: () => {
+      throw notAgreed(step.fixture);
+    },
   });
 }
 
@@ -153,25 +164,27 @@ async function agree(
   { context, session, fixture, table }: Step,
   dependents: Dependents[],
   confirm: ResetOptions['confirm'],
-): Promise<void> {
+): Promise<boolean> {
   const named = { fixture: fixture.name, schema: table.schema, table: table.name };
-  if (confirm === undefined)
-    context.onNotice(`${fixture.name}: what hangs on it is deleted: ${listRows(dependents)}`);
-  else if (!(await orAborted(confirm({ ...named, dependents }, session.signal), session.signal)))
-    throw notAgreed(fixture);
+  if (confirm !== undefined) return ask(session, confirm, { ...named, dependents });
+  context.onNotice(`${fixture.name}: what hangs on it is deleted: ${listRows(dependents)}`);
+  return true;
 }
 
 /** Says what stays. */
 async function keepHanging(step: Step, keys: StepKeys, plan: LoadPlan): Promise<Hanging> {
   const claimed = await claimFixture(step, keys, plan);
-  const { hanging: kept } = await countHanging(step.session, rootsOfRun(step, keys));
-  if (kept.length > 0)
-    step.context.onNotice(`${step.fixture.name}: what hangs on it is left: ${listRows(kept)}`);
+  const { hanging: kept, unread } = await countHanging(step.session, rootsOfRun(step, keys));
+  const tell = (what: string): void => {
+    step.context.onNotice(`${step.fixture.name}: ${what}`);
+  };
+  if (kept.length > 0) tell(`what hangs on it is left: ${listRows(kept)}`);
+  if (unread.length > 0) tell(`what hangs on it of ${unread.join(', ')} is left: the role may not read it`);
   return { claimed, dependents: [], kept };
 }
 
 /** What would be done, without a lock that anybody could wait for. */
-async function foreseeReset(step: Step, keepDependents: boolean): Promise<ResetFixture> {
+async function foreseeReset(step: Step, keepDependents: boolean, gone: RowsByTable): Promise<ResetFixture> {
   const { session, fixture, table, context, transaction } = step;
   const total = stopwatch();
   return transaction(
@@ -179,7 +192,7 @@ async function foreseeReset(step: Step, keepDependents: boolean): Promise<ResetF
       await forbidWriting(step);
       const keys = await keysOf(step);
       const counts = await foreseeMerge(step, keys);
-      const roots = rootsOfRun(step, keys);
+      const roots = { ...rootsOfRun(step, keys), gone: outliving(gone, keys) };
       return {
         name: fixture.name,
         schema: table.schema,
@@ -189,6 +202,7 @@ async function foreseeReset(step: Step, keepDependents: boolean): Promise<ResetF
         fingerprint: await orAborted(fingerprintOf(fixture), context.signal),
         foreignKeys: await foreseeCheck(step, roots),
         rebuiltIndexes: [],
+        overruled: [],
         dependents: keepDependents ? [] : await foreseeHanging(session, roots),
         kept: keepDependents ? (await countHanging(session, roots)).hanging : [],
         records: await countRecords(step, keys),

@@ -42,6 +42,7 @@ export function verify(options: VerifyOptions = {}): Promise<VerifyReport> {
 export async function verifyOn(context: RunContext, options: VerifyOptions): Promise<VerifyReport> {
   const { base, fixtures } = await runOnFixtures(context, options, {
     privileges: ['select'],
+    reads: true,
     work: (step) => verifyFixture(step, options),
   });
   const { live = false } = options;
@@ -53,7 +54,7 @@ async function verifyFixture(
   step: Step,
   { maxAgeMs, live = false }: VerifyOptions,
 ): Promise<VerifiedFixture> {
-  const { session, fixture, table, enter, transaction } = step;
+  const { context, session, fixture, table, enter, transaction } = step;
   const total = stopwatch();
   // All that is said of the rows is said of one moment.
   return transaction(
@@ -62,6 +63,8 @@ async function verifyFixture(
       enter('verify');
       const liveColumns = live ? fixture.live : [];
       const { missing, ages, ...compared } = await compareRows(session, fixture, table, staged, liveColumns);
+      if (missing.rows > 0 && table.rowsHidden)
+        context.onNotice(`${fixture.name}: row security may hide rows from the role: they count as missing`);
       const absent = missing.rows > 0 ? await findAbsent(session, fixture, table, staged) : undefined;
       const blocked = absent?.by === undefined ? null : { key: absent.key, by: absent.by };
       const { anchors, anchorCount, ageMs, expired, allExpired } = ages;

@@ -1,8 +1,9 @@
 import { readFileSync, statSync, type Stats } from 'node:fs';
 import { messageOf } from '../errors.js';
 
-/** Four fields, in which a colon or backslash is escaped, and the password: the rest of the line. */
-const LINE = new RegExp(`^${'((?:\\\\.|[^:\\\\])*):'.repeat(4)}(.*)$`);
+/** Five fields, in which a colon or backslash is escaped; what follows the password is nobody's business. */
+const FIELD = '((?:\\\\.|[^:\\\\])*)';
+const LINE = new RegExp(`^${`${FIELD}:`.repeat(4)}${FIELD}`);
 
 const unescape = (text: string): string => text.replace(/\\(.)/g, '$1');
 

@@ -1,15 +1,5 @@
 import pg from 'pg';
-
-/** A table's name with its schema. */
-export interface TableName {
-  schema: string;
-  name: string;
-}
-
-/** A table as messages and reports name it. */
-export function nameOf({ schema, name }: TableName): string {
-  return `${schema}.${name}`;
-}
+import type { TableName } from '../report/table-name.js';
 
 /** Identifiers as SQL: each quoted, joined by dots. The only way in which a name gets into a statement. */
 export function quote(...identifiers: readonly string[]): string {

@@ -18,8 +18,14 @@ const OTHER_TYPE: Meaning = {
 };
 const REFERRING_HINT = 'delete the rows that refer to it first';
 
+const OWN_MAKING: Meaning = {
+  code: 'schema',
+  hint: 'the server cannot do that with what the table has of its own: rules, deferrable keys, or the like',
+};
+
 /** What an SQLSTATE means to the user; a class (its first two digits) stands for those not listed. */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
+  '0A000': OWN_MAKING,
   '22': { code: 'fixture', hint: 'a value of the fixture does not fit its column' },
   '22P05': {
     code: 'fixture',
@@ -61,6 +67,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '53': { code: 'server', hint: 'the server is out of a resource: see its log' },
   '53300': { code: 'connect', hint: 'the server has no connection left: lower --jobs, or close others' },
   '55P03': { code: 'locked', hint: 'another session holds a lock: see pg_locks, and run the command again' },
+  '55000': OWN_MAKING,
   '57014': { code: 'timeout', hint: 'raise statement_timeout for the role, or load in smaller pieces' },
   '57P05': { code: 'timeout', hint: 'raise idle_session_timeout for the role' },
   '57P03': { code: 'connect', hint: 'the server is starting up or shutting down: --wait 30s waits for it' },

@@ -21,4 +21,4 @@ export type RunEvent = {
   | { type: 'confirmation'; fixture: string; line: string }
 );
 
-export type OnEvent = (event: RunEvent) => void;
+export type OnEvent = (event: RunEvent) => unknown;

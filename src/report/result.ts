@@ -183,6 +183,8 @@ export interface ResetFixture extends FixtureResult, Counts {
   foreignKeys: ForeignKeyCheck;
   /** Plain indexes that were dropped and made again in the reset's own transaction. */
   rebuiltIndexes: string[];
+  /** Columns in which triggers of the table kept or changed what was to be written: drift, by the next verify. */
+  overruled: ColumnDrift[];
   /** What hung on the rows, and what that took with it. */
   dependents: Dependents[];
   /** What hangs on the rows and was left. */

@@ -1,7 +1,7 @@
-import { nameOf } from '../postgres/quote.js';
+import { nameOf } from '../report/table-name.js';
 import { hasState, ScaleSeedError } from '../errors.js';
 import { BUILT_IN } from '../fixtures/column-types.js';
-import { ANCHORED, columnsOf, identityOf, type Fixture } from '../fixtures/fixture.js';
+import { ANCHORED, anchoredColumns, columnsOf, identityOf, type Fixture } from '../fixtures/fixture.js';
 import { nearest } from '../fixtures/nearest.js';
 import type { Session } from '../postgres/session.js';
 import { isSharded } from '../table/citus.js';
@@ -26,6 +26,7 @@ export async function checkTable(
     generated(filled, table) ??
     unfilled(filled, table) ??
     unmarkable(fixture, table) ??
+    untimely(fixture, table) ??
     spreadOtherwise(fixture, table) ??
     notUnique(fixture, table) ??
     unprivileged(table, needs) ??
@@ -97,6 +98,18 @@ function unmarkable({ mark }: Fixture, { name, columns }: TableInfo): Problem | 
   };
 }
 
+/** Times of the anchor's are computed with, when they are read back. */
+function untimely(fixture: Fixture, { name, columns }: TableInfo): Problem | undefined {
+  const anchored = anchoredColumns(fixture).map((column) => column.name);
+  const other = columns.find((column) => anchored.includes(column.name) && column.category !== 'D');
+  if (other === undefined) return undefined;
+  return {
+    text: `column ${other.name} of table ${name} is of type ${other.type}, which holds no time after the anchor`,
+    code: 'fixture',
+    hint: 'give the column a date or a timestamp, or the fixture a text of its own making',
+  };
+}
+
 /** On Citus a unique key holds the column by which rows are spread over shards: no other key would identify a row. */
 function spreadOtherwise(fixture: Fixture, table: TableInfo): Problem | undefined {
   const key = identityOf(fixture).join(', ');
@@ -135,7 +148,14 @@ async function unknownType(session: Session, fixture: Fixture): Promise<Problem 
   for (const { name, type } of columnsOf(fixture)) {
     const bare = type.replace(/\(.*\)|\[\]/g, '').toLowerCase();
     if (type === ANCHORED || bare.includes(' ') || BUILT_IN.includes(bare)) continue;
-    if (await isType(session, type)) continue;
+    const found = await findType(session, type);
+    if (found !== undefined && !(found.cuts && name in fixture.constants)) continue;
+    if (found !== undefined)
+      return {
+        text: `constant ${name}: a value would be cut to the length of the domain ${type}`,
+        code: 'fixture',
+        hint: 'give it type text: the column itself refuses what is too long',
+      };
     const meant = nearest(bare, BUILT_IN);
     return {
       text: `column ${name}: the server knows no type ${type}`,
@@ -146,15 +166,20 @@ async function unknownType(session: Session, fixture: Fixture): Promise<Problem 
   return undefined;
 }
 
-async function isType(session: Session, type: string): Promise<boolean> {
+/** A type of the server's, and whether a cast to it cuts what is too long: a domain over one with a length does. */
+async function findType(session: Session, type: string): Promise<{ cuts: boolean } | undefined> {
   try {
-    const { rows } = await session.query<{ known: boolean }>('select to_regtype($1) is not null as known', [
-      type,
-    ]);
-    return rows[0]?.known === true;
+    const { rows } = await session.query<{ cuts: boolean }>(
+      `with recursive below as (
+         select typbasetype as base, typtypmod as modifier from pg_type where oid = to_regtype($1)
+         union all select t.typbasetype, t.typtypmod from below join pg_type as t on t.oid = base)
+       select bool_or(modifier <> -1) as cuts from below having count(*) > 0`,
+      [type],
+    );
+    return rows[0];
   } catch (error) {
     // A word that is SQL's own.
-    if (hasState(error, /^42601/)) return false;
+    if (hasState(error, /^42601/)) return undefined;
     throw error;
   }
 }

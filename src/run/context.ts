@@ -46,13 +46,17 @@ export async function withDatabase<T>(
 /** Calls a listener; what it throws ends the run. */
 function listenTo(onEvent: OnEvent = () => undefined, abort: RunContext['abort']) {
   let thrown: { error: unknown } | undefined;
+  const failed = (error: unknown): void => {
+    thrown ??= { error };
+    abort(new DOMException('the listener of the events has thrown', 'AbortError'));
+  };
   const guarded: OnEvent = (event) => {
     if (thrown !== undefined) return;
     try {
-      onEvent(event);
+      const answer = onEvent(event);
+      if (answer instanceof Promise) answer.catch(failed);
     } catch (error) {
-      thrown = { error };
-      abort(new DOMException('the listener of the events has thrown', 'AbortError'));
+      failed(error);
     }
   };
   return {

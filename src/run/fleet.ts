@@ -4,10 +4,10 @@ import { translateError } from '../postgres/translate-error.js';
 import type { Failure } from '../report/result.js';
 import type { RunContext } from './context.js';
 import type { Patience } from './patience.js';
-import { prepareSchema, type Needs, type Prepared } from './prepare.js';
+import { hangTogether, inOrder, prepareSchema, type Needs, type Prepared } from './prepare.js';
 import type { Server } from './server.js';
 import type { Sessions } from './sessions.js';
-import { COMMITTED, takeStep, tryAgain, UNCHANGED, untouched, type Step } from './step.js';
+import { takeStep, tryAgain, UNCHANGED, untouched, type Step } from './step.js';
 
 /** The fixtures of one schema on their way through a run. */
 export interface Fleet<Result> {
@@ -22,7 +22,8 @@ export interface Fleet<Result> {
 /** One of its fixtures, and what became of it. */
 interface Task<Result> {
   prepared: Prepared;
-  done?: { result: Result };
+  /** With what stands of the fixture then. */
+  done?: { result: Result; state: string };
   failed?: ScaleSeedError;
 }
 
@@ -35,6 +36,8 @@ export interface Crew {
   known: readonly Fixture[];
   /** The tables will be settled. */
   settle: boolean;
+  /** The work changes nothing, though it may commit. */
+  reads: boolean;
 }
 
 /** The reason for which the rest of a run is stopped. */
@@ -81,23 +84,27 @@ export async function prepareFleets<Result>(
 }
 
 /**
- * Works on the fixtures of all fleets, in order, as many at once as there are sessions; `inTurn` those of one fleet one
- * after the other. With `stop`, the first that fails ends the others.
+ * Works on the fixtures of all fleets, in order, as many at once as there are sessions; `inTurn`, and where some refer to
+ * others, those of one fleet one after the other. With `stop`, the first that fails ends the others.
  */
 export async function workOnFleets<Result>(
   crew: Crew,
   fleets: readonly Fleet<Result>[],
-  { inTurn, stop }: { inTurn: boolean; stop: boolean },
+  { inTurn, stop, ...order }: { inTurn: boolean; stop: boolean; backwards?: boolean },
   work: (step: Step) => Promise<Result>,
 ): Promise<void> {
-  const turns = fleets.flatMap((fleet) =>
-    inTurn ? [{ fleet, tasks: fleet.tasks }] : fleet.tasks.map((task) => ({ fleet, tasks: [task] })),
-  );
+  const turns = fleets.flatMap((fleet) => {
+    const prepared = fleet.tasks.map((task) => task.prepared);
+    const tasks = inOrder(prepared, order).map((one) => fleet.tasks[prepared.indexOf(one)]!);
+    return inTurn || hangTogether(prepared)
+      ? [{ fleet, tasks }]
+      : tasks.map((task) => ({ fleet, tasks: [task] }));
+  });
   await crew.sessions.each(turns, crew.jobs, async ({ fleet, tasks }, take) => {
     const { context } = fleet;
     for (const task of tasks) {
       try {
-        task.done = { result: await takeStep(context, crew, task.prepared, await take(), work) };
+        task.done = await takeStep(context, crew, task.prepared, await take(), work);
       } catch (error) {
         task.failed = translateError(error, { phase: 'connect' });
         if (stop) context.abort(STOPPED);
@@ -134,7 +141,7 @@ function errorsOf<Result>({ failed, tasks }: Fleet<Result>): ScaleSeedError[] {
 /** Every fixture with what stands of it, those of one state together. */
 function describeStates<Result>(tasks: readonly Task<Result>[]): string {
   const stateOf = ({ prepared, done, failed }: Task<Result>): string =>
-    done === undefined ? (failed?.state ?? untouched(prepared)) : COMMITTED;
+    done?.state ?? failed?.state ?? untouched(prepared);
   return [...new Set(tasks.map(stateOf))]
     .map((state) => {
       const names = tasks

@@ -1,4 +1,4 @@
-import { nameOf } from '../postgres/quote.js';
+import { nameOf } from '../report/table-name.js';
 import { ScaleSeedError } from '../errors.js';
 import { formatCount } from '../report/units.js';
 import type { TableInfo } from '../table/inspect-table.js';

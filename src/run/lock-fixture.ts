@@ -1,4 +1,5 @@
-import { literal, nameOf } from '../postgres/quote.js';
+import { literal } from '../postgres/quote.js';
+import { nameOf } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
 import { limitWaitsThere, ONE_BY_ONE, whereKept } from '../table/citus.js';
 import type { Step } from './step.js';

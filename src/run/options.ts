@@ -42,8 +42,12 @@ export interface DryRunOptions {
 }
 
 const isNumber = (least: number) => (value: unknown) => typeof value === 'number' && value >= least;
-const isFixtureList = (value: unknown): boolean =>
-  Array.isArray(value) && value.every((one) => typeof (one as Fixture | undefined)?.rows === 'function');
+const isFixtureList = (value: unknown): boolean => Array.isArray(value) && value.every(isComplete);
+/** What defineFixture has completed has all of these. */
+const isComplete = (one: unknown): boolean => {
+  const { rows, confirmation, numberedKeys, live } = Object(one) as Partial<Fixture>;
+  return [rows, confirmation].every((part) => typeof part === 'function') && !!numberedKeys && !!live;
+};
 const A_FLAG = ['true or false', (value: unknown) => typeof value === 'boolean'] as const;
 const A_FUNCTION = ['a function', (value: unknown) => typeof value === 'function'] as const;
 export const MAX_JOBS = 64;
@@ -103,7 +107,10 @@ export function checkOptions(options: object): void {
     if (what === undefined) throw refusal(`there is no option ${name}`, hintFor(name));
     if (is?.(value) !== true) throw refusal(`${name} must be ${what}`, 'check the options');
   }
-  const { databaseUrl, embedded = false }: DatabaseOptions = options;
+  const { databaseUrl, embedded = false, fixtures = [] }: FixtureOptions = options;
+  const names = fixtures.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw refusal(`two fixtures are called ${twice}`, 'give one of them another name');
   if (databaseUrl !== undefined && embedded !== false)
     throw refusal('a database URL and the embedded server are two databases', 'leave one of them out');
 }

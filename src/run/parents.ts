@@ -1,4 +1,4 @@
-import { during, ScaleSeedError } from '../errors.js';
+import { during, hasState, ScaleSeedError } from '../errors.js';
 import type { Fixture, ParentRow } from '../fixtures/fixture.js';
 import { literal, quote, quoteList } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
@@ -36,6 +36,18 @@ export function refuseMissing(missing: readonly ParentRow[]): void {
   });
 }
 
+/** @throws ScaleSeedError `conflict` for parents that are missing though they were to be created. */
+export function refuseUncreated(missing: readonly ParentRow[]): void {
+  if (missing.length === 0) return;
+  throw new ScaleSeedError(`parent rows cannot be created: ${missing.map(parentLabel).join(', ')}`, {
+    code: 'conflict',
+    phase: 'prepare',
+    table: missing[0]?.table,
+    state: 'nothing was changed',
+    hint: 'another row holds a unique key of theirs, such as the name: change that row, or insert the parents yourself',
+  });
+}
+
 /**
  * Inserts parents, leaving alone what already stands under the same key; returns how many were inserted, where `run` returns
  * how many each statement did.
@@ -56,7 +68,11 @@ export async function createParents(
       );
       created += rowCount ?? 0;
     } catch (error) {
-      throw during(error, `cannot create a parent row in ${table}`, { table });
+      const hint =
+        'another row holds a unique key of a row that it refers to: change that, or insert the parents yourself';
+      const isOrphan = hasState(error, /^23503/);
+      const more = isOrphan ? ({ table, code: 'conflict', hint } as const) : { table };
+      throw during(error, `cannot create a parent row in ${table}`, more);
     }
   }
   return created;

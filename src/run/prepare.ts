@@ -1,3 +1,4 @@
+import { nameOf } from '../report/table-name.js';
 import { FAMILIES } from '../fixtures/registry.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { Session } from '../postgres/session.js';
@@ -7,7 +8,7 @@ import { surveyTable, type Standing } from '../table/survey.js';
 import { checkTable } from './check-table.js';
 import type { RunContext } from './context.js';
 import { refuseStrangers } from './guard.js';
-import { createParents, missingParents, refuseMissing } from './parents.js';
+import { createParents, missingParents, refuseMissing, refuseUncreated } from './parents.js';
 import type { Server } from './server.js';
 
 /** What an operation needs of the tables before it can work on them. */
@@ -24,6 +25,8 @@ export interface Needs {
   privileges: readonly Privilege[];
   /** Treat the tables as Citus's even where it is not there. */
   citus?: boolean | undefined;
+  /** Fixtures that hang on others have their turn before those. */
+  backwards?: boolean;
   /** Looks at each fixture before any is changed, and throws where it cannot be done. */
   check?: ((on: Prepared & { session: Session; known: readonly Fixture[] }) => Promise<void>) | undefined;
 }
@@ -65,8 +68,26 @@ export async function prepareSchema(
   }));
   if (needs.parents !== undefined) await settleParents(context, session, prepared, needs.parents);
   const known = [...fixtures, ...(needs.known ?? [])];
-  for (const one of prepared) await needs.check?.({ ...one, session, known });
+  for (const one of inOrder(prepared, needs)) await needs.check?.({ ...one, session, known });
   return prepared;
+}
+
+/** Whether rows of one fixture refer to the table of another: then they take turns. */
+export function hangTogether(prepared: readonly Prepared[]): boolean {
+  const tables = prepared.map(({ table }) => nameOf(table));
+  return prepared.some(({ table }) =>
+    table.foreignKeys.some(
+      ({ parent }) => nameOf(parent) !== nameOf(table) && tables.includes(nameOf(parent)),
+    ),
+  );
+}
+
+/** Fixtures in the order in which they are worked on: where some hang on others, an operation that deletes begins with the last. */
+export function inOrder(
+  prepared: readonly Prepared[],
+  { backwards = false }: Pick<Needs, 'backwards'>,
+): readonly Prepared[] {
+  return backwards && hangTogether(prepared) ? prepared.toReversed() : prepared;
 }
 
 /**
@@ -105,6 +126,7 @@ async function settleParents(
     if (parents === 'require' || missing.length === 0) continue;
     const run = (sql: string, values: unknown[]) => session.query(sql, values);
     const created = parents === 'create' ? await createParents(run, missing, schema) : 0;
+    if (parents === 'create') refuseUncreated(await missingParents(session, fixtures, schema));
     for (const member of members) member.createdParents = created;
     const rows = `parent rows in schema ${schema}`;
     if (parents === 'create')

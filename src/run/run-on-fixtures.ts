@@ -1,4 +1,4 @@
-import { nameOf } from '../postgres/quote.js';
+import { nameOf } from '../report/table-name.js';
 import { refusal } from '../errors.js';
 import type { Opened } from '../postgres/session.js';
 import { SETS } from '../fixtures/registry.js';
@@ -25,6 +25,8 @@ export interface RunPlan<Result> extends Needs {
   changed?: (result: Result) => boolean;
   /** Rows of other tables that went or changed with it. */
   dependents?: (result: Result) => readonly Dependents[];
+  /** The work changes nothing, though it may commit. */
+  reads?: boolean;
   /** Works on one fixture in one schema. */
   work: (step: Step) => Promise<Result>;
 }
@@ -50,7 +52,7 @@ export async function runOnFixtures<Result>(
   plan: RunPlan<Result>,
 ): Promise<RunResult<Result>> {
   const { fixtures = SETS.fleet, known = [] } = options;
-  const { inTurn = false, settle = false, changed = () => false, work } = plan;
+  const { inTurn = false, settle = false, reads = false, changed = () => false, work } = plan;
   const jobs = jobsOf(options.jobs);
   const startedAt = new Date().toISOString();
   const total = stopwatch();
@@ -72,7 +74,7 @@ export async function runOnFixtures<Result>(
     });
     if (plan.citus === true && !server.hasCitus)
       context.onNotice('Citus is not installed in this database: rows are loaded as if it were (--citus)');
-    const crew = { sessions, jobs, server, settle, known: [...fixtures, ...known] };
+    const crew = { sessions, jobs, server, settle, reads, known: [...fixtures, ...known] };
     const fleets = fleetsIn<Result>(context, schemas);
     const failFast = (): void => {
       const error = fleets.length === 1 ? errorOf(fleets[0]!) : undefined;
@@ -92,7 +94,8 @@ export async function runOnFixtures<Result>(
 
     enter('work');
     const working = stopwatch();
-    await workOnFleets(crew, fleets, { inTurn, stop: fleets.length === 1 }, work);
+    const { backwards = false } = plan;
+    await workOnFleets(crew, fleets, { inTurn, backwards, stop: fleets.length === 1 }, work);
     failFast();
     const workMs = working();
 

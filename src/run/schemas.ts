@@ -1,4 +1,4 @@
-import { refusal, ScaleSeedError } from '../errors.js';
+import { hasState, refusal, ScaleSeedError } from '../errors.js';
 import type { Session } from '../postgres/session.js';
 
 /**
@@ -36,7 +36,7 @@ function schemaPattern(pattern: string): { regex: string; isName: boolean } {
  */
 export async function resolveSchemas(session: Session, patterns: readonly string[]): Promise<string[]> {
   const parsed = patterns.map(schemaPattern);
-  const { rows } = await session.query<{ name: string; pattern: number }>(
+  const finding = session.query<{ name: string; pattern: number }>(
     `select n.nspname as name, p.i::int as pattern
      from unnest($1::text[], $2::bool[]) with ordinality as p (regex, is_name, i)
        join pg_namespace as n on n.nspname ~ p.regex collate "C"
@@ -44,6 +44,9 @@ export async function resolveSchemas(session: Session, patterns: readonly string
      order by p.i, n.nspname collate "C"`,
     [parsed.map(({ regex }) => regex), parsed.map(({ isName }) => isName)],
   );
+  const { rows } = await finding.catch((error: unknown) => {
+    throw hasState(error, /^2201B/) ? badPattern(patterns.join(', '), error.message) : error;
+  });
   const unmatched = patterns.filter((_, index) => !rows.some(({ pattern }) => pattern === index + 1));
   if (unmatched.length > 0) throw noSchema(unmatched);
   return [...new Set(rows.map(({ name }) => name))];

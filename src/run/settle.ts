@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../errors.js';
-import { quoteTable, type TableName } from '../postgres/quote.js';
+import { quoteTable } from '../postgres/quote.js';
+import type { TableName } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
 import { translateError } from '../postgres/translate-error.js';
 import type { RunContext } from './context.js';
@@ -11,7 +12,7 @@ import { describeHolders, SUSPICIOUS_MS } from './watch-locks.js';
 const MOST_TRIES = 5;
 const RETRY_MS = 100;
 
-/** How long a table that somebody else has locked is looked at again. */
+/** How long a table that somebody else has locked is looked at again, and a lock waited for that cannot be skipped. */
 const PATIENCE_MS = 10_000;
 
 type Vacuumed = TableName & {
@@ -117,10 +118,12 @@ async function holdersOf(session: Session, { oid }: Vacuumed): Promise<string> {
 
 /**
  * VACUUM runs in no transaction: what is to hold for it is set for the session, where that is no pooler's. It ends if the
- * loader goes, and waits with a limit for a lock that it cannot do without, such as an index's.
+ * loader goes, and waits with a limit for a lock that it cannot do without, such as an index's or a partition's.
  */
 const SET_FOR_VACUUM = `
-select set_config(name, current_setting(name), false)
+select set_config(name, case name when 'lock_timeout'
+  then least(extract(epoch from current_setting(name)::interval) * 1000, ${PATIENCE_MS})::int::text
+  else current_setting(name) end, false)
 from unnest(array['client_connection_check_interval', 'lock_timeout', 'client_min_messages']) as name`;
 
 /** Owners of the table or of the database may vacuum it, and from 17 on whoever may maintain it. */

@@ -1,4 +1,4 @@
-import { nameOf } from '../postgres/quote.js';
+import { nameOf } from '../report/table-name.js';
 import { hasState, type Phase, type ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { Session } from '../postgres/session.js';
@@ -26,7 +26,7 @@ export interface Step extends Prepared {
 
 /** What stands of a fixture before its transaction, and after it. */
 export const UNCHANGED = 'nothing was changed';
-export const COMMITTED = 'done and committed';
+const COMMITTED = 'done and committed';
 
 /** What stands of a fixture whose transaction has not been committed: parents were, with those of its siblings. */
 export function untouched({ createdParents }: Prepared): string {
@@ -61,17 +61,17 @@ export async function tryAgain<T>(
 }
 
 /**
- * Works on one fixture, again where another session stood in the way.
+ * Works on one fixture, again where another session stood in the way; returns also what stands of it then.
  *
  * @throws ScaleSeedError that names the fixture, its table, the phase, and what stands of it.
  */
 export async function takeStep<Result>(
   context: RunContext,
-  { server, settle, known }: Pick<Step, 'server' | 'known'> & { settle: boolean },
+  { server, settle, reads, known }: Pick<Step, 'server' | 'known'> & { settle: boolean; reads: boolean },
   prepared: Prepared,
   session: Session,
   work: (step: Step) => Promise<Result>,
-): Promise<Result> {
+): Promise<{ result: Result; state: string }> {
   const { fixture, table } = prepared;
   let state = untouched(prepared);
   const say = (message: string): void => {
@@ -84,7 +84,7 @@ export async function takeStep<Result>(
       if (settle) countWithCommit(session, server);
       return done;
     }, begin);
-    state = COMMITTED;
+    if (!reads) state = COMMITTED;
     return result;
   };
   const attempt = async (tries: number): Promise<Result> => {
@@ -99,7 +99,7 @@ export async function takeStep<Result>(
   try {
     const result = await tryAgain(say, attempt, () => state !== COMMITTED);
     context.onEvent({ type: 'done', fixture: fixture.name });
-    return result;
+    return { result, state };
   } catch (error) {
     throw named(error, session.phase, fixture, nameOf(table), state);
   } finally {

@@ -1,6 +1,7 @@
 import { countRows } from './count-rows.js';
 import type { Dependents } from '../report/result.js';
-import { nameOf, quote, type TableName } from '../postgres/quote.js';
+import { quote } from '../postgres/quote.js';
+import { nameOf, type TableName } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
 import { rowId } from './citus.js';
 import type { Keys } from './keys.js';
@@ -15,6 +16,8 @@ export interface Roots {
   key?: { columns: readonly string[] } & Keys;
   /** Rows `t` of other tables, by the name of the table, that are none of theirs whatever they refer to. */
   except?: ReadonlyMap<string, string>;
+  /** Rows that will have gone before; what goes with these is added. */
+  gone?: RowsByTable;
 }
 
 /** Rows of other tables that a deletion touches, and those that forbid it. */
@@ -23,10 +26,12 @@ export interface Impact {
   blockers: { table: string; rows: number }[];
   /** The foreign keys that point at the rows' table, of tables that may hold any row. */
   references: Reference[];
+  /** Tables that may hold more of them and that the role may not read. */
+  unread: string[];
 }
 
 /** Rows of tables, by the tables' oids: the `t` of any of some FROM clauses, and how many that are. */
-type RowsByTable = Map<number, { table: string; from: string[]; rows: number }>;
+export type RowsByTable = Map<number, { table: string; from: string[]; rows: number }>;
 
 /** How often a chain of cascades is followed: every link nests a query in the next. */
 const MAX_DEPTH = 10;
@@ -38,27 +43,27 @@ const MAX_DEPTH = 10;
  */
 export async function findImpact(session: Session, roots: Roots): Promise<Impact> {
   const references = await withRows(session, await findReferences(session, roots.table));
-  return impactOf(session, roots, references);
+  const impact = await impactOf(session, roots, references);
+  remember(roots, impact);
+  return impact;
 }
 
 /**
- * What hangs on rows, as if every foreign key to them said cascade: the rows that refer to them, and what deleting those
- * would do.
+ * What hangs on rows, as if every foreign key to them said cascade: the rows of other tables that refer to them, and what
+ * deleting those would do.
  */
-export async function findHanging(
-  session: Session,
-  roots: Roots,
-): Promise<
-  Impact & {
-    /** Tables that may hold some and that the role may not read. */
-    unread: string[];
-  }
-> {
-  const references = await withRows(session, await findReferences(session, roots.table));
+export async function findHanging(session: Session, roots: Roots): Promise<Impact> {
+  const found = await withRows(session, await findReferences(session, roots.table));
+  const references = found.filter(({ child }) => child.oid !== roots.table.oid);
   const hanging = references.map((reference) => ({ ...reference, action: 'cascade' as const }));
-  const unread = [...new Set(references.filter(({ mayRead }) => !mayRead).map(({ child }) => nameOf(child)))];
-  const read = hanging.filter(({ mayRead }) => mayRead);
-  return { ...(await impactOf(session, roots, read)), references, unread };
+  const impact = await impactOf(session, roots, hanging);
+  impact.deleted.delete(roots.table.oid);
+  remember(roots, impact);
+  return { ...impact, references };
+}
+
+function remember({ gone }: Roots, { deleted }: Pick<Found, 'deleted'>): void {
+  if (gone !== undefined) for (const [oid, rows] of deleted) gone.set(oid, { ...rows, rows: 0 });
 }
 
 /** A condition that holds for the rows `t` of a reference's table that refer to roots. */
@@ -86,16 +91,26 @@ export function holdKey({ columns, parentColumns, period }: Reference, { key }: 
   return places.includes(-1) ? undefined : key.hold(places.map((place) => columns[place]!));
 }
 
-async function impactOf(session: Session, roots: Roots, references: Reference[]): Promise<Impact> {
-  const own = { table: nameOf(roots.table), from: [roots.from], rows: 0 };
-  const deleted: RowsByTable = new Map([[roots.table.oid, own]]);
+interface Found extends Impact {
+  deleted: RowsByTable;
+}
+
+async function impactOf(session: Session, roots: Roots, references: Reference[]): Promise<Found> {
+  const { table, from, gone } = roots;
+  const deleted: RowsByTable = new Map(gone ?? []);
+  deleted.set(table.oid, {
+    table: nameOf(table),
+    from: [...(gone?.get(table.oid)?.from ?? []), from],
+    rows: 0,
+  });
   const touched: Record<Reference['action'], RowsByTable> = {
     cascade: deleted,
     'set null': new Map(),
     'set default': new Map(),
     block: new Map(),
   };
-  const rest = await followCascades(session, roots, references, deleted);
+  const unread = new Set<string>();
+  const rest = await followCascades(session, roots, references, { deleted, unread });
   for (const { child, action, from } of rest) {
     await addRows(session, touched[action], child, from, deleted.get(child.oid)?.from);
   }
@@ -107,15 +122,17 @@ async function impactOf(session: Session, roots: Roots, references: Reference[])
     ],
     blockers: counts(touched.block),
     references,
+    unread: [...unread],
+    deleted,
   };
 }
 
-/** Adds all rows that cascades delete to `deleted`, and returns the other references to any of them. */
+/** Adds all rows that cascades delete to `deleted`, and returns the other references to any of them that can be read. */
 async function followCascades(
   session: Session,
   roots: Roots,
   references: readonly Reference[],
-  deleted: RowsByTable,
+  found: { deleted: RowsByTable; unread: Set<string> },
   depth = 1,
 ): Promise<(Reference & { from: string })[]> {
   const rest: (Reference & { from: string })[] = [];
@@ -124,11 +141,12 @@ async function followCascades(
     // What refers to a table of Citus's is one, too.
     const child = { ...reference.child, distributed: roots.table.distributed };
     const from = `from ${childRows(child)} as t where ${refersTo(reference, roots)}`;
-    if (action !== 'cascade') rest.push({ ...reference, child, from });
-    else if ((await addRows(session, deleted, child, from)) > 0 && depth < MAX_DEPTH) {
+    if (!reference.mayRead) found.unread.add(nameOf(child));
+    else if (action !== 'cascade') rest.push({ ...reference, child, from });
+    else if ((await addRows(session, found.deleted, child, from)) > 0 && depth < MAX_DEPTH) {
       const next = { table: child, from };
       const further = await withRows(session, await findReferences(session, child));
-      rest.push(...(await followCascades(session, next, further, deleted, depth + 1)));
+      rest.push(...(await followCascades(session, next, further, found, depth + 1)));
     }
   }
   return rest;

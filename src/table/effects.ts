@@ -1,10 +1,12 @@
 import type { Dependents } from '../report/result.js';
-import { nameOf, quoteTable, type TableName } from '../postgres/quote.js';
+import { quoteTable } from '../postgres/quote.js';
+import { nameOf, type TableName } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
 import type { TableInfo } from './inspect-table.js';
 
 /** A table that a deletion may reach, and how many of its rows the session has deleted. */
 interface Reached extends TableName {
+  oid: string;
   isRoot: boolean;
   deleted: string;
   /** What a foreign key may have done to rows that stay, of a table whose rows the role may read. */
@@ -16,15 +18,18 @@ const REACHED = `
 with recursive reached (oid) as (
   select $1::int8::oid
   union select k.conrelid from reached join pg_constraint k on k.confrelid = reached.oid and k.contype = 'f')
-select n.nspname as schema, c.relname as name, c.oid = $1::int8::oid as "isRoot",
-  coalesce((select sum(pg_stat_get_xact_tuples_deleted(p.relid)) from pg_partition_tree(c.oid) p where p.isleaf),
+select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.oid = $1::int8::oid as "isRoot",
+  -- A row that moves from one partition to another is deleted from the one and inserted into the other.
+  coalesce((select sum(pg_stat_get_xact_tuples_deleted(p.relid) - pg_stat_get_xact_tuples_inserted(p.relid))
+      from pg_partition_tree(c.oid) p where p.isleaf),
     pg_stat_get_xact_tuples_deleted(c.oid)) as deleted,
   case when has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')
     then (select case max(k.confdeltype) when 'n' then 'set null' when 'd' then 'set default' end from pg_constraint k
       where k.conrelid = c.oid and k.contype = 'f' and k.confdeltype in ('n', 'd') and k.confrelid in (table reached))
   end as changes
 from reached join pg_class c using (oid) join pg_namespace n on n.oid = c.relnamespace
-where not c.relispartition order by 1, 2`;
+where not exists (select from pg_inherits i where i.inhrelid = c.oid and c.relispartition
+  and i.inhparent in (table reached)) order by 2, 3`;
 
 /**
  * A condition that holds for rows `t` that the transaction itself has written, by whatever savepoint. Ids before its own
@@ -49,7 +54,9 @@ export async function watchEffects(session: Session, table: TableInfo): Promise<
   const before = await findReached(session, table);
   return async (rows, foreseen) => {
     const reached = await findReached(session, table);
-    const deleted = reached.map((one, i) => Number(one.deleted) - Number(before[i]?.deleted ?? 0));
+    const deleted = reached.map(
+      ({ oid, deleted: now }) => Number(now) - Number(before.find((one) => one.oid === oid)?.deleted ?? 0),
+    );
     const root = reached.findIndex(({ isRoot }) => isRoot);
     // Somebody has switched the counters off.
     if (deleted[root]! < rows) return [...foreseen];

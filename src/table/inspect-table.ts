@@ -1,5 +1,6 @@
 import { ScaleSeedError } from '../errors.js';
-import { literal, quote, quoteTable, type TableName } from '../postgres/quote.js';
+import { literal, quote, quoteTable } from '../postgres/quote.js';
+import type { TableName } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
 
 interface TableColumn {
@@ -27,6 +28,8 @@ interface ForeignKey {
   parentIsPartitioned: boolean;
   /** The role may lock rows of the parent. */
   lockable: boolean;
+  /** The role may read the parent. */
+  readable: boolean;
   /** Row security may keep rows of the parent from the role's sight, though not from the foreign key's. */
   rowsHidden: boolean;
   /** An enforced key that a NULL in any column satisfies, and no period. */
@@ -39,7 +42,7 @@ export interface TableInfo extends TableName {
   columns: TableColumn[];
   /** Foreign keys of the table's own, to its parents. */
   foreignKeys: ForeignKey[];
-  /** Enabled triggers that are not PostgreSQL's own. */
+  /** Enabled triggers that are not PostgreSQL's own, those of its partitions among them. */
   userTriggers: string[];
   rowSecurity: boolean;
   /** Row security may keep rows from the role's sight. */
@@ -52,6 +55,8 @@ export interface TableInfo extends TableName {
   rules: string[];
   /** An ordinary table: neither partitioned, nor a view, nor foreign. */
   plain: boolean;
+  /** Other tables inherit from it, so that whoever reads it sees their rows, too. */
+  inherited: boolean;
   /** Citus keeps its rows on other servers, its workers. */
   distributed: boolean;
   /** The column by which Citus spreads its rows over shards; empty where it does so by other means than the column's hash. */
@@ -65,6 +70,7 @@ export type Privilege = 'select' | 'insert' | 'update' | 'delete';
 
 const INSPECT = (names: string) => `
 select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = 'r' and not c.relispartition as plain,
+  c.relkind = 'r' and c.relhassubclass as inherited,
   c.relrowsecurity as "rowSecurity", row_security_active(c.oid) as "rowsHidden",
   json_build_object(
     'select', has_table_privilege(c.oid, 'select'),
@@ -105,6 +111,7 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
         join pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.attnum),
       'parentIsPartitioned', p.relkind = 'p',
       'lockable', has_any_column_privilege(p.oid, 'update'),
+      'readable', has_schema_privilege(pn.oid, 'usage') and has_table_privilege(p.oid, 'select'),
       'rowsHidden', row_security_active(p.oid),
       'simple', k.confmatchtype = 's' and not coalesce((to_jsonb(k)->>'conperiod')::bool, false)
         and coalesce((to_jsonb(k)->>'conenforced')::bool, true)
@@ -113,8 +120,11 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
     where k.conrelid = c.oid and k.contype = 'f'
       -- A key to a partitioned table has a row for each of its partitions too.
       and not exists (select from pg_constraint w where w.oid = k.conparentid and w.conrelid = c.oid)) as "foreignKeys",
-  (select coalesce(json_agg(t.tgname order by t.tgname), '[]')
-    from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal and t.tgenabled <> 'D') as "userTriggers",
+  -- Those of partitions are theirs alone, or copies of the table's.
+  (select coalesce(json_agg(distinct t.tgname), '[]')
+    from pg_trigger t where not t.tgisinternal and t.tgenabled <> 'D'
+      and (t.tgrelid = c.oid or c.relkind = 'p' and t.tgrelid in (select relid from pg_partition_tree(c.oid)))
+  ) as "userTriggers",
   (select coalesce(json_agg((select json_agg(a.attname order by u.n)
       from unnest(i.indkey::int2[]) with ordinality u (attnum, n)
         join pg_attribute a on a.attrelid = c.oid and a.attnum = u.attnum where u.n <= i.indnkeyatts)

@@ -1,4 +1,5 @@
-import { quoteTable, type TableName } from '../postgres/quote.js';
+import { quoteTable } from '../postgres/quote.js';
+import type { TableName } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
 
 type Table = TableName & { oid: number; distributed?: boolean | undefined };
@@ -24,6 +25,7 @@ export interface Reference {
 }
 
 const REFERENCES = `
+with tree (oid) as (select $1::int8::oid union select relid from pg_partition_tree($1::int8::oid))
 select k.conname as name,
   json_build_object('oid', c.oid::int8, 'schema', n.nspname, 'name', c.relname, 'partitioned', c.relkind = 'p',
     'inherited', c.relkind = 'r' and c.relhassubclass) as child,
@@ -50,13 +52,13 @@ select k.conname as name,
     from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal and t.tgenabled <> 'D') as triggers
 from pg_constraint k join pg_class c on c.oid = k.conrelid join pg_namespace n on n.oid = c.relnamespace,
   lateral (select has_schema_privilege(n.oid, 'usage') as usable) as m
-where k.contype = 'f' and k.confrelid = $1::int8::oid
+where k.contype = 'f' and k.confrelid in (select oid from tree)
   -- Of a partitioned child's, its partitions have one each; what points at a partition by its parent's points at it.
-  and not exists (select from pg_constraint w where w.oid = k.conparentid and w.confrelid = k.confrelid)
+  and not exists (select from pg_constraint w where w.oid = k.conparentid and w.confrelid in (select oid from tree))
   and coalesce((to_jsonb(k)->>'conenforced')::bool, true)
 order by n.nspname, c.relname, k.conname`;
 
-/** The foreign keys that point at a table. */
+/** The foreign keys that point at a table, or at one of its partitions alone. */
 export async function findReferences(session: Session, { oid }: Pick<Table, 'oid'>): Promise<Reference[]> {
   const { rows } = await session.query<Reference>(REFERENCES, [oid]);
   return rows;

@@ -1,6 +1,7 @@
+import { countRows } from './count-rows.js';
 import { isSharded } from './citus.js';
 import { markCondition } from './marks.js';
-import { quote } from '../postgres/quote.js';
+import { quote, quoteTable } from '../postgres/quote.js';
 import { rowsOf, type TableInfo } from './inspect-table.js';
 import type { Session } from '../postgres/session.js';
 import { countingKey, numberedValue, type Fixture } from '../fixtures/fixture.js';
@@ -21,7 +22,7 @@ export interface Standing {
 /** What a table holds. */
 export interface Survey {
   standing: ReadonlyMap<Fixture, Standing>;
-  /** Rows that none of the known fixtures made. */
+  /** Rows that none of the known fixtures made; all of those that tables hold which inherit from it. */
   strangers: number;
 }
 
@@ -51,8 +52,11 @@ export async function surveyTable(
     values,
   );
   const answer = rows[0] ?? {};
+  const inheriting = table.inherited
+    ? await countRows(session, `from ${quoteTable(table)} where tableoid <> ${table.oid}`)
+    : 0;
   return {
-    strangers: Number(answer.strangers),
+    strangers: Number(answer.strangers) + inheriting,
     standing: new Map(fixtures.map((fixture, i) => [fixture, standingOf(fixture, i, answer)])),
   };
 }

@@ -48,7 +48,7 @@ const OTHER_TABLES: readonly OtherTable[] = [
     change: 'alter table t.agents alter last_heartbeat_at type int using 0',
     exit: 1,
     printed:
-      /column "last_heartbeat_at" is of type integer but expression is of type timestamp with time zone/,
+      /column last_heartbeat_at of table agents is of type integer, which holds no time after the anchor/,
   },
   {
     what: 'a key of another type',

@@ -66,9 +66,37 @@ export type Touched = { table: string; rows: number; effect: string }[];
 export function impactOn(
   state: State,
   references: readonly Reference[],
-  { table, keys }: FixtureRows,
+  fixture: FixtureRows,
   hanging: boolean,
 ): Touched {
+  const { deleted, emptied } = reach(state, references, fixture, hanging);
+  deleted.delete(fixture.table);
+  return inOrder([...listed(deleted, 'deleted'), ...listed(emptied, 'set null')]);
+}
+
+/** What is left once the fixtures before one have had their turn. */
+export function beforeTurn(
+  state: State,
+  references: readonly Reference[],
+  fixture: FixtureRows,
+  hanging: boolean,
+): State {
+  const left = new Map([...state].map(([table, rows]) => [table, new Map(rows)]));
+  for (const earlier of FIXTURES.slice(0, FIXTURES.indexOf(fixture))) {
+    const { deleted } = reach(state, references, earlier, hanging);
+    if (hanging) deleted.delete(earlier.table);
+    for (const [table, keys] of deleted) for (const key of keys) left.get(table)?.delete(key);
+  }
+  return left;
+}
+
+/** The rows that would be deleted, a fixture's own among them, and those of which a column would be emptied. */
+function reach(
+  state: State,
+  references: readonly Reference[],
+  { table, keys }: FixtureRows,
+  hanging: boolean,
+): Record<'deleted' | 'emptied', Map<string, Set<string>>> {
   const rows = state.get(table)!;
   const deleted = new Map([[table, new Set([...keys].filter((key) => rows.has(key)))]]);
   const emptied = new Map<string, Set<string>>();
@@ -89,8 +117,7 @@ export function impactOn(
     }
   }
   for (const [child, set] of emptied) for (const key of deleted.get(child) ?? []) set.delete(key);
-  deleted.delete(table);
-  return inOrder([...listed(deleted, 'deleted'), ...listed(emptied, 'set null')]);
+  return { deleted, emptied };
 }
 
 /** What a transaction has done to tables other than a fixture's own. */

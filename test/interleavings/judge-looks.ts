@@ -1,6 +1,6 @@
 import type { CleanedFixture, ResetFixture, VerifiedFixture } from '../../src/report/result.js';
 import { seenBetween, told, toldOfAny, type On, type Violation } from './account.js';
-import { impactOn, inOrder, standing, type FixtureRows } from './fleet.js';
+import { beforeTurn, impactOn, inOrder, standing, type FixtureRows } from './fleet.js';
 import type { State } from './history.js';
 
 /** What a dry run foresees must have been so at some moment. */
@@ -17,7 +17,7 @@ export function judgeForecast(
     const said = { deleted: result.deleted, dependents: inOrder(result.dependents) };
     const foreseen = seen.map((state) => ({
       deleted: standing(state, fixture),
-      dependents: impactOn(state, references, fixture, false),
+      dependents: impactOn(beforeTurn(state, references, fixture, false), references, fixture, false),
     }));
     return toldOfAny(name, said, foreseen);
   }
@@ -34,7 +34,9 @@ export function judgeForecast(
       present: rows - held.length,
     };
   });
-  const hanging = seen.map((state) => impactOn(state, references, fixture, true));
+  const hanging = seen.map((state) =>
+    impactOn(beforeTurn(state, references, fixture, true), references, fixture, true),
+  );
   return [
     ...toldOfAny(name, { inserted, skipped, blocked, present }, forecasts),
     ...('dependents' in result ? toldOfAny(`${name}, dependents`, inOrder(result.dependents), hanging) : []),

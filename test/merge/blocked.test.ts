@@ -156,12 +156,9 @@ describe('a blocked row', () => {
     expect(verified.fixtures[0]?.missing).toMatchObject({ rows: 1, blocked: { key: 'r-0007', by } });
   });
 
-  it.each([
-    ['counts', { numberedKeys: { id: { prefix: 'r-', digits: 4, suffix: '' } } }],
-    ['does not count', {}],
-  ])('is named by a reset row by row where it has a key that %s and is repeated', async (_, parts) => {
+  it('is named by a reset row by row where its key is repeated', async () => {
     await database.query(trigger('before update', 'return new;'));
-    const repeating = fixtureOf((g) => (g === 6 ? 5 : g), parts);
+    const repeating = fixtureOf((g) => (g === 6 ? 5 : g));
     const options = { databaseUrl: database.url, fixtures: [repeating], settle: false };
     await load(options);
     const { fixtures, foreignKeys } = await reset(options);

@@ -30,7 +30,7 @@ describe('foreign keys are checked by set', () => {
   it('where nothing stands in the way', async () => {
     expect(await foreignKeysOf()).toEqual({
       check: 'set',
-      reason: 'every distinct parent was checked and locked once',
+      reason: 'every distinct parent is checked and locked once',
     });
   });
 
@@ -160,7 +160,7 @@ describe('a parent that is not there', () => {
       parents: [],
       numberedKeys: {},
       anchorColumn: 'created_at',
-      frozenFingerprint: '',
+      frozenFingerprint: undefined,
       formulas: undefined,
       columns: { ...scale.columns, owner_id: 'text' },
       derived: { ...scale.derived },

@@ -28,7 +28,7 @@ function loadChildren(
   return load({ databaseUrl: database.url, fixtures: [fixture], settle: false, verify: true, ...options });
 }
 
-const bySet = { foreignKeys: { check: 'set', reason: 'every distinct parent was checked and locked once' } };
+const bySet = { foreignKeys: { check: 'set', reason: 'every distinct parent is checked and locked once' } };
 
 describe('a parent row that the foreign key’s own trigger would not find', () => {
   it('lies in a table that inherits from the parent', async () => {
