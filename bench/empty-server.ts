@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { seedParents, startEmbedded } from '../src/index.js';
+import { startEmbedded } from '../src/index.js';
 import { withPassword } from './sandboxes.js';
 
 /** An embedded server with a migrated database, for this run alone; `stop` removes it. */
@@ -12,7 +12,7 @@ export async function startEmptyServer(): Promise<{
   stop: () => Promise<void>;
 }> {
   const dataDirectory = join(tmpdir(), `scale-seed-bench-${randomUUID()}`);
-  const server = await startEmbedded({ dataDirectory, seed: seedParents });
+  const server = await startEmbedded({ dataDirectory });
   return {
     url: withPassword(server.url),
     version: server.version,

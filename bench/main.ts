@@ -4,7 +4,7 @@ import { reportFailure } from '../src/commands/conclude.js';
 import { EXIT } from '../src/commands/exit-codes.js';
 import { onInterrupt } from '../src/commands/interrupt.js';
 import { parsePercent, wholeNumber } from '../src/commands/parse.js';
-import { seedParents, startEmbedded } from '../src/index.js';
+import { startEmbedded } from '../src/index.js';
 import { compareResults, readResult } from './compare.js';
 import { abilitiesAt } from './describe.js';
 import type { Node } from './load-path.js';
@@ -67,7 +67,7 @@ try {
 async function bench(flags: Flags): Promise<void> {
   const earlier = flags.compare === undefined ? undefined : await readResult(flags.compare);
   const interruption = onInterrupt();
-  const server = flags.databaseUrl === undefined ? await startEmbedded({ seed: seedParents }) : undefined;
+  const server = flags.databaseUrl === undefined ? await startEmbedded() : undefined;
   try {
     const serverUrl = withPassword(flags.databaseUrl ?? server!.url);
     const abilities = await abilitiesAt(serverUrl);

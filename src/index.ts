@@ -36,5 +36,5 @@ export type { OnEvent, RunEvent } from './report/events.js';
 export type { Manifest, ManifestFixture, ManifestKey, ManifestStanding } from './report/manifest.js';
 export * from './report/result.js';
 export type * from './report/values.js';
-export { seedParents } from './run/context.js';
+export { seedParents } from './postgres/seed-parents.js';
 export type { DatabaseOptions, DryRunOptions, FixtureOptions } from './run/options.js';

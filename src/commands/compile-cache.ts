@@ -15,7 +15,7 @@ export function keepCompiledCode(): void {
   try {
     const caches = cacheDirectory();
     const folder = join(caches, 'scale-seed');
-    if (!isOursAlone(caches)) return;
+    if (!isAbsolute(caches) || !isOursAlone(caches)) return;
     if (!isThere(folder)) mkdirSync(folder, { mode: 0o700 });
     if (isOursAlone(folder)) enableCompileCache(folder);
   } catch {

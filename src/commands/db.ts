@@ -35,8 +35,7 @@ export function registerDb(program: Command): void {
 }
 
 const start: Action = async ({ startEmbedded }, flags) => {
-  const { seedParents } = await import('./on-database.js');
-  const server = await startEmbedded({ ...flags, keepRunning: true, seed: seedParents });
+  const server = await startEmbedded({ ...flags, keepRunning: true });
   say(`PostgreSQL ${server.version} ${server.startedHere ? 'started' : 'was running already'}`);
   print(server.url);
 };

@@ -8,7 +8,6 @@ export { load } from '../operations/load.js';
 export { manifest } from '../operations/manifest.js';
 export { reset } from '../operations/reset.js';
 export { verify } from '../operations/verify.js';
-export { seedParents } from '../run/context.js';
 export { fixturesOf } from './chosen-fixtures.js';
 export { publishCi, publishFailure } from './ci-outputs.js';
 export { execute, underControl } from './execute.js';

@@ -7,6 +7,9 @@ const OPTIONS = ['output', 'summary', 'junit', 'benchmark'] as const;
 /** Options that name a file to be written, as commander parses them. */
 export type FileFlags = Partial<Record<(typeof OPTIONS)[number], string>>;
 
+/** What is read must not be written over: the next run compares with it, too. */
+const INPUT = 'baseline';
+
 /** What stands for standard output in place of a file. */
 export const STDOUT = '-';
 
@@ -19,7 +22,7 @@ const REFUSED = { code: 'configuration', state: 'nothing was changed' } as const
  * @throws ScaleSeedError `configuration`, which names the option.
  */
 export async function refuseUnwritable(
-  flags: FileFlags,
+  flags: FileFlags & { [INPUT]?: string },
   unasked: Readonly<Record<string, string | undefined>> = {},
 ): Promise<void> {
   const { fstatSync } = process.getBuiltinModule('node:fs');
@@ -39,6 +42,8 @@ export async function refuseUnwritable(
   for (const [name, file] of Object.entries(unasked)) {
     if (file) take(await writablePlace(file).catch(() => undefined), name);
   }
+  const input = flags[INPUT];
+  if (input !== undefined) take(await writablePlace(input).catch(() => undefined), `--${INPUT}`, input);
   for (const option of OPTIONS) {
     const file = flags[option];
     if (file === undefined || (option === 'output' && file === STDOUT)) continue;

@@ -35,10 +35,12 @@ export async function runProgram(): Promise<void> {
   await endForeignCode();
 }
 
-/** A fixture file may end the process: that is no success of ours. */
+/** A fixture file may end the process, or wait for what never comes: that is no success of ours, nor is it to go unsaid. */
 function refuseEarlyEnd(code: number): void {
-  if (code !== EXIT.done) return;
-  process.stderr.write('scale-seed: ended before it was through: something has called process.exit\n');
+  if (code !== EXIT.done && code !== EXIT.failed) return;
+  process.stderr.write(
+    'scale-seed: ended before it was through: a fixture has called process.exit, or waits for what never comes\n',
+  );
   process.exitCode = EXIT.failed;
 }
 

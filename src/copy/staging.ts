@@ -20,9 +20,6 @@ export function rowsIn({ first, last }: Range): number {
 
 const NAME = 'scale_seed_staging';
 
-/** What a fixture calls a text. */
-const TEXT = /^(text|varchar|character varying|char|character)(\(\d+\))?$/i;
-
 /** Memory for what is encoded before it is asked for. */
 const MAX_BYTES_AHEAD = 2 * 1024 * 1024;
 
@@ -66,8 +63,7 @@ export class Staging {
     const { session, fixture, table } = step;
     const definitions = Object.entries(fixture.columns).map(([name, type]) => {
       const { uncut, collate } = columnOf(table, name);
-      const isKey = identityOf(fixture).includes(name) && TEXT.test(type);
-      return `${quote(name)} ${isKey ? uncut + collate : stagingType(type)}`;
+      return `${quote(name)} ${identityOf(fixture).includes(name) ? uncut + collate : stagingType(type)}`;
     });
     session.soon(`create temp table ${quote(NAME)} (${definitions.join(', ')}) on commit drop`);
     return new Staging(step, range);

@@ -1,3 +1,4 @@
+import { seedParents } from '../postgres/seed-parents.js';
 import { readFile, readlink, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -87,12 +88,9 @@ export function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
-/** Fills a fresh database with the rows that fixtures refer to. */
-export type Seed = (client: { query(sql: string, values?: unknown[]): Promise<unknown> }) => Promise<void>;
-
 /** Makes the database where there is none, under another name until it is complete; others wait, and find it made. */
-export async function createDatabase(root: string, port: number, seed?: Seed, signal?: AbortSignal) {
-  const fill = (session: Session) => session.query(SCHEMA_SQL).then(() => seed?.(session));
+export async function createDatabase(root: string, port: number, signal?: AbortSignal) {
+  const fill = (session: Session) => session.query(SCHEMA_SQL).then(() => seedParents(session));
   const create = async (admin: Session): Promise<void> => {
     await admin.query(`select pg_advisory_lock(hashtext('scale-seed'), hashtext('create'))`);
     const { rowCount } = await admin.query(`select from pg_database where datname = '${DATABASE}'`);

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { lstat, mkdir, readdir, readFile, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { userInfo } from 'node:os';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { ScaleSeedError, type ErrorCode } from '../errors.js';
 
 /** The server's superuser. */
@@ -16,7 +16,7 @@ export function embeddedError(message: string, hint: string, cause?: unknown, co
 /** A password file as libpq reads it: it comes and goes with the data that it opens. */
 export const passfileIn = (root: string): string => join(root, 'data', 'passfile');
 
-/** The server's directory: as given, else SCALE_SEED_DATA_DIR, else one in the user's data directory. */
+/** The server's directory: as given, else SCALE_SEED_DATA_DIR, else one in the user's data directory: what is relative there does not count. */
 export function directoryOf(given = process.env.SCALE_SEED_DATA_DIR || undefined): string {
   const hint = 'name a directory with --data-directory or SCALE_SEED_DATA_DIR, or set HOME';
   if (given === '') throw embeddedError('its directory has no name', hint, undefined, 'configuration');
@@ -25,7 +25,9 @@ export function directoryOf(given = process.env.SCALE_SEED_DATA_DIR || undefined
   if (isRoot) return '/var/lib/scale-seed/postgres';
   const inHome = process.platform === 'darwin' ? 'Library/Application Support' : '.local/share';
   try {
-    return join(process.env.XDG_DATA_HOME || join(homedir(), inHome), 'scale-seed', 'postgres');
+    const { HOME = '', XDG_DATA_HOME = '' } = process.env;
+    const home = isAbsolute(HOME) ? HOME : userInfo().homedir;
+    return join(isAbsolute(XDG_DATA_HOME) ? XDG_DATA_HOME : join(home, inHome), 'scale-seed', 'postgres');
   } catch (error) {
     throw embeddedError('this user has no home directory', hint, error, 'configuration');
   }

@@ -1,6 +1,7 @@
-import { rm } from 'node:fs/promises';
+import { readdir, realpath, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { messageOf, ScaleSeedError } from '../errors.js';
-import { createDatabase, findServer, OWNER, stopServer, type FoundServer, type Seed } from './connection.js';
+import { createDatabase, findServer, OWNER, stopServer, type FoundServer } from './connection.js';
 import { directoryOf, embeddedError, readPassword } from './directory.js';
 import { initialise } from './programs.js';
 import { useServer } from './server.js';
@@ -14,8 +15,6 @@ export interface EmbeddedOptions {
   settings?: Readonly<Record<string, string>>;
   /** Runs until `stopEmbedded`; by default it ends with the process that started it, and no other may use it. */
   keepRunning?: boolean;
-  /** Fills a fresh database with the rows that fixtures refer to. */
-  seed?: Seed;
   signal?: AbortSignal;
 }
 
@@ -37,20 +36,27 @@ export interface EmbeddedStatus extends Partial<FoundServer> {
 type Which = Pick<EmbeddedOptions, 'dataDirectory' | 'signal'>;
 
 /**
- * Starts PostgreSQL with the tables of a fleet on a loopback port, or joins the server that is kept running.
+ * Starts PostgreSQL with the tables of a fleet and their parent rows on a loopback port, or joins the server that is kept running.
  *
  * @throws ScaleSeedError `embedded`, or `configuration` where the caller's account has no home directory or no name.
  */
 export function startEmbedded(options: EmbeddedOptions = {}): Promise<EmbeddedServer> {
   return start(options).catch((error: unknown) => {
     options.signal?.throwIfAborted();
-    if (error instanceof ScaleSeedError || !(error instanceof Error && 'code' in error)) throw error;
-    const hint = 'name another --data-directory or --port, or a server of your own with --database-url';
-    throw embeddedError(messageOf(error), hint, error);
+    return refuse(
+      error,
+      'name another --data-directory or --port, or a server of your own with --database-url',
+    );
   });
 }
 
-async function start({ keepRunning = false, seed, signal, ...options }: EmbeddedOptions) {
+/** What the system refuses is an error of ours. */
+function refuse(error: unknown, hint: string): never {
+  if (error instanceof ScaleSeedError || !(error instanceof Error && 'code' in error)) throw error;
+  throw embeddedError(messageOf(error), hint, error);
+}
+
+async function start({ keepRunning = false, signal, ...options }: EmbeddedOptions) {
   const root = directoryOf(options.dataDirectory);
   const programs = await initialise(root, signal);
   const own = { port: options.port ?? 0, [OWNER]: keepRunning ? 0 : process.pid };
@@ -59,7 +65,7 @@ async function start({ keepRunning = false, seed, signal, ...options }: Embedded
     if (lifeline?.writable) await stopServer(root, server.pid);
   };
   try {
-    await createDatabase(root, server.port, seed, signal);
+    await createDatabase(root, server.port, signal);
     signal?.throwIfAborted();
   } catch (error) {
     await stop();
@@ -85,10 +91,16 @@ export async function embeddedStatus({ dataDirectory, signal }: Which = {}): Pro
   return { initialised, running: server !== undefined, dataDirectory: root, ...server };
 }
 
-/** Stops the server and removes its directory; false where there was none. */
+/** Stops the server and removes its directory, what a link leads to and what a mount point holds; false where there was none. */
 export async function destroyEmbedded(which: Which = {}): Promise<boolean> {
   await stopEmbedded(which);
   const { dataDirectory, initialised } = await embeddedStatus(which);
-  if (initialised) await rm(dataDirectory, { recursive: true, force: true });
+  const hint = `its server is stopped: remove ${dataDirectory} yourself`;
+  if (initialised) await remove(dataDirectory).catch((error: unknown) => refuse(error, hint));
   return initialised;
+}
+
+async function remove(root: string): Promise<void> {
+  for (const name of await readdir(root)) await rm(join(root, name), { recursive: true });
+  await rmdir(await realpath(root)).catch(() => undefined);
 }

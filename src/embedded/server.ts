@@ -11,7 +11,7 @@ import type { Programs } from './programs.js';
 // Becomes the server, and leaves a watcher behind that reads from our process: a line lets the server go; the end, in
 // whatever way we have ended, stops it, by SIGTERM where it isn't ready for SIGINT yet.
 const WATCHED = `exec 3<&0
-(read -r _ <&3 || { kill -INT $$; kill -TERM $$; }) &
+(read -r _ <&3 || { kill -INT $$; kill -TERM $$; } 2>&-) &
 exec "$0" "$@" 3<&- </dev/null`;
 
 /** PostgreSQL's own; the port may be 0, for any. */

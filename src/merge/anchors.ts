@@ -1,5 +1,5 @@
 import type { Staging } from '../copy/staging.js';
-import { rowsOf, type TableInfo } from '../table/inspect-table.js';
+import { columnOf, rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { anchoredColumns, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
@@ -24,28 +24,54 @@ const ISO = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
  * times bears that out; else `usual`, the one that most rows tell. A time that were held against an anchor made of it alone
  * would always be right. None is later than now, but for what a clock may be put back.
  */
-export function rowAnchor(fixture: Fixture, usual: string | null, values: unknown[]): string {
+export function rowAnchor(
+  fixture: Fixture,
+  table: TableInfo,
+  usual: string | null,
+  values: unknown[],
+): string {
   if (anchoredColumns(fixture).length === 0) return '';
   values.push(usual);
   const anchor = `$${values.length}::timestamptz`;
-  const untold = untoldSql(fixture, values);
+  const untold = untoldSql(fixture, table, values);
   const told =
     untold === 'true'
       ? anchor
-      : `coalesce(case when not (${untold}) then ${ownAnchor(fixture, usual, values)} end, ${anchor})`;
+      : `coalesce(case when not (${untold}) then ${ownAnchor(fixture, table, usual, values)} end, ${anchor})`;
   return `least(${told}, now() + interval '1 minute')`;
 }
 
-/** SQL that is true of a staged row `s` that cannot tell its own anchor. */
-function untoldSql(fixture: Fixture, values: unknown[]): string {
-  if (fixture.anchorColumn === undefined) return 'true';
-  const times = otherTimes(fixture).map((column) => columnValue(column, values).sql);
-  return `num_nonnulls(${times.join(', ')}) = 0`;
+/** A fixture's times that tell an anchor, and of these the one by which each row tells its own, if there is one. */
+interface Tellers {
+  times: FixtureColumn[];
+  own: FixtureColumn | undefined;
 }
 
-/** Times of a fixture besides that of its anchor column. */
-function otherTimes(fixture: Fixture): FixtureColumn[] {
-  return anchoredColumns(fixture).filter(({ name }) => name !== fixture.anchorColumn);
+/** Of times whose columns keep them with more digits or fewer, those that keep most tell, as the others follow from these. */
+function tellersOf(fixture: Fixture, table: TableInfo): Tellers {
+  const anchored = anchoredColumns(fixture);
+  const digits = anchored.map(({ name }) => digitsOf(columnOf(table, name).uncut));
+  const times = anchored.filter((_, i) => digits[i] === Math.max(...digits));
+  return { times, own: times.find(({ name }) => name === fixture.anchorColumn) };
+}
+
+/** How many digits of a second a type keeps. */
+function digitsOf(type: string): number {
+  const [, digits = '6'] = /^timestamp(?:\((\d)\))?/.exec(type) ?? [];
+  return type === 'date' ? -1 : Number(digits);
+}
+
+/** Whether each row tells its own anchor; otherwise there is but one, that of most rows. */
+export function tellOwn(fixture: Fixture, table: TableInfo): boolean {
+  return tellersOf(fixture, table).own !== undefined;
+}
+
+/** SQL that is true of a staged row `s` that cannot tell its own anchor. */
+function untoldSql(fixture: Fixture, table: TableInfo, values: unknown[]): string {
+  const { times, own } = tellersOf(fixture, table);
+  if (own === undefined) return 'true';
+  const others = times.filter((column) => column !== own).map((column) => columnValue(column, values).sql);
+  return others.length === 0 ? 'true' : `num_nonnulls(${others.join(', ')}) = 0`;
 }
 
 /**
@@ -53,20 +79,17 @@ function otherTimes(fixture: Fixture): FixtureColumn[] {
  * that column itself has been changed, nothing in the row bears its anchor out, and another of the row's times tells the
  * `usual` one.
  */
-function ownAnchor(fixture: Fixture, usual: string | null, values: unknown[]): string {
-  const anchored = anchoredColumns(fixture);
-  const teller =
-    anchored.find(({ name }) => name === fixture.anchorColumn) ??
-    anchored.find(({ kind }) => kind === 'constant') ??
-    anchored[0];
+function ownAnchor(fixture: Fixture, table: TableInfo, usual: string | null, values: unknown[]): string {
+  const { times, own } = tellersOf(fixture, table);
+  const teller = own ?? times.find(({ kind }) => kind === 'constant') ?? times[0];
   if (teller === undefined) return 'null::timestamptz';
-  const own = toldBy(teller, values);
-  const others = otherTimes(fixture);
-  if (usual === null || fixture.anchorColumn === undefined || others.length === 0) return own;
+  const byItself = toldBy(teller, values);
+  const others = times.filter((column) => column !== own);
+  if (usual === null || own === undefined || others.length === 0) return byItself;
   values.push(usual);
   const anchor = `$${values.length}::timestamptz`;
   const told = `array[${others.map((column) => toldBy(column, values)).join(', ')}]`;
-  return `case when ${anchor} = any (${told}) and (${own} = any (${told})) is not true then ${anchor} else ${own} end`;
+  return `case when ${anchor} = any (${told}) and (${byItself} = any (${told})) is not true then ${anchor} else ${byItself} end`;
 }
 
 /** SQL for the anchor that one time of a standing row `t` tells; one that is infinite tells none. */
@@ -86,9 +109,9 @@ export async function findMostTold(
   staged: Staging,
 ): Promise<string | null> {
   const values: unknown[] = [];
-  const columns = anchoredColumns(fixture);
-  const told = columns.map((column) => toldBy(column, values));
-  const own = columns.map(({ name }) => name === fixture.anchorColumn);
+  const { times, own: ownTime } = tellersOf(fixture, table);
+  const told = times.map((column) => toldBy(column, values));
+  const own = times.map((column) => column === ownTime);
   // Not by VALUES: for Citus those are constant.
   const { rows } = await session.query<{ anchor: string }>(
     `with standing as (
@@ -110,17 +133,22 @@ export async function findAnchors(
   staged: Staging,
 ): Promise<Anchors> {
   const values: unknown[] = [];
-  const joined = `select true as stands, ${anchorSql(fixture, values)}
+  const joined = `select true as stands, ${anchorSql(fixture, table, values)}
     from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture)}`;
-  return (await countByAnchor(session, fixture, joined, [], values)).ages;
+  return (await countByAnchor(session, fixture, table, joined, [], values)).ages;
 }
 
 /** What {@link countByAnchor} has to know of a standing row `t` and its staged row `s`, as columns. */
-export function anchorSql(fixture: Fixture, values: unknown[], usual: string | null = null): string {
+export function anchorSql(
+  fixture: Fixture,
+  table: TableInfo,
+  values: unknown[],
+  usual: string | null = null,
+): string {
   const expiry = anchoredColumns(fixture).find(({ name }) => name === fixture.expiryColumn);
   const expiring = expiry && `${columnValue(expiry, values).sql} > interval '0'`;
   const expired = expiry && `t.${quote(expiry.name)} <= now()`;
-  return `${ownAnchor(fixture, usual, values)} as anchor, ${untoldSql(fixture, values)} as untold,
+  return `${ownAnchor(fixture, table, usual, values)} as anchor, ${untoldSql(fixture, table, values)} as untold,
     ${expiring ?? 'false'} as expiring, ${expired ?? 'false'} as expired`;
 }
 
@@ -131,12 +159,12 @@ export function anchorSql(fixture: Fixture, values: unknown[], usual: string | n
 export async function countByAnchor(
   session: Session,
   fixture: Fixture,
+  table: TableInfo,
   joined: string,
   more: readonly string[],
   values: unknown[],
 ): Promise<{ ages: Anchors; counts: number[]; untold: number }> {
-  // Without an anchor column there is but one anchor, that of most rows.
-  const several = fixture.anchorColumn !== undefined;
+  const several = tellOwn(fixture, table);
   const { rows } = await session.query<{
     anchors: { at: string; rows: number; ageMs: number }[];
     anchor_count: string;

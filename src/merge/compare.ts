@@ -6,7 +6,15 @@ import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import type { ColumnDrift, VerifiedFixture } from '../report/result.js';
-import { anchorSql, countByAnchor, findAnchors, findMostTold, rowAnchor, type Anchors } from './anchors.js';
+import {
+  anchorSql,
+  countByAnchor,
+  findAnchors,
+  findMostTold,
+  rowAnchor,
+  tellOwn,
+  type Anchors,
+} from './anchors.js';
 import { columnValues, keyText, sameIdentity, valueOn } from './expressions.js';
 import { restColumns } from './rest-columns.js';
 
@@ -37,13 +45,14 @@ export async function compareRows(
   const on = { session, fixture, table, staged, live };
   // Where every row tells its own anchor, which one most rows tell need not be known first.
   let usual: string | null = null;
-  if (fixture.anchorColumn === undefined) ({ usual } = await findAnchors(session, fixture, table, staged));
+  const isTold = tellOwn(fixture, table);
+  if (!isTold) ({ usual } = await findAnchors(session, fixture, table, staged));
   let compared = await countDrift(on, usual, false);
   if (compared.untold > 0 && usual !== compared.ages.usual) {
     usual = compared.ages.usual;
     compared = await countDrift(on, usual, false);
   }
-  if (differing(compared) > 0 && fixture.anchorColumn !== undefined) {
+  if (differing(compared) > 0 && isTold) {
     // Whose anchor column has been changed tells another by the rest of its times.
     const told = await findMostTold(session, fixture, table, staged);
     if (told !== null && told !== usual) {
@@ -99,7 +108,7 @@ async function countDrift(
   };
   const columns = byColumn ? checks.map((_, i) => `stands and ${differs(i)}`) : [];
   const conditions = ['not stands', any(false), any(true), ...columns];
-  return { checks, sql, values, ...(await countByAnchor(session, fixture, sql, conditions, values)) };
+  return { checks, sql, values, ...(await countByAnchor(session, fixture, table, sql, conditions, values)) };
 }
 
 interface Compared {
@@ -120,7 +129,7 @@ interface Check {
 function checksOf(fixture: Fixture, table: TableInfo, usual: string | null, values: unknown[]): Check[] {
   const identity = identityOf(fixture);
   const columns = columnValues(fixture, values);
-  const anchor = rowAnchor(fixture, usual, values);
+  const anchor = rowAnchor(fixture, table, usual, values);
   const own = columns.map((value) => ({ column: value.column, sql: valueOn(anchor, value) }));
   return [...own, ...restColumns(fixture, table).fixed]
     .filter(({ column }) => !identity.includes(column))
@@ -161,7 +170,7 @@ function joinedSql(
   const columns = [
     `${keyText(fixture, 's')} as key`,
     `t.${quote(identityOf(fixture)[0] ?? '')} is not null as stands`,
-    anchorSql(fixture, values, usual),
+    anchorSql(fixture, table, values, usual),
     ...checks.map(({ expected, found }, i) => `${expected} as e${i}, ${found} as f${i}`),
   ];
   return `select ${columns.join(', ')}

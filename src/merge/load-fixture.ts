@@ -1,3 +1,4 @@
+import { confirmationOf } from '../fixtures/fixture.js';
 import { nameOf } from '../report/table-name.js';
 import { rowsIn, Staging, type Range } from '../copy/staging.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
@@ -71,7 +72,7 @@ export async function loadFixture(step: Step, plan: LoadPlan): Promise<LoadedFix
     ...rest,
     timings: { copyMs, mergeMs, totalMs },
     rowsPerSecond: Math.round(inserted / (totalMs / 1000)),
-    confirmation: fixture.confirmation(last.marked),
+    confirmation: confirmationOf(fixture, last.marked),
   };
 }
 

@@ -1,4 +1,4 @@
-import { ScaleSeedError } from '../errors.js';
+import { refusal, ScaleSeedError } from '../errors.js';
 import { SETS } from '../fixtures/registry.js';
 import { asBaseline, refuseIncomparable } from '../judge/baseline.js';
 import { measureRatio, requireMeasurable } from '../judge/measure-ratio.js';
@@ -33,6 +33,11 @@ export interface CiOptions
 export async function ci(options: CiOptions = {}): Promise<CiReport> {
   checkOptions(options);
   const { fixtures = SETS.fleet, mode = 'online', maxRegressionPercent = 20 } = options;
+  if (options.maxRegressionPercent !== undefined && options.baseline === undefined)
+    throw refusal(
+      'maxRegressionPercent needs something to compare with',
+      "add baseline, an earlier run's report",
+    );
   if (fixtures.every(({ count }) => count === 0)) throw noRows();
   const baseline = options.baseline && asBaseline(options.baseline);
   refuseIncomparable(baseline, {

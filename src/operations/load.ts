@@ -1,3 +1,4 @@
+import { confirmationOf } from '../fixtures/fixture.js';
 import { forbidWriting, foreseeMerge } from '../merge/foresee.js';
 import { chooseForeignKeyCheck, summarizeChecks } from '../merge/foreign-keys.js';
 import { loadFixture, loadPlan } from '../merge/load-fixture.js';
@@ -121,7 +122,7 @@ async function foreseeLoad(step: Step): Promise<LoadedFixture> {
         foreignKeys: chooseForeignKeyCheck(fixture, table, server.mayReplicate),
         timings: { copyMs: 0, mergeMs: 0, totalMs: total() },
         rowsPerSecond: 0,
-        confirmation: fixture.confirmation(counts.present),
+        confirmation: confirmationOf(fixture, counts.present),
       };
     },
     { isolation: 'repeatable read' },

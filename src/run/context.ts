@@ -1,11 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import { messageOf } from '../errors.js';
-import { ALL_PARENTS } from '../fixtures/parents.js';
 import { resolveTarget, type Target } from '../postgres/target.js';
 import { translateError } from '../postgres/translate-error.js';
 import type { OnEvent } from '../report/events.js';
 import { checkOptions, type DatabaseOptions } from './options.js';
-import { createParents } from './parents.js';
 
 /** What all parts of a run share. */
 export interface RunContext {
@@ -77,7 +75,7 @@ async function onOwnServer<T>(
 ): Promise<T> {
   // Loaded here and not before: whoever names a database need not wait for it.
   const { startEmbedded } = await import('../embedded/index.js');
-  const server = await startEmbedded({ seed: seedParents, signal, ...options });
+  const server = await startEmbedded({ signal, ...options });
   try {
     if (process.env.DATABASE_URL !== undefined)
       onNotice('DATABASE_URL is passed over for the embedded server');
@@ -86,18 +84,6 @@ async function onOwnServer<T>(
   } finally {
     await server.stop();
   }
-}
-
-/** Gives a fresh embedded database the parents that the shipped fixtures name. */
-export async function seedParents(
-  client: { query(sql: string, values?: unknown[]): Promise<unknown> },
-  schema = 'public',
-): Promise<void> {
-  const run = async (sql: string, values: unknown[]) => {
-    await client.query(sql, values);
-    return {};
-  };
-  await createParents(run, ALL_PARENTS, schema);
 }
 
 /**

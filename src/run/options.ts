@@ -57,10 +57,25 @@ const A_TIME = [
 ] as const;
 const FIXTURES = ['a list of what defineFixture or chooseFixtures returns', isFixtureList] as const;
 
+const EMBEDDED: readonly (keyof EmbeddedOptions)[] = [
+  'dataDirectory',
+  'port',
+  'settings',
+  'keepRunning',
+  'signal',
+];
+const isEmbedded = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.keys(value).every((key) => (EMBEDDED as string[]).includes(key));
+
 /** Every option of every operation, and what it must be: JavaScript lets anything pass. */
 const OPTIONS: Readonly<Record<string, readonly [what: string, is: (value: unknown) => boolean]>> = {
   databaseUrl: ['a text', (value) => typeof value === 'string'],
-  embedded: ['true, false or an object', (value) => ['boolean', 'object'].includes(typeof value)],
+  embedded: [
+    `true, false or an object with ${EMBEDDED.join(', ')}`,
+    (value) => typeof value === 'boolean' || isEmbedded(value),
+  ],
   schemas: [
     'a list of texts',
     (value) => Array.isArray(value) && value.every((one) => typeof one === 'string'),

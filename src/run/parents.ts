@@ -1,6 +1,7 @@
 import { during, hasState, ScaleSeedError } from '../errors.js';
 import type { Fixture, ParentRow } from '../fixtures/fixture.js';
-import { literal, quote, quoteList } from '../postgres/quote.js';
+import { literal, quote } from '../postgres/quote.js';
+import { insertParent } from '../postgres/seed-parents.js';
 import type { Session } from '../postgres/session.js';
 
 /** Parents that the fixtures name and the database lacks, each once, in the order in which they must be made. */
@@ -48,24 +49,17 @@ export function refuseUncreated(missing: readonly ParentRow[]): void {
   });
 }
 
-/**
- * Inserts parents, leaving alone what already stands under the same key; returns how many were inserted, where `run` returns
- * how many each statement did.
- */
+/** Inserts parents, leaving alone what already stands under the same key; returns how many were inserted. */
 export async function createParents(
-  run: (sql: string, values: unknown[]) => Promise<{ rowCount?: number | null }>,
+  session: Session,
   parents: readonly ParentRow[],
   schema: string,
 ): Promise<number> {
   let created = 0;
-  for (const { table, values } of parents) {
-    const columns = Object.keys(values);
-    const parameters = columns.map((_, index) => `$${index + 1}`).join(', ');
+  for (const parent of parents) {
+    const { table } = parent;
     try {
-      const { rowCount } = await run(
-        `insert into ${quote(schema, table)} (${quoteList(columns)}) values (${parameters}) on conflict do nothing`,
-        Object.values(values).map(asParameter),
-      );
+      const { rowCount } = await session.query(...insertParent(parent, schema));
       created += rowCount ?? 0;
     } catch (error) {
       const hint =
@@ -84,11 +78,6 @@ function absenceSql({ table, key }: ParentRow, i: number, schema: string, values
   const name = quote(schema, table);
   return `(select ${i} as absent where not exists (select from ${name} where ${matches.join(' and ')})
     and not row_security_active(${literal(name)}::regclass))`;
-}
-
-/** node-postgres writes an array as a PostgreSQL array; in a parent row it is JSON. */
-function asParameter(value: unknown): unknown {
-  return typeof value === 'object' && value !== null ? JSON.stringify(value) : value;
 }
 
 /** A parent row as messages name it. */

@@ -124,8 +124,7 @@ async function settleParents(
     const missing = await missingParents(session, fixtures, schema);
     if (parents === 'require') refuseMissing(missing);
     if (parents === 'require' || missing.length === 0) continue;
-    const run = (sql: string, values: unknown[]) => session.query(sql, values);
-    const created = parents === 'create' ? await createParents(run, missing, schema) : 0;
+    const created = parents === 'create' ? await createParents(session, missing, schema) : 0;
     if (parents === 'create') refuseUncreated(await missingParents(session, fixtures, schema));
     for (const member of members) member.createdParents = created;
     const rows = `parent rows in schema ${schema}`;

@@ -11,7 +11,6 @@ import {
   type EmbeddedServer,
 } from '../../src/embedded/index.js';
 import SCHEMA_SQL from '../../src/embedded/schema.sql';
-import { seedParents } from '../../src/run/context.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import { load } from '../../src/operations/load.js';
 
@@ -75,7 +74,6 @@ export async function preparePlace(fleet: FleetSize): Promise<Place> {
         dataDirectory: root,
         settings: SETTINGS,
         keepRunning: true,
-        seed: seedParents,
       });
     await until(async () => (await client('postgres')).end());
   }

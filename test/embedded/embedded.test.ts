@@ -16,7 +16,6 @@ import {
   stopEmbedded,
   type EmbeddedOptions,
 } from '../../src/embedded/index.js';
-import { seedParents } from '../../src/run/context.js';
 import { load } from '../../src/operations/load.js';
 import { run } from '../support/command-line.js';
 
@@ -40,7 +39,6 @@ const optionsFor = (
 ): EmbeddedOptions & { dataDirectory: string } => ({
   dataDirectory: join(folder, name),
   settings,
-  seed: seedParents,
   ...more,
 });
 
@@ -155,9 +153,11 @@ describe('a supervised server', () => {
 
   it('that cannot be filled is left to nobody', async () => {
     const dataDirectory = join(folder, 'unfilled');
-    const seed = () => Promise.reject(new Error('no rows today'));
+    const readOnly = { ...settings, default_transaction_read_only: 'on' };
     for (const keepRunning of [false, true])
-      await expect(startEmbedded({ dataDirectory, settings, keepRunning, seed })).rejects.toThrow('no rows');
+      await expect(startEmbedded({ dataDirectory, settings: readOnly, keepRunning })).rejects.toThrow(
+        'read-only',
+      );
     expect(await embeddedStatus({ dataDirectory })).toMatchObject({ initialised: true, running: false });
   });
 

@@ -6,7 +6,7 @@ import { startEmbedded, type EmbeddedServer } from '../../src/embedded/index.js'
 import SCHEMA_SQL from '../../src/embedded/schema.sql';
 import { chooseFixtures } from '../../src/fixtures/registry.js';
 import { load } from '../../src/operations/load.js';
-import { seedParents } from '../../src/run/context.js';
+import { seedParents } from '../../src/postgres/seed-parents.js';
 import DEPENDENT_TABLES_SQL from '../support/dependent-tables.sql';
 import { OTHERS } from '../support/leftovers.js';
 import { readRows, readSchema, type Schema, type State } from './history.js';

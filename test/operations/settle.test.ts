@@ -9,7 +9,7 @@ import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import { clean } from '../../src/operations/clean.js';
 import { load } from '../../src/operations/load.js';
 import { reset } from '../../src/operations/reset.js';
-import { seedParents } from '../../src/run/context.js';
+import { seedParents } from '../../src/postgres/seed-parents.js';
 import { hasPgbouncer, startPooler, type Pooler } from '../support/pgbouncer.js';
 
 /** An autovacuum that comes every second, and for any ten rows. */

@@ -5,7 +5,7 @@ import pg from 'pg';
 import { beforeAll, describe, expect, it } from 'vitest';
 import SCHEMA_SQL from '../../src/embedded/schema.sql';
 import { quote } from '../../src/postgres/quote.js';
-import { seedParents } from '../../src/run/context.js';
+import { seedParents } from '../../src/postgres/seed-parents.js';
 import type { RunEvent } from '../../src/report/events.js';
 import { clean } from '../../src/operations/clean.js';
 import { load } from '../../src/operations/load.js';

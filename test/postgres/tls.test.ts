@@ -6,7 +6,6 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serverAccount } from '../../src/embedded/programs.js';
 import { startEmbedded, type EmbeddedServer } from '../../src/embedded/index.js';
-import { seedParents } from '../../src/run/context.js';
 import { sizedAgents } from '../../src/fixtures/sized.js';
 import { load } from '../../src/operations/load.js';
 import { hasOpenssl, makeAuthority, makeCertificate } from '../support/certificates.js';
@@ -39,7 +38,6 @@ async function startServer(): Promise<void> {
   }
   server = await startEmbedded({
     dataDirectory: join(folder, 'server'),
-    seed: seedParents,
     settings: {
       fsync: 'off',
       ssl: 'on',

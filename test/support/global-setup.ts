@@ -6,7 +6,7 @@ import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbedded } from '../../src/embedded/index.js';
 import SCHEMA_SQL from '../../src/embedded/schema.sql';
-import { seedParents } from '../../src/run/context.js';
+import { seedParents } from '../../src/postgres/seed-parents.js';
 import { startPooler } from './pgbouncer.js';
 
 declare module 'vitest' {
