@@ -12,7 +12,7 @@ import { countedKeys, type Keys } from '../table/keys.js';
 import { findReferences, type Reference } from '../table/references.js';
 import { holdStructure } from './claim.js';
 import { heedTriggers, obstacleToSilence, silenceTriggers } from './foreign-keys.js';
-import { outliving, rootsAtSight, rootsOf, type StepKeys } from './keys.js';
+import { rootsAtSight, rootsOf, type StepKeys } from './keys.js';
 import { takeAlong } from './hanging.js';
 import { keepersOf } from './blocked.js';
 import { formatCount } from '../report/units.js';
@@ -35,11 +35,14 @@ export interface Deleted extends Deletion {
  */
 export async function foreseeDeletion(step: Step, keys: StepKeys, gone?: RowsByTable): Promise<Deleted> {
   const { session, table, server } = step;
-  const roots = { ...rootsOf(step, keys), ...(gone && { gone: outliving(gone, keys) }) };
+  const roots = { ...rootsOf(step, keys), ...(gone && { gone: new Map(gone) }) };
   const foreignKeys = checkOf(table, await findReferences(session, table), roots, server.mayReplicate);
   const rows = await countRows(session, roots.from);
   refuseHidden(step, rows);
-  return { rows, dependents: (await impactOf(step, roots)).dependents, foreignKeys };
+  const { dependents } = await impactOf(step, roots);
+  // Staged keys are gone themselves when the next fixture has its turn.
+  if (gone !== undefined) await findImpact(session, { ...rootsAtSight(step), gone });
+  return { rows, dependents, foreignKeys };
 }
 
 /**

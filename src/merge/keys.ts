@@ -3,7 +3,7 @@ import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { readRows } from '../fixtures/read-rows.js';
 import { quote } from '../postgres/quote.js';
 import type { Step } from '../run/step.js';
-import type { Roots, RowsByTable } from '../table/dependents.js';
+import type { Roots } from '../table/dependents.js';
 import { rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { countedKeys, keysIn, type Keys } from '../table/keys.js';
 import { markCondition } from '../table/marks.js';
@@ -42,11 +42,6 @@ export function rootsAtSight(on: Pick<Step, 'fixture' | 'table'>): Roots {
   const keys = countedKeys(on.fixture, on.table);
   if (keys !== undefined) return rootsOf(on, keys);
   return { table: on.table, from: `from ${rowsOf(on.table)} as t where ${markCondition(on.fixture.mark)}` };
-}
-
-/** Rows that will have gone, to be added to where those that are known by such keys can be told without staged ones. */
-export function outliving(gone: RowsByTable, { staged }: StepKeys): RowsByTable {
-  return staged === undefined ? gone : new Map(gone);
 }
 
 /** The rows that fixtures have made, as conditions by the name of their table. */

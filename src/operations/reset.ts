@@ -1,4 +1,3 @@
-import { type RowsByTable } from '../table/dependents.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
@@ -12,7 +11,7 @@ import {
   foreseeHanging,
   refuseKept,
 } from '../merge/hanging.js';
-import { keysOf, outliving, rootsOfRun, type StepKeys } from '../merge/keys.js';
+import { keysOf, madeBy, rootsAtSight, rootsOfRun, type StepKeys } from '../merge/keys.js';
 import { countRecords } from '../merge/records.js';
 import { loadPlan, type LoadPlan } from '../merge/load-fixture.js';
 import { claimFixture, foreseeCheck, restoreFixture, type Claimed } from '../merge/restore-fixture.js';
@@ -28,6 +27,7 @@ import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Opened } from '../postgres/session.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
+import type { Roots, RowsByTable } from '../table/dependents.js';
 import { watchEffects } from '../table/effects.js';
 import { needsToAdd, type AddOptions, type LoadOptions } from './load.js';
 
@@ -192,7 +192,7 @@ async function foreseeReset(step: Step, keepDependents: boolean, gone: RowsByTab
       await forbidWriting(step);
       const keys = await keysOf(step);
       const counts = await foreseeMerge(step, keys);
-      const roots = { ...rootsOfRun(step, keys), gone: outliving(gone, keys) };
+      const roots = rootsOfRun(step, keys);
       return {
         name: fixture.name,
         schema: table.schema,
@@ -203,7 +203,7 @@ async function foreseeReset(step: Step, keepDependents: boolean, gone: RowsByTab
         foreignKeys: await foreseeCheck(step, roots),
         rebuiltIndexes: [],
         overruled: [],
-        dependents: keepDependents ? [] : await foreseeHanging(session, roots),
+        dependents: keepDependents ? [] : await foreseeInTurn(step, roots, gone),
         kept: keepDependents ? (await countHanging(session, roots)).hanging : [],
         records: await countRecords(step, keys),
         timings: { totalMs: total() },
@@ -211,6 +211,14 @@ async function foreseeReset(step: Step, keepDependents: boolean, gone: RowsByTab
     },
     { isolation: 'repeatable read' },
   );
+}
+
+/** What would go, where what has hung on fixtures before has gone. */
+async function foreseeInTurn(step: Step, roots: Roots, gone: RowsByTable): Promise<Dependents[]> {
+  const dependents = await foreseeHanging(step.session, { ...roots, gone: new Map(gone) });
+  // Staged keys are gone themselves when the next fixture has its turn.
+  await foreseeHanging(step.session, { ...rootsAtSight(step), except: madeBy(step.known), gone });
+  return dependents;
 }
 
 function notAgreed({ name }: Fixture): ScaleSeedError {

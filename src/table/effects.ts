@@ -17,7 +17,9 @@ interface Reached extends TableName {
 const REACHED = `
 with recursive reached (oid) as (
   select $1::int8::oid
-  union select k.conrelid from reached join pg_constraint k on k.confrelid = reached.oid and k.contype = 'f')
+  union select next.oid from reached, lateral (
+    select k.conrelid as oid from pg_constraint k where k.confrelid = reached.oid and k.contype = 'f'
+    union all select relid from pg_partition_tree(reached.oid)) as next)
 select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.oid = $1::int8::oid as "isRoot",
   -- A row that moves from one partition to another is deleted from the one and inserted into the other.
   coalesce((select sum(pg_stat_get_xact_tuples_deleted(p.relid) - pg_stat_get_xact_tuples_inserted(p.relid))

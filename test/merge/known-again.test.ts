@@ -1,0 +1,206 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { defineFixture } from '../../src/fixtures/define-fixture.js';
+import type { Fixture, FixtureDefinition } from '../../src/fixtures/fixture.js';
+import { after } from '../../src/fixtures/offset.js';
+import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
+import { clean } from '../../src/operations/clean.js';
+import { load } from '../../src/operations/load.js';
+import { manifest } from '../../src/operations/manifest.js';
+import { reset } from '../../src/operations/reset.js';
+import { verify } from '../../src/operations/verify.js';
+import { useDatabase } from '../support/database.js';
+
+const database = useDatabase();
+const run = (...fixtures: Fixture[]) => ({ databaseUrl: database.url, fixtures, settle: false });
+
+type Parts = Partial<FixtureDefinition>;
+
+function fixtureOf(parts: Parts): Fixture {
+  return defineFixture({
+    name: 'own',
+    table: 'own',
+    count: 12,
+    columns: { id: 'text' },
+    conflictKeys: [['id']],
+    mark: { column: 'id', prefix: 'own-' },
+    *rows(first, last) {
+      for (let g = first; g <= last; g++) yield [`own-${g}`];
+    },
+    ...parts,
+  });
+}
+
+beforeEach(() => database.query('drop table if exists own; truncate agents, managed_certificates cascade'));
+
+/** Loads, verifies, loads again, resets and cleans. */
+async function goThrough(fixture: Fixture): Promise<void> {
+  expect((await load(run(fixture))).fixtures[0]).toMatchObject({ inserted: fixture.count, blocked: 0 });
+  expect((await verify(run(fixture))).fixtures[0]).toMatchObject({ intact: true, drift: [] });
+  expect((await load(run(fixture))).fixtures[0]).toMatchObject({ inserted: 0, skipped: fixture.count });
+  expect((await reset(run(fixture))).fixtures[0]).toMatchObject({ restored: fixture.count });
+  expect((await verify(run(fixture))).intact).toBe(true);
+  expect((await clean(run(fixture))).fixtures[0]).toMatchObject({ deleted: fixture.count });
+}
+
+describe('a key whose column keeps less than the fixture gives', () => {
+  it.each<[column: string, type: string, value: (g: number) => unknown]>([
+    ['real', 'double precision', (g) => g + 0.1],
+    ['numeric(8, 2)', 'numeric', (g) => g + 0.001],
+    ['timestamptz(0)', 'timestamptz', (g) => new Date(g * 86_400_123)],
+    ['date', 'timestamptz', (g) => new Date(g * 86_400_000 + 7_200_000)],
+    ['time(0)', 'text', (g) => `${g}:00:00.123`],
+  ])('%s, of %s, is known again', async (column, type, value) => {
+    await database.query(`create table own (id text, key ${column} primary key)`);
+    await goThrough(
+      fixtureOf({
+        columns: { id: 'text', key: type },
+        conflictKeys: [['key']],
+        *rows(first, last) {
+          for (let g = first; g <= last; g++) yield [`own-${g}`, value(g)];
+        },
+      }),
+    );
+  });
+});
+
+describe('times in columns of several precisions', () => {
+  const TIME = 'timestamptz after anchor';
+  it.each<[columns: string, parts: Parts]>([
+    ['a date, b timestamptz', {}],
+    ['a timestamptz(0), b timestamptz', {}],
+    ['a timestamptz(3), b timestamptz', { anchorColumn: 'a' }],
+    ['a timestamptz, b timestamptz(0)', { anchorColumn: 'a' }],
+    ['a timestamp(0), b timestamp', {}],
+  ])('%s stand as they were loaded', async (columns, parts) => {
+    await database.query(`create table own (id text primary key, ${columns})`);
+    await goThrough(
+      fixtureOf({
+        columns: { id: 'text', a: TIME, b: TIME },
+        *rows(first, last) {
+          for (let g = first; g <= last; g++) yield [`own-${g}`, after({ days: g }), after({ hours: g })];
+        },
+        ...parts,
+      }),
+    );
+  });
+
+  it('of the fleet, too', async () => {
+    await database.query('alter table agents alter registered_at type timestamptz(0)');
+    await load(run(sizedAgents(50)));
+    expect((await verify(run(sizedAgents(50)))).intact).toBe(true);
+    await database.query('alter table agents alter registered_at type timestamptz');
+  });
+
+  it.each(['text', 'time', 'integer'])('are refused where the column is of type %s', async (type) => {
+    await database.query(`create table own (id text primary key, at ${type})`);
+    const timed = fixtureOf({ columns: { id: 'text', at: TIME }, rows: () => [] });
+    const refused = type === 'time' ? {} : { code: 'fixture', state: 'nothing was changed' };
+    await expect(load(run(timed))).rejects.toMatchObject(refused);
+  });
+});
+
+describe('a fleet of the future', () => {
+  it.each([
+    ['whole', 'true'],
+    ['in some of its rows', `right(id, 1) = '7'`],
+  ])('is not as it was loaded, %s', async (_, where) => {
+    const fleet = run(sizedCertificates(60), sizedAgents(40));
+    await load(fleet);
+    await database.query(
+      `update agents set registered_at = registered_at + interval '366 days', last_heartbeat_at = last_heartbeat_at + interval '366 days' where ${where};
+       update managed_certificates set created_at = created_at + interval '366 days', updated_at = updated_at + interval '366 days',
+         expires_at = expires_at + interval '366 days' where ${where}`,
+    );
+    for (const live of [false, true]) {
+      const { fixtures } = await verify({ ...fleet, live });
+      expect(fixtures.map(({ intact }) => intact)).toEqual([false, false]);
+    }
+    await reset(fleet);
+    expect((await verify(fleet)).intact).toBe(true);
+  });
+});
+
+describe('a frozen fixture', () => {
+  it('is refused by what reads all of it where its rows are others', async () => {
+    await database.query('create table own (id text primary key)');
+    const frozenFingerprint = `sha256:${'0'.repeat(64)}`;
+    const thawed = fixtureOf({ frozenFingerprint });
+    for (const operation of [load, verify])
+      await expect(operation(run(thawed))).rejects.toMatchObject({
+        code: 'fixture',
+        message: expect.stringMatching(
+          /^fixture own: its rows have the fingerprint sha256:\w{64}, and were/,
+        ) as string,
+      });
+    expect(await database.value('select count(*) from own')).toBe('0');
+  });
+});
+
+describe('rows that nothing would know again', () => {
+  it.each<[string, Parts, RegExp]>([
+    [
+      'as their mark has letters for digits',
+      { mark: { column: 'id', prefix: 'own-', digits: 3 }, rows: () => [['own-abc']], count: 1 },
+      /row 1: id does not have 3 digits/,
+    ],
+    [
+      'as one in the middle counts otherwise',
+      {
+        numberedKeys: { id: { prefix: 'own-', digits: 2, suffix: '' } },
+        *rows(first, last) {
+          for (let g = first; g <= last; g++) yield [`own-${g === 6 ? 99 : String(g).padStart(2, '0')}`];
+        },
+      },
+      /row 6: its numberedKeys make own-06 of it, its rows own-99/,
+    ],
+  ])('are refused, %s', async (_, parts, message) => {
+    await database.query('create table own (id text primary key)');
+    await expect(load(run(fixtureOf(parts)))).rejects.toMatchObject({
+      code: 'fixture',
+      message: expect.stringMatching(message) as string,
+    });
+  });
+});
+
+describe('a constant', () => {
+  it('is not cut to the length of its own domain', async () => {
+    await database.query(
+      'create domain short as varchar(3); create table own (id text primary key, name varchar(3))',
+    );
+    const cut = fixtureOf({ constants: { name: { type: 'short', value: 'abcdef' } } });
+    await expect(load(run(cut))).rejects.toMatchObject({
+      code: 'fixture',
+      message: expect.stringContaining('constant name: a value would be cut') as string,
+    });
+  });
+
+  it.each([
+    ['integer', 1.5],
+    ['date', 'soon'],
+    ['jsonb', '{'],
+  ])('of type %s that is none is named itself', async (type, value) => {
+    await database.query(`create table own (id text primary key, a ${type}, b text)`);
+    const constants = {
+      a: { type: type === 'jsonb' ? 'text' : type, value },
+      b: { type: 'text', value: 'x' },
+    };
+    await expect(load(run(fixtureOf({ constants })))).rejects.toMatchObject({
+      message: expect.stringMatching(/column a: |column a of|constant a/) as string,
+    });
+  });
+});
+
+it('a manifest tells of one moment', async () => {
+  await load(run(sizedAgents(40)));
+  let deleted = false;
+  const { fixtures } = await manifest({
+    ...run(sizedAgents(40)),
+    onEvent: async (event) => {
+      if (event.type !== 'phase' || deleted) return;
+      deleted = true;
+      await database.query('delete from agents');
+    },
+  });
+  const [standing] = fixtures[0]!.standing!;
+  expect([standing?.present, standing?.anchors[0]?.rows]).toEqual([40, 40]);
+});
