@@ -88,7 +88,7 @@ export class ScaleSeedError extends Error {
 export function withoutPasswords(text: string): string {
   return text
     .replace(/(\w:\/{1,2}[^\s:@/[\]]*):(?!\d+(?:[/?,\s]|$)(?!\S*@))[^\n]*@/g, '$1:***@')
-    .replace(/((?:^|[\s"'=,])(?:\/\/)?[^\s:@/"']+):(?!\/\/|\d+(?:[/?,\s]|$))[^\s@]+@/g, '$1:***@')
+    .replace(/((?:^|[\s"'=,/])[^\s:@/"']+):(?!\/\/|\d+(?:[/?,\s]|$))[^\s@]+@/g, '$1:***@')
     .replace(/(password\s*=\s*)(?:'(?:[^'\\\n]|\\.)*'|[^\n]*)/gi, '$1***');
 }
 

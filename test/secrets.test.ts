@@ -112,6 +112,9 @@ describe('a password that stands where none belongs', () => {
     'postgresql://h/d?password=S3cr3t&sslmode=require',
     "host=h password='S3cr3t it' dbname=d",
     'host=h sslpassword=S3cr3t',
+    'u:S3cr3t@h/d',
+    '//u:S3cr3t@h/d',
+    'postgresql://u:12/S3cr3t@h/d',
   ];
 
   it.each([
@@ -140,6 +143,7 @@ describe('a password that stands where none belongs', () => {
   it.each([
     ['a port is none', 'no server at postgresql://u@h:5432/d, nor at postgresql://u@g:5433/d: ask a@b'],
     ['nor is an address', 'no server at postgresql://u@[::1]:5432/d'],
+    ['nor what stands beside an address', 'row 5: name@example.test, and 10:30 at a@b'],
   ])('%s', (_, message) => {
     expect(new ScaleSeedError(message, { code: 'connect', phase: 'connect' }).message).toBe(message);
   });

@@ -137,7 +137,7 @@ async function deleteReferring(
     if (kept !== undefined) throw keptBy(session, kept);
   } catch (error) {
     const names = [...new Set(references.map(({ child }) => nameOf(child)))];
-    const isReferred = hasState(error, /^2300[13]/);
+    const isReferred = hasState(error, /^23(001|503)/);
     const otherwise = isReferred ? ({ code: 'conflict', hint: hintOf(session) } as const) : {};
     throw during(error, `cannot delete from ${names.join(', ')}`, { table: names[0], ...otherwise });
   }

@@ -216,6 +216,16 @@ describe('a run that does not pass', () => {
       /--output and --benchmark name one file/,
     ],
     [
+      'a baseline that would be written over',
+      () => ['--baseline', file('there.json'), '--output', file('there.json')],
+      /--baseline and --output name one file/,
+    ],
+    [
+      'a baseline that would be written over by a link',
+      () => ['--baseline', file('there.json'), '--junit', file('link.json')],
+      /--baseline and --junit name one file/,
+    ],
+    [
       'one file for two by a link',
       () => ['--output', file('there.json'), '--junit', file('link.json')],
       /--output and --junit name one file/,

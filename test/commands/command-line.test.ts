@@ -217,11 +217,21 @@ describe('bad input', () => {
     return url.href;
   };
 
+  const NO_PATTERN = /the schema .* cannot be used: invalid regular expression/;
+
   it.each<[string, () => string[], number, RegExp]>([
     ['two databases', () => ['load', '--embedded', '--database-url', database.url], 2, /are two databases/],
     ['an unknown command of the embedded server', () => ['db', 'sart'], 2, /unknown command 'sart'/],
     ['too many arguments', () => ['list', 'more'], 2, /too many arguments/],
     ['an option without its value', () => ['load', '--certs'], 2, /argument missing/],
+    ['the pattern (fa', () => ['load', '--database-url', database.url, '--schema', '(fa'], 2, NO_PATTERN],
+    ['the pattern f{1', () => ['load', '--database-url', database.url, '--schema', 'f{1'], 2, NO_PATTERN],
+    [
+      'the pattern fleet_[',
+      () => ['load', '--database-url', database.url, '--schema', 'fleet_['],
+      2,
+      NO_PATTERN,
+    ],
     ['options that exclude each other', () => ['load', '--verbose', '--quiet'], 2, /cannot be used with/],
     ['an unknown command', () => ['laod'], 2, /unknown command 'laod'\s+\(Did you mean load\?\)/],
     ['an unknown option', () => ['load', '--cert', '5'], 2, /unknown option '--cert'/],

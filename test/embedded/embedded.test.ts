@@ -223,6 +223,26 @@ describe('a directory', () => {
     await writeFile(file, major);
   });
 
+  it.each([
+    ['no home', { HOME: '' }],
+    ['a home that is relative', { HOME: 'here' }],
+    ['a data home that is relative', { XDG_DATA_HOME: 'here' }],
+  ])('is nowhere in the current one with %s', async (_, env) => {
+    const { stdout, stderr } = await run(['db', 'status', '--format', 'json'], env);
+    const found = stdout === '' ? undefined : (JSON.parse(stdout) as { dataDirectory: string });
+    // Whoever has no home at all is told so.
+    if (found === undefined) expect(stderr).toContain('no home directory');
+    else expect(found.dataDirectory.startsWith('/') && !found.dataDirectory.includes('here')).toBe(true);
+  });
+
+  it('that a link leads to is emptied', async () => {
+    await symlink(join(folder, 'linked'), join(folder, 'away'));
+    await mkdir(join(folder, 'linked'));
+    await (await startEmbedded(optionsFor('away'))).stop();
+    expect(await destroyEmbedded(optionsFor('away'))).toBe(true);
+    expect(existsSync(join(folder, 'linked'))).toBe(false);
+  });
+
   it('may be reached by a link', async () => {
     await symlink(join(folder, 'own'), join(folder, 'link'));
     const { url, stop } = await startEmbedded(optionsFor('link'));

@@ -65,7 +65,10 @@ function makeHomes({ folder, primary, standby }: TwoServers): void {
     `\\:\\:1:${primary}:fleet:either:pw`,
     `localhost:*:*:*:pw`,
   ];
-  write('passwords', [...lines, `127.0.0.1:${primary}:fleet:otherwise:other\\:pw\\\\`, ''].join('\n'));
+  write(
+    'passwords',
+    [...lines, `127.0.0.1:${primary}:fleet:otherwise:other\\:pw\\\\:what follows`, ''].join('\n'),
+  );
   write('by-port', `*:${standby}:*:*:wrong\n*:${primary}:*:*:pw\n`);
   for (const [name, mode] of Object.entries(OPEN)) write(name, '*:*:*:*:pw\n', mode);
   mkdirSync(join(home('folder'), '.pgpass'));

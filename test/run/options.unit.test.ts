@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ci, load, manifest, reset, SETS, type LoadOptions } from '../../src/index.js';
+import { ci, load, manifest, reset, SETS, sizedAgents, type LoadOptions } from '../../src/index.js';
 
 const NOWHERE = { databaseUrl: 'postgresql://u@127.0.0.1:1/d' };
 
@@ -13,6 +13,21 @@ describe('options from JavaScript', () => {
       'a name for a fixture',
       { fixtures: ['02_agent_fleet'] },
       /^fixtures must be a list of what defineFixture/,
+    ],
+    [
+      'a fixture that nobody has completed',
+      { fixtures: [{ name: 'x', table: 't', count: 0, columns: {}, rows: () => [] }] },
+      /^fixtures must be a list of what defineFixture/,
+    ],
+    [
+      'two fixtures of one name',
+      { fixtures: [sizedAgents(1), sizedAgents(2)] },
+      /^two fixtures are called scale_agents$/,
+    ],
+    [
+      'an option of the embedded server’s that it does not have',
+      { databaseUrl: undefined, embedded: { datadir: '/tmp/x' } },
+      /^embedded must be true, false or an object with dataDirectory/,
     ],
     ['one fixture for a list', { fixtures: SETS.fleet[0] }, /^fixtures must be a list/],
     ['a name for a list of schemas', { schemas: 'fleet' }, /^schemas must be a list of texts$/],
@@ -40,6 +55,10 @@ describe('options from JavaScript', () => {
         message: expect.stringMatching(message) as string,
       });
     }
+  });
+
+  it('refuses a regression from nothing', async () => {
+    await expect(ci({ ...NOWHERE, maxRegressionPercent: 5 })).rejects.toMatchObject({ code: 'usage' });
   });
 
   it('says what was meant', async () => {

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import { chooseFixtures } from '../../src/fixtures/registry.js';
-import { sizedAgents } from '../../src/fixtures/sized.js';
+import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import { load } from '../../src/operations/load.js';
 import { useDatabase } from '../support/database.js';
 
@@ -145,6 +145,17 @@ describe('the guard', () => {
       code: 'guard',
       message: 'public.agents holds 101 rows that no known fixture made: this looks like a real fleet',
     });
+  });
+
+  it('sees what tables hold that inherit', async () => {
+    await database.query(
+      `create table more_certificates () inherits (managed_certificates);
+       insert into more_certificates (id, name, common_name, owner_id, team_id, issuer_id, renewal_policy_id)
+         select g, g, 'c', 'o-alice', 't-platform', 'iss-local', 'rp-standard' from generate_series(1, 101) as g`,
+    );
+    const failing = load({ ...at(), fixtures: [sizedCertificates(10)] });
+    await expect(failing).rejects.toMatchObject({ code: 'guard', table: 'public.managed_certificates' });
+    await database.query('drop table more_certificates');
   });
 
   it('looks at both tables, whatever is loaded', async () => {
