@@ -93,7 +93,7 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
         ) end, format_type(y.oid, case when y.typcategory in ('S', 'V') then -1 else a.atttypmod end)),
       'collate', case when a.attcollation <> y.typcollation then ' collate ' || a.attcollation::regcollation else '' end,
       'category', y.typcategory,
-      'notNull', a.attnotnull,
+      'notNull', a.attnotnull or y.typnotnull,
       'default', case when a.attgenerated = '' then
         coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(y.typdefaultbin, 0)) end,
       'generated', a.attgenerated <> '' or a.attidentity = 'a',

@@ -132,6 +132,11 @@ const DDL = (
       sql: securing('teams', `for select using (id <> 't-payments')`),
     },
     {
+      name: 'enable-row-security-of-dependents',
+      sql: securing('jobs', `for all using (id <> 'job-07')`),
+      commands: ['clean'],
+    },
+    {
       name: 'add-foreign-key',
       sql: `create table ${EXTRA.child} (id text primary key, ${EXTRA.column} text references managed_certificates on delete cascade);
           alter table ${EXTRA.child} owner to ${OWNER};

@@ -14,6 +14,7 @@ const ONCE_WRONG: readonly [variant: string, statement: string, action: string, 
   ['reset-online-row', 'create temp table', 'insert-missing-rows-and-a-job', 'committed at once'],
   ['clean-row', 'delete from only public.managed', 'insert-missing-rows-and-a-job', 'committed at once'],
   ['clean-set', 'delete from only public.managed', 'add-trigger-that-keeps-a-row', 'committed at once'],
+  ['clean-set', 'delete from only public.managed', 'enable-row-security-of-dependents', 'committed at once'],
   ['clean-confirm-set', 'with gone0', 'delete-job', 'committed at once'],
   ['clean-dry-run', 'select count(*) from public.jobs', 'delete-fleet', 'committed at once'],
 ];
