@@ -116,7 +116,7 @@ export async function findMostTold(
   const { rows } = await session.query<{ anchor: string }>(
     `with standing as (
        select unnest(array[${told.join(', ')}]) as anchor, unnest(array[${own.join(', ')}]) as is_own
-       from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture)})
+       from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)})
      select anchor::text from standing where anchor is not null group by anchor
      having count(*) * 2 > (select count(*) from standing where is_own)
      order by count(*) desc, count(*) filter (where is_own) desc, anchor limit 1`,
@@ -134,7 +134,7 @@ export async function findAnchors(
 ): Promise<Anchors> {
   const values: unknown[] = [];
   const joined = `select true as stands, ${anchorSql(fixture, table, values)}
-    from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture)}`;
+    from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)}`;
   return (await countByAnchor(session, fixture, table, joined, [], values)).ages;
 }
 

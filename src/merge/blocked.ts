@@ -66,7 +66,7 @@ export async function findAbsent(
   const { rows } = await session.query<{ key: string; holders: (string | null)[] }>(
     `select ${keyText(fixture, 's')} as key,
        array[${holders.join(', ')}]::text[] as holders
-     from ${staging.table} as s left join ${rowsOf(table)} as t on ${sameIdentity(fixture)}
+     from ${staging.table} as s left join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)}
      where t.${quote(identityOf(fixture)[0]!)} is null order by 1 limit 1`,
     values,
   );

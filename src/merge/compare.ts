@@ -174,7 +174,7 @@ function joinedSql(
     ...checks.map(({ expected, found }, i) => `${expected} as e${i}, ${found} as f${i}`),
   ];
   return `select ${columns.join(', ')}
-    from ${staged.table} as s left join ${rowsOf(table)} as t on ${sameIdentity(fixture)}`;
+    from ${staged.table} as s left join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)}`;
 }
 
 /** Rows of the fixture's mark that are not in it; for a fleet that may grow they are nothing to wonder at. */
@@ -188,7 +188,7 @@ async function unexpectedRows(
   const values: unknown[] = [];
   // Not by NOT EXISTS: Citus joins its tables with a temporary one, but not in a correlated subquery.
   const strangers = `from (select * from ${rowsOf(table)} where ${markCondition(fixture.mark, values)}) as t
-    left join ${staged.table} as s on ${sameIdentity(fixture)}
+    left join ${staged.table} as s on ${sameIdentity(fixture, table)}
     where s.${quote(identityOf(fixture)[0] ?? '')} is null`;
   const rows = await countRows(session, strangers, values);
   const keys = `select ${keyText(fixture, 't')} as key ${strangers}`;

@@ -1,5 +1,5 @@
 import { put, quote } from '../postgres/quote.js';
-import { castTo, type TableInfo } from '../table/inspect-table.js';
+import { castTo, exactly, isExact, type TableInfo } from '../table/inspect-table.js';
 import { encoderFor, stagingType } from '../fixtures/column-types.js';
 import { ANCHORED, columnsOf, identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 
@@ -51,9 +51,14 @@ export function valueOn(anchor: string, { sql, anchored }: ColumnValue): string 
 }
 
 /** A join condition between target rows `t` and staging rows `s` on the key that identifies a row. */
-export function sameIdentity(fixture: Fixture): string {
+export function sameIdentity(fixture: Fixture, table: TableInfo): string {
   return identityOf(fixture)
-    .map((column) => `t.${quote(column)} = s.${quote(column)}`)
+    .map((column) => {
+      const [own, sent] = [`t.${quote(column)}`, `s.${quote(column)}`];
+      // The first is what an index has.
+      const more = isExact(table, column) ? '' : ` and ${exactly(own)} = ${exactly(sent)}`;
+      return `${own} = ${sent}${more}`;
+    })
     .join(' and ');
 }
 

@@ -31,7 +31,7 @@ export async function foreseeMerge(step: Step, keys?: StepKeys): Promise<Counts>
   const joins = others.map(
     (key, i) => `left join ${rowsOf(table)} as h${i} on ${sameKey(table, key, `h${i}`)}`,
   );
-  const from = `from ${relation} as s left join ${rowsOf(table)} as t on ${sameIdentity(fixture)} ${joins.join(' ')}`;
+  const from = `from ${relation} as s left join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)} ${joins.join(' ')}`;
   const holders = others.map((_, i) => {
     const own = keys?.hold(identity.map((column) => `h${i}.${quote(column)}`)) ?? 'false';
     const isOther = `h${i}.${quote(identity[0]!)} is not null and not ${own}`;

@@ -35,7 +35,7 @@ export async function freeKeys(
   const { rowCount } = await session.query(
     `update ${rowsOf(table)} as t set ${free.map(({ column }, i) => `${column} = s.free${i}`).join(', ')}
      from (select s.*, ${free.map(({ own }, i) => `${own} || '-' || gen_random_uuid() as free${i}`).join(', ')}
-       from ${staging} as s) as s where ${sameIdentity(fixture)}
+       from ${staging} as s) as s where ${sameIdentity(fixture, table)}
        and (${held.map(({ column, own }) => `t.${column} is distinct from ${own}`).join(' or ')})`,
     values,
   );

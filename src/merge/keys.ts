@@ -4,7 +4,7 @@ import { readRows } from '../fixtures/read-rows.js';
 import { quote } from '../postgres/quote.js';
 import type { Step } from '../run/step.js';
 import type { Roots } from '../table/dependents.js';
-import { rowsOf, type TableInfo } from '../table/inspect-table.js';
+import { isExact, rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { countedKeys, keysIn, type Keys } from '../table/keys.js';
 import { markCondition } from '../table/marks.js';
 
@@ -19,7 +19,7 @@ export async function keysOf(step: Step): Promise<StepKeys> {
   const counted = countedKeys(fixture, table);
   if (counted === undefined) {
     const staged = await stage(step);
-    return { ...keysIn(staged.table, fixture), staged };
+    return { ...keysIn(staged.table, fixture, table), staged };
   }
   await readEnds(fixture);
   return counted;
@@ -29,7 +29,9 @@ export async function keysOf(step: Step): Promise<StepKeys> {
 export function rootsOf({ fixture, table }: { fixture: Fixture; table: TableInfo }, keys: Keys): Roots {
   const columns = identityOf(fixture);
   const held = keys.hold(columns.map((column) => `t.${quote(column)}`));
-  return { table, from: `from ${rowsOf(table)} as t where ${held}`, key: { ...keys, columns } };
+  const roots = { table, from: `from ${rowsOf(table)} as t where ${held}` };
+  // What is equal to a key refers to it, though it may not be the same.
+  return columns.every((column) => isExact(table, column)) ? { ...roots, key: { ...keys, columns } } : roots;
 }
 
 /** The same, where rows that another fixture of the run has made are no matter: nobody has left them behind. */

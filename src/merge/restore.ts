@@ -39,7 +39,7 @@ export async function restoreRows(
     // Computed before the update: of the functions that it calls itself, Citus wants that they are immutable.
     const { rowCount } = await session.query(
       `update ${rowsOf(table)} as t set ${assignments.join(', ')}
-       from (select ${source.join(', ')} from ${staged.table} as s) as s where ${sameIdentity(fixture)}`,
+       from (select ${source.join(', ')} from ${staged.table} as s) as s where ${sameIdentity(fixture, table)}`,
       values,
     );
     return rowCount ?? 0;

@@ -69,7 +69,7 @@ export class Tally {
       const held = countedCondition(counting.key, fixture.count, `t.${quote(counting.column)}`, literal);
       return this.#lookAtCommit(`select array[${marked}, count(*) filter (where ${held})] ${from}`, known);
     }
-    const stood = `select count(*) from pg_temp.${quote(STOOD)} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture)}`;
+    const stood = `select count(*) from pg_temp.${quote(STOOD)} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)}`;
     const counted = `${this.#whole}${this.#keepsKeys ? ` + (${stood})` : ''}`;
     return this.#lookAtCommit(`select array[(select ${marked} ${from}), ${counted}]`);
   }
@@ -93,7 +93,7 @@ export class Tally {
   async #countStanding({ table: staging }: Staging): Promise<number> {
     const { session, fixture, table } = this.#on;
     const key = identityOf(fixture).map((column) => `s.${quote(column)}`);
-    const joined = `from ${staging} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture)}`;
+    const joined = `from ${staging} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)}`;
     if (countingKey(fixture) !== undefined) {
       const { rows } = await session.query<{ standing: string }>(
         `select count(distinct (${key.join(', ')})) as standing ${joined}`,

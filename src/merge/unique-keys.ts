@@ -1,7 +1,7 @@
 import { ANCHORED, columnsOf, identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 import { quote } from '../postgres/quote.js';
 import { isSharded } from '../table/citus.js';
-import { castTo, type TableInfo } from '../table/inspect-table.js';
+import { castTo, isExact, type TableInfo } from '../table/inspect-table.js';
 import { columnValue } from './expressions.js';
 
 /** What fills a unique key of a table. */
@@ -15,8 +15,9 @@ export type UniqueKey = readonly FixtureColumn[];
 export function otherKeys(fixture: Fixture, table: TableInfo): UniqueKey[] {
   const columns = columnsOf(fixture).filter(({ type }) => type !== ANCHORED);
   const identity = identityOf(fixture);
+  // A row whose key is equal and not the same is another.
   const isIdentity = (key: readonly string[]): boolean =>
-    key.length === identity.length && key.every((name) => identity.includes(name));
+    key.length === identity.length && key.every((name) => identity.includes(name) && isExact(table, name));
   return (isSharded(table) ? [] : table.uniqueKeys).flatMap((key) => {
     const filled = columns.filter(({ name }) => key.includes(name));
     return isIdentity(key) || filled.length < key.length ? [] : [filled];

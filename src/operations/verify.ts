@@ -68,7 +68,7 @@ async function verifyFixture(
       const absent = missing.rows > 0 ? await findAbsent(session, fixture, table, staged) : undefined;
       const blocked = absent?.by === undefined ? null : { key: absent.key, by: absent.by };
       const { anchors, anchorCount, ageMs, expired, allExpired } = ages;
-      const keys = countedKeys(fixture, table) ?? keysIn(staged.table, fixture);
+      const keys = countedKeys(fixture, table) ?? keysIn(staged.table, fixture, table);
       const { hanging, unread } = await countHanging(session, rootsOfRun(step, keys));
       const left = live ? 0 : hanging.length;
       const parents = await missingParents(session, [fixture], table.schema);

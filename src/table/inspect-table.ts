@@ -163,6 +163,19 @@ export function columnOf({ columns }: TableInfo, column: string): TableColumn {
   return columns.find(({ name }) => name === column)!;
 }
 
+/** Whether values of a column that are equal are the same: citext and some collations take more for equal. */
+export function isExact(table: TableInfo, column: string): boolean {
+  const { category, collate, uncut } = columnOf(table, column);
+  return category !== 'S' || (collate === '' && EXACT_TEXTS.includes(uncut));
+}
+
+/** A text in a form that is equal only to the same. */
+export function exactly(sql: string): string {
+  return `${sql}::text collate "C"`;
+}
+
+const EXACT_TEXTS = ['text', 'character varying', 'character', 'bpchar', 'name'];
+
 /** A value as its column takes it, through the type's own input where it is given as text. */
 export function castTo(table: TableInfo, column: string, sql: string): string {
   return `(${sql})::${columnOf(table, column).uncut}`;

@@ -6,7 +6,7 @@ import {
   type NumberedKey,
 } from '../fixtures/fixture.js';
 import { literal, quote } from '../postgres/quote.js';
-import { columnOf, type TableInfo } from './inspect-table.js';
+import { columnOf, exactly, isExact, type TableInfo } from './inspect-table.js';
 import { escapeLike } from './marks.js';
 
 /** The keys that identify a fixture's rows. */
@@ -64,7 +64,14 @@ export function countedCondition(
 }
 
 /** The keys of a relation that has their columns. */
-export function keysIn(relation: string, fixture: Fixture): Keys {
-  const columns = identityOf(fixture).map((column) => quote(column));
-  return { hold: (found) => `(${found.join(', ')}) in (select ${columns.join(', ')} from ${relation})` };
+export function keysIn(relation: string, fixture: Fixture, table: TableInfo): Keys {
+  const identity = identityOf(fixture);
+  const exact = (column: string, sql: string): string => (isExact(table, column) ? sql : exactly(sql));
+  const columns = identity.map((column) => exact(column, quote(column)));
+  return {
+    hold: (found) => {
+      const held = found.map((sql, i) => exact(identity[i]!, sql));
+      return `(${held.join(', ')}) in (select ${columns.join(', ')} from ${relation})`;
+    },
+  };
 }

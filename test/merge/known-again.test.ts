@@ -63,6 +63,47 @@ describe('a key whose column keeps less than the fixture gives', () => {
   });
 });
 
+describe('a key whose column takes other letters for the same', () => {
+  it.each([
+    ['citext', 'create extension if not exists citext', 'citext'],
+    [
+      'a collation',
+      `create collation if not exists caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`,
+      'text collate caseless',
+    ],
+  ])('%s: a row of somebody else’s that has it is in the way, and stays', async (_, sql, type) => {
+    await database.query(
+      `${sql}; create table own (id ${type} primary key, name text); insert into own values ('OWN-7', 'precious')`,
+    );
+    const own = fixtureOf({ constants: { name: { type: 'text', value: 'mine' } } });
+    const blocked = { blocked: 1, firstBlocked: { key: 'own-7', by: 'row OWN-7, which has the same id' } };
+    expect((await load({ ...run(own), dryRun: true })).fixtures[0]).toMatchObject({
+      inserted: 11,
+      ...blocked,
+    });
+    expect((await load(run(own))).fixtures[0]).toMatchObject({ inserted: 11, present: 11, ...blocked });
+    expect((await load(run(own))).fixtures[0]).toMatchObject({ inserted: 0, skipped: 11, ...blocked });
+    expect((await verify(run(own))).fixtures[0]).toMatchObject({ missing: { rows: 1 }, driftedRows: 0 });
+    expect((await reset(run(own))).fixtures[0]).toMatchObject({ restored: 11, ...blocked });
+    expect((await clean(run(own))).fixtures[0]).toMatchObject({ deleted: 11 });
+    expect(await database.query('table own')).toEqual([{ id: 'OWN-7', name: 'precious' }]);
+  });
+
+  it('has what hangs on its rows found, however that is written', async () => {
+    await database.query(
+      `create extension if not exists citext; create table own (id citext primary key);
+       create table links (own citext references own on delete cascade)`,
+    );
+    await load(run(fixtureOf({})));
+    await database.query(`insert into links values ('OWN-3'), ('own-4')`);
+    const links = [{ table: 'public.links', rows: 2 }];
+    expect((await verify(run(fixtureOf({})))).fixtures[0]?.hanging).toEqual(links);
+    expect((await reset(run(fixtureOf({})))).fixtures[0]?.dependents).toMatchObject(links);
+    expect((await clean(run(fixtureOf({})))).fixtures[0]?.deleted).toBe(12);
+    await database.query('drop table links');
+  });
+});
+
 describe('times in columns of several precisions', () => {
   const TIME = 'timestamptz after anchor';
   it.each<[columns: string, parts: Parts]>([
