@@ -7,7 +7,7 @@ import { nodeOf } from '../table/citus.js';
 import type { RunContext } from '../run/context.js';
 import { unmeasured } from './scratch-tables.js';
 import { withSession } from '../run/sessions.js';
-import { describeHolders, watchLocks } from '../run/watch-locks.js';
+import { describeHolders, HERE, watchLocks } from '../run/watch-locks.js';
 
 /** What a scratch schema is known by; nobody else's looks like that. */
 const PREFIX = 'scale_seed_ci_';
@@ -87,7 +87,7 @@ async function leftBehind(keeper: Session, name: string, error: unknown): Promis
   const holders = await describeHolders(
     keeper,
     `select l.pid from pg_locks as l join pg_class as c on c.oid = l.relation
-     where c.relnamespace = to_regnamespace($1) and l.granted and l.pid <> pg_backend_pid()`,
+     where c.relnamespace = to_regnamespace($1) and l.${HERE} and l.granted and l.pid <> pg_backend_pid()`,
     [name],
   );
   return error.with({

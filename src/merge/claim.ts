@@ -1,3 +1,4 @@
+import { HERE } from '../run/watch-locks.js';
 import { hasState, ScaleSeedError } from '../errors.js';
 import { literal, quoteTable } from '../postgres/quote.js';
 import { nameOf, type TableName } from '../report/table-name.js';
@@ -110,7 +111,7 @@ function sliceSql(tables: readonly TableName[], mode: Mode): string {
   const others = `
     select bool_and(a.usesysid is null) from pg_locks l join pg_stat_activity a on a.pid = l.pid
     where l.locktype = 'relation' and l.relation = any (array[${names.join(', ')}]::oid[]) and l.granted
-      and l.database = (select oid from pg_database where datname = current_database())
+      and l.${HERE}
       and l.pid <> pg_backend_pid()${mode === 'exclusive' ? ` and l.mode <> 'AccessShareLock'` : ''}`;
   return `${halfMs} * case when (${others}) then 4 else 1 end`;
 }

@@ -9,6 +9,9 @@ const INTERVAL_MS = 100;
 /** Waits for the loader that is at work on a fixture, after a notice of its own. */
 export const WAIT_FOR_FIXTURE = 'select pg_advisory_xact_lock($1::int, hashtext($2)) as turn';
 
+/** Of pg_locks: databases that were made from one template have tables of the same oids. */
+export const HERE = 'database = (select oid from pg_database where datname = current_database())';
+
 const BLOCKERS = `
 select b.pid from pg_stat_activity as a, unnest(pg_blocking_pids(a.pid)) as b (pid)
 where a.pid = $1::int and a.wait_event_type = 'Lock' and not starts_with(a.query, $2) and b.pid <> all ($3::int[])`;
@@ -35,8 +38,7 @@ export async function nameHolders(
   error: ScaleSeedError,
 ): Promise<ScaleSeedError> {
   if (error.code !== 'locked') return error;
-  const pids =
-    'select pid from pg_locks where relation = $1::int8::oid and granted and pid <> pg_backend_pid()';
+  const pids = `select pid from pg_locks where relation = $1::int8::oid and ${HERE} and granted and pid <> pg_backend_pid()`;
   const holders = session.heldBy ?? (await describeHolders(session, pids, [oid]).catch(() => ''));
   return holders === '' ? error : error.with({ message: `${error.message}: held by ${holders}` });
 }

@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import pg from 'pg';
 import { afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import { clean } from '../../src/operations/clean.js';
@@ -6,6 +6,7 @@ import { load, type LoadOptions } from '../../src/operations/load.js';
 import { reset } from '../../src/operations/reset.js';
 import { start } from '../support/command-line.js';
 import { useDatabase } from '../support/database.js';
+import { TEMPLATE } from '../support/global-setup.js';
 
 const database = useDatabase();
 const pooled = inject('poolerPort') !== 0;
@@ -39,6 +40,13 @@ const options = (databaseUrl = database.url): LoadOptions => ({
     react(event.message);
   },
 });
+
+async function once(url: URL, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url.href });
+  await client.connect();
+  await client.query(sql);
+  await client.end();
+}
 
 /** Lets the holder take a lock, and end its transaction as soon as anybody says that he waits. */
 async function hold(lock: string): Promise<void> {
@@ -77,6 +85,27 @@ describe('whoever waits for a lock says once whose it is', () => {
     await command();
     const text = `${who}waiting for a lock that is held by pid ${pid} \\(\\w+, test, in a transaction since ${TIME}\\)`;
     expect(notices).toEqual([expect.stringMatching(new RegExp(`^${text}$`))]);
+  });
+
+  it('and not those of a table with the same oid in another database', async () => {
+    const [{ name }] = (await database.query<{ name: string }>(
+      `select current_database() || '_twin' as name`,
+    )) as [{ name: string }];
+    const url = new URL(database.directUrl);
+    const twin = new URL(url);
+    [url.pathname, twin.pathname] = ['postgres', name];
+    await once(url, `create database ${name} template ${TEMPLATE}`);
+    const other = new pg.Client({ connectionString: twin.href });
+    await other.connect();
+    await other.query('begin; lock table agents in access exclusive mode');
+    await holder.query('begin; lock table agents in share mode');
+    await expect(
+      load({ ...options(), settle: false, mode: 'exclusive', lockTimeoutMs: 300 }),
+    ).rejects.toMatchObject({
+      message: expect.stringMatching(new RegExp(`held by pid ${pid} [^)]*\\)$`)) as string,
+    });
+    await other.end();
+    await once(url, `drop database ${name}`);
   });
 
   it('a role that sees little of others says what it sees', async () => {
