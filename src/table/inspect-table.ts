@@ -122,9 +122,8 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
       and not exists (select from pg_constraint w where w.oid = k.conparentid and w.conrelid = c.oid)) as "foreignKeys",
   -- Those of partitions are theirs alone, or copies of the table's.
   (select coalesce(json_agg(distinct t.tgname), '[]')
-    from pg_trigger t where not t.tgisinternal and t.tgenabled <> 'D'
-      and (t.tgrelid = c.oid or c.relkind = 'p' and t.tgrelid in (select relid from pg_partition_tree(c.oid)))
-  ) as "userTriggers",
+    from (select c.oid union all select relid from pg_partition_tree(c.oid) where c.relkind = 'p') as tree (oid)
+      join pg_trigger t on t.tgrelid = tree.oid where not t.tgisinternal and t.tgenabled <> 'D') as "userTriggers",
   (select coalesce(json_agg((select json_agg(a.attname order by u.n)
       from unnest(i.indkey::int2[]) with ordinality u (attnum, n)
         join pg_attribute a on a.attrelid = c.oid and a.attnum = u.attnum where u.n <= i.indnkeyatts)
