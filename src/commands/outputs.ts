@@ -1,14 +1,12 @@
 import type { Stats } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { messageOf, refusal, type ErrorContext } from '../errors.js';
+import type { BaselineFlags } from './read-baseline.js';
 
 const OPTIONS = ['output', 'summary', 'junit', 'benchmark'] as const;
 
 /** Options that name a file to be written, as commander parses them. */
 export type FileFlags = Partial<Record<(typeof OPTIONS)[number], string>>;
-
-/** What is read must not be written over: the next run compares with it, too. */
-const INPUT = 'baseline';
 
 /** What stands for standard output in place of a file. */
 export const STDOUT = '-';
@@ -22,7 +20,7 @@ const REFUSED = { code: 'configuration', state: 'nothing was changed' } as const
  * @throws ScaleSeedError `configuration`, which names the option.
  */
 export async function refuseUnwritable(
-  flags: FileFlags & { [INPUT]?: string },
+  flags: FileFlags & BaselineFlags,
   unasked: Readonly<Record<string, string | undefined>> = {},
 ): Promise<void> {
   const { fstatSync } = process.getBuiltinModule('node:fs');
@@ -42,8 +40,10 @@ export async function refuseUnwritable(
   for (const [name, file] of Object.entries(unasked)) {
     if (file) take(await writablePlace(file).catch(() => undefined), name);
   }
-  const input = flags[INPUT];
-  if (input !== undefined) take(await writablePlace(input).catch(() => undefined), `--${INPUT}`, input);
+  // What is read must not be written over: the next run compares with it, too.
+  const { baseline } = flags;
+  if (baseline !== undefined)
+    take(await writablePlace(baseline).catch(() => undefined), '--baseline', baseline);
   for (const option of OPTIONS) {
     const file = flags[option];
     if (file === undefined || (option === 'output' && file === STDOUT)) continue;

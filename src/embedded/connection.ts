@@ -1,10 +1,10 @@
-import { seedParents } from '../postgres/seed-parents.js';
 import { readFile, readlink, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ScaleSeedError } from '../errors.js';
 import { Session } from '../postgres/session.js';
 import { resolveTarget } from '../postgres/target.js';
+import { seedParents } from '../postgres/seed-parents.js';
 import { embeddedError, passfileIn, USER } from './directory.js';
 import SCHEMA_SQL from './schema.sql';
 

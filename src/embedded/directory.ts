@@ -16,7 +16,7 @@ export function embeddedError(message: string, hint: string, cause?: unknown, co
 /** A password file as libpq reads it: it comes and goes with the data that it opens. */
 export const passfileIn = (root: string): string => join(root, 'data', 'passfile');
 
-/** The server's directory: as given, else SCALE_SEED_DATA_DIR, else one in the user's data directory: what is relative there does not count. */
+/** As given, else SCALE_SEED_DATA_DIR, else in the user's data directory, of which a relative one does not count. */
 export function directoryOf(given = process.env.SCALE_SEED_DATA_DIR || undefined): string {
   const hint = 'name a directory with --data-directory or SCALE_SEED_DATA_DIR, or set HOME';
   if (given === '') throw embeddedError('its directory has no name', hint, undefined, 'configuration');

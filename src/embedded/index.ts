@@ -36,7 +36,7 @@ export interface EmbeddedStatus extends Partial<FoundServer> {
 type Which = Pick<EmbeddedOptions, 'dataDirectory' | 'signal'>;
 
 /**
- * Starts PostgreSQL with the tables of a fleet and their parent rows on a loopback port, or joins the server that is kept running.
+ * Starts PostgreSQL with the tables of a fleet and their parents on a loopback port, or joins the server that is kept running.
  *
  * @throws ScaleSeedError `embedded`, or `configuration` where the caller's account has no home directory or no name.
  */
@@ -91,7 +91,7 @@ export async function embeddedStatus({ dataDirectory, signal }: Which = {}): Pro
   return { initialised, running: server !== undefined, dataDirectory: root, ...server };
 }
 
-/** Stops the server and removes its directory, what a link leads to and what a mount point holds; false where there was none. */
+/** Stops the server and removes its directory, or what a link leads to or a mount point holds; false where there was none. */
 export async function destroyEmbedded(which: Which = {}): Promise<boolean> {
   await stopEmbedded(which);
   const { dataDirectory, initialised } = await embeddedStatus(which);

@@ -66,9 +66,8 @@ function ratioOf(baseline: Baseline): RatioMeasurement | undefined {
 function checkRows({ verified }: Judged): Finding {
   const { live, intact, fixtures, failures } = verified;
   const broken = named(verified).filter((fixture) => !fixture.intact);
-  const listed = (isOld: boolean): string => {
-    return broken.flatMap(({ name, tooOld }) => (tooOld === isOld ? [name] : [])).join(', ');
-  };
+  const listed = (isOld: boolean): string =>
+    broken.flatMap(({ name, tooOld }) => (tooOld === isOld ? [name] : [])).join(', ');
   const [drifted, old] = [listed(false), listed(true)];
   const wrong = [
     ...(drifted === '' ? [] : [`${drifted} drifted`]),

@@ -1,9 +1,9 @@
-import { HERE } from '../run/watch-locks.js';
 import { hasState, ScaleSeedError } from '../errors.js';
 import { literal, quoteTable } from '../postgres/quote.js';
 import { nameOf, type TableName } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
 import type { Step } from '../run/step.js';
+import { HERE } from '../run/watch-locks.js';
 import { lockHere } from '../table/citus.js';
 import { inspectTables, refuseMissingTable, type TableInfo } from '../table/inspect-table.js';
 import type { ForeignKeyCheck } from '../report/result.js';

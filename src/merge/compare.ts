@@ -1,7 +1,7 @@
-import { countRows } from '../table/count-rows.js';
 import type { Staging } from '../copy/staging.js';
 import { castTo, columnOf, rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { markCondition } from '../table/marks.js';
+import { countRows } from '../table/count-rows.js';
 import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';

@@ -1,4 +1,3 @@
-import { countRows } from '../table/count-rows.js';
 import { nameOf } from '../report/table-name.js';
 import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
@@ -10,11 +9,12 @@ import { watchEffects } from '../table/effects.js';
 import type { TableInfo } from '../table/inspect-table.js';
 import { countedKeys, type Keys } from '../table/keys.js';
 import { findReferences, type Reference } from '../table/references.js';
+import { countRows } from '../table/count-rows.js';
 import { holdStructure } from './claim.js';
 import { heedTriggers, obstacleToSilence, silenceTriggers } from './foreign-keys.js';
-import { rootsAtSight, rootsOf, type StepKeys } from './keys.js';
+import { inTurn, rootsAtSight, rootsOf, type StepKeys } from './keys.js';
 import { takeAlong } from './hanging.js';
-import { keepersOf } from './blocked.js';
+import { keepersOf, refuseHidden } from './blocked.js';
 import { formatCount } from '../report/units.js';
 
 /** Rows of a fixture, and those of other tables that go or change with them. */
@@ -35,13 +35,16 @@ export interface Deleted extends Deletion {
  */
 export async function foreseeDeletion(step: Step, keys: StepKeys, gone?: RowsByTable): Promise<Deleted> {
   const { session, table, server } = step;
-  const roots = { ...rootsOf(step, keys), ...(gone && { gone: new Map(gone) }) };
+  const roots = rootsOf(step, keys);
   const foreignKeys = checkOf(table, await findReferences(session, table), roots, server.mayReplicate);
   const rows = await countRows(session, roots.from);
   refuseHidden(step, rows);
-  const { dependents } = await impactOf(step, roots);
-  // Staged keys are gone themselves when the next fixture has its turn.
-  if (gone !== undefined) await findImpact(session, { ...rootsAtSight(step), gone });
+  const { dependents } = await inTurn(
+    keys,
+    { roots, atSight: rootsAtSight(step), gone },
+    (these) => impactOf(step, these),
+    (these) => findImpact(session, these),
+  );
   return { rows, dependents, foreignKeys };
 }
 
@@ -104,22 +107,6 @@ function changed({ fixture }: Step, obstacle: string): ScaleSeedError {
     sqlState: SERIALIZATION_FAILURE,
     hint: 'run the command again',
   });
-}
-
-/** @throws ScaleSeedError `privilege` where some of the rows were not found, and may stand all the same. */
-function refuseHidden({ fixture, table }: Step, rows: number): void {
-  if (!table.rowsHidden || rows >= fixture.count) return;
-  const [found, all] = [formatCount(rows), formatCount(fixture.count)];
-  throw new ScaleSeedError(
-    `fixture ${fixture.name}: ${found} of its ${all} rows were found: row security may hide the others from the role`,
-    {
-      code: 'privilege',
-      phase: 'clean',
-      fixture: fixture.name,
-      table: nameOf(table),
-      hint: `clean as the owner of ${table.name}, or as a role that bypasses row security`,
-    },
-  );
 }
 
 /** @throws ScaleSeedError `conflict` where rows stand that were deleted. */

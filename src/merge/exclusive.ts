@@ -1,8 +1,8 @@
-import { countRows } from '../table/count-rows.js';
 import type { TableName } from '../report/table-name.js';
 import type { ForeignKeyCheck } from '../report/result.js';
 import type { Step } from '../run/step.js';
 import { rowsOf, type TableInfo } from '../table/inspect-table.js';
+import { countRows } from '../table/count-rows.js';
 import { claimTable, takeOverForeignKeys } from './claim.js';
 import { heedTriggers } from './foreign-keys.js';
 import {

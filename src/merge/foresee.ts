@@ -2,13 +2,12 @@ import { stage, type Staging } from '../copy/staging.js';
 import { ScaleSeedError } from '../errors.js';
 import { identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 import { literal, quote } from '../postgres/quote.js';
-import { nameOf } from '../report/table-name.js';
 import type { Blocked, Counts } from '../report/result.js';
 import type { Step } from '../run/step.js';
 import { columnOf, rowsOf } from '../table/inspect-table.js';
 import { countedKeys } from '../table/keys.js';
 import { foreseeParents, keysToForesee, varies } from './foreign-keys.js';
-import { REPEATED } from './blocked.js';
+import { refuseHidden, REPEATED } from './blocked.js';
 import { keyText, sameIdentity } from './expressions.js';
 import type { StepKeys } from './keys.js';
 import { holderOf, otherKeys, sameKey, valueIn, type UniqueKey } from './unique-keys.js';
@@ -25,9 +24,10 @@ export async function foreseeMerge(step: Step, keys?: StepKeys): Promise<Counts>
   const { session, fixture, table } = step;
   const identity = identityOf(fixture);
   const others = otherKeys(fixture, table);
-  const staged = keys?.staged ?? (needsRows(step) ? await stage(step) : undefined);
+  const numbered = numberedRelation(step, others);
+  const staged = numbered === undefined ? (keys?.staged ?? (await stage(step))) : undefined;
   await foreseeParents(step, staged);
-  const relation = staged === undefined ? numberedRelation(step, others)! : relationOf(step, staged, others);
+  const relation = staged === undefined ? numbered! : relationOf(step, staged, others);
   const joins = others.map(
     (key, i) => `left join ${rowsOf(table)} as h${i} on ${sameKey(table, key, `h${i}`)}`,
   );
@@ -54,7 +54,7 @@ export async function foreseeMerge(step: Step, keys?: StepKeys): Promise<Counts>
     return { key, by: holderOf(others, found) ?? REPEATED };
   };
   const [standing, blocked] = [Number(rows[0]?.standing), Number(rows[0]?.blocked)];
-  if (table.rowsHidden && standing < fixture.count) throw hidden(step);
+  refuseHidden(step, standing);
   if (keys !== undefined && Number(rows[0]?.stuck) > 0) throw stuck(fixture, await findFirst(isStuck));
   const present = fixture.count - blocked;
   return {
@@ -65,20 +65,6 @@ export async function foreseeMerge(step: Step, keys?: StepKeys): Promise<Counts>
     firstBlocked: blocked === 0 ? null : await findFirst(isBlocked),
     present,
   };
-}
-
-function hidden({ fixture, table, session: { phase } }: Step): ScaleSeedError {
-  const { name } = table;
-  return new ScaleSeedError(
-    `row security may hide rows of ${name} from the role: what would be done is not known`,
-    {
-      code: 'privilege',
-      phase,
-      fixture: fixture.name,
-      table: nameOf(table),
-      hint: `ask as the owner of ${name}, or as a role that bypasses row security`,
-    },
-  );
 }
 
 function stuck({ name }: Fixture, { key, by }: Blocked): ScaleSeedError {
@@ -92,17 +78,11 @@ function stuck({ name }: Fixture, { key, by }: Blocked): ScaleSeedError {
 
 /** Has the server see to it that nothing is written, where no row has to be staged. */
 export async function forbidWriting(step: Step): Promise<void> {
-  const isCounted = countedKeys(step.fixture, step.table) !== undefined;
-  if (isCounted && !needsRows(step)) await step.session.query('set transaction read only');
-}
-
-/** Whether rows have to be sent for what is foreseen: a key does not count, or parents differ from row to row. */
-function needsRows(step: Step): boolean {
-  const { fixture, table } = step;
-  const parentsVary = keysToForesee(step).some(({ columns }) =>
-    columns.some((column) => varies(fixture, column)),
-  );
-  return parentsVary || numberedRelation(step, otherKeys(fixture, table)) === undefined;
+  const { fixture, table, session } = step;
+  const nothingStaged =
+    numberedRelation(step, otherKeys(fixture, table)) !== undefined &&
+    countedKeys(fixture, table) !== undefined;
+  if (nothingStaged) await session.query('set transaction read only');
 }
 
 /** Columns of what is foreseen on: whether an earlier row has the same key, and which ones have the same in others. */
@@ -126,8 +106,14 @@ function relationOf(
     array[${earlier.join(', ')}]::text[] as ${EARLIER} from ${staging} as s)`;
 }
 
-/** The fixture's unique keys as a relation that the server makes, where all of them count, and so none is repeated. */
-function numberedRelation({ fixture, table }: Step, others: readonly UniqueKey[]): string | undefined {
+/**
+ * The fixture's unique keys as a relation that the server makes, where all of them count, so that none is repeated, and no
+ * parents differ from row to row.
+ */
+function numberedRelation(step: Step, others: readonly UniqueKey[]): string | undefined {
+  const { fixture, table } = step;
+  if (keysToForesee(step).some(({ columns }) => columns.some((column) => varies(fixture, column))))
+    return undefined;
   const filled = others.flat().flatMap((column) => (column.kind === 'constant' ? [] : [sourceOf(column)]));
   const columns = [...new Set([...identityOf(fixture), ...filled])];
   const texts = columns.map((column) => numberSql(fixture, column));

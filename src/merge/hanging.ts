@@ -1,12 +1,12 @@
-import { during, type ErrorContext, hasState, type Phase, ScaleSeedError } from '../errors.js';
+import { during, hasState, ScaleSeedError, type ErrorContext, type Phase } from '../errors.js';
 import { quote } from '../postgres/quote.js';
 import { nameOf } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
 import type { Dependents, RowsOf } from '../report/result.js';
 import type { Step } from '../run/step.js';
-import { findHanging, refersTo, type Roots, type RowsByTable } from '../table/dependents.js';
-import { childRows, findReferences, withRows, type Reference } from '../table/references.js';
-import { madeBy, rootsAtSight } from './keys.js';
+import { findHanging, findHolders, refersTo, type Roots, type RowsByTable } from '../table/dependents.js';
+import { childRows, type Reference } from '../table/references.js';
+import { leftBehind, rootsAtSight } from './keys.js';
 
 /**
  * Does to the rows that refer to roots what their foreign keys say, in place of the keys' own triggers, which would ask
@@ -78,8 +78,7 @@ export async function foreseeHanging(session: Session, roots: Roots): Promise<De
  * @throws ScaleSeedError where something keeps them.
  */
 export async function deleteHanging(session: Session, roots: Roots): Promise<void> {
-  const references = await withRows(session, await findReferences(session, roots.table));
-  await deleteReferring(session, ofOtherTables(references, roots), roots);
+  await deleteReferring(session, await findHolders(session, roots), roots);
 }
 
 /** Whether more would go or change than was agreed to, of any table. */
@@ -105,13 +104,8 @@ function rowsLike({ table, effect }: Dependents, others: readonly Dependents[]):
 export function refuseKept(): (on: Pick<Step, 'session' | 'fixture' | 'table' | 'known'>) => Promise<void> {
   const gone: RowsByTable = new Map();
   return async (on) => {
-    await foreseeHanging(on.session, { ...rootsAtSight(on), except: madeBy(on.known), gone });
+    await foreseeHanging(on.session, { ...leftBehind(rootsAtSight(on), on), gone });
   };
-}
-
-/** Rows of the roots' own table that refer to one another stay. */
-function ofOtherTables(references: readonly Reference[], { table }: Roots): Reference[] {
-  return references.filter(({ child }) => child.oid !== table.oid);
 }
 
 /**

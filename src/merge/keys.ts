@@ -3,7 +3,7 @@ import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { readRows } from '../fixtures/read-rows.js';
 import { quote } from '../postgres/quote.js';
 import type { Step } from '../run/step.js';
-import type { Roots } from '../table/dependents.js';
+import type { Roots, RowsByTable } from '../table/dependents.js';
 import { isExact, rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { countedKeys, keysIn, type Keys } from '../table/keys.js';
 import { markCondition } from '../table/marks.js';
@@ -36,7 +36,12 @@ export function rootsOf({ fixture, table }: { fixture: Fixture; table: TableInfo
 
 /** The same, where rows that another fixture of the run has made are no matter: nobody has left them behind. */
 export function rootsOfRun(step: Pick<Step, 'fixture' | 'table' | 'known'>, keys: Keys): Roots {
-  return { ...rootsOf(step, keys), except: madeBy(step.known) };
+  return leftBehind(rootsOf(step, keys), step);
+}
+
+/** Roots on which no row hangs that a known fixture has made. */
+export function leftBehind(roots: Roots, { known }: Pick<Step, 'known'>): Roots {
+  return { ...roots, except: madeBy(known) };
 }
 
 /** The same without sending a row: where keys do not count, what bears the fixture's mark. */
@@ -46,8 +51,25 @@ export function rootsAtSight(on: Pick<Step, 'fixture' | 'table'>): Roots {
   return { table: on.table, from: `from ${rowsOf(on.table)} as t where ${markCondition(on.fixture.mark)}` };
 }
 
+/**
+ * Foresees what becomes of roots where others have had their turn, and are `gone` with all that went with them; adds what
+ * goes with these. Staged keys will be gone themselves by the next turn: for that the roots are known at sight.
+ */
+export async function inTurn<Foreseen>(
+  { staged }: StepKeys,
+  { roots, atSight, gone }: { roots: Roots; atSight: Roots; gone: RowsByTable | undefined },
+  foresee: (roots: Roots) => Promise<Foreseen>,
+  remember: (roots: Roots) => Promise<unknown> = foresee,
+): Promise<Foreseen> {
+  if (gone === undefined) return foresee(roots);
+  if (staged === undefined) return foresee({ ...roots, gone });
+  const foreseen = await foresee({ ...roots, gone: new Map(gone) });
+  await remember({ ...atSight, gone });
+  return foreseen;
+}
+
 /** The rows that fixtures have made, as conditions by the name of their table. */
-export function madeBy(known: readonly Fixture[]): Map<string, string> {
+function madeBy(known: readonly Fixture[]): Map<string, string> {
   const marks = new Map<string, string>();
   for (const { table, mark } of known) {
     const before = marks.get(table);

@@ -1,4 +1,3 @@
-import { confirmationOf } from '../fixtures/fixture.js';
 import { nameOf } from '../report/table-name.js';
 import { rowsIn, Staging, type Range } from '../copy/staging.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
@@ -17,6 +16,7 @@ import { dismantle, rebuild, takeTable, type Dismantled, type Exclusive } from '
 import { chooseForeignKeyCheck, lockParents, silenceTriggers } from './foreign-keys.js';
 import { mergeStaged } from './merge.js';
 import { Tally, type LastLook } from './tally.js';
+import { confirmationOf } from '../fixtures/fixture.js';
 
 /** How fixtures are to be loaded. */
 export interface LoadPlan {

@@ -1,10 +1,10 @@
-import { countRows } from '../table/count-rows.js';
 import { quote, quoteTable } from '../postgres/quote.js';
 import { nameOf } from '../report/table-name.js';
 import type { RowsOf } from '../report/result.js';
 import type { Step } from '../run/step.js';
 import { inspectTables } from '../table/inspect-table.js';
 import type { Keys } from '../table/keys.js';
+import { countRows } from '../table/count-rows.js';
 
 /** How many rows of the tables that a fixture's `recordedIn` names are about its rows; none of one that is not there. */
 export async function countRecords(

@@ -1,9 +1,9 @@
-import { nameOf } from '../report/table-name.js';
 import { stage, Staging } from '../copy/staging.js';
 import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { ColumnDrift, ForeignKeyCheck } from '../report/result.js';
 import { formatCount } from '../report/units.js';
+import { nameOf } from '../report/table-name.js';
 import { SERIALIZATION_FAILURE, type Step } from '../run/step.js';
 import { holdKey, type Roots } from '../table/dependents.js';
 import type { TableInfo } from '../table/inspect-table.js';

@@ -1,5 +1,5 @@
 import { SETS } from '../fixtures/registry.js';
-import { type RowsByTable } from '../table/dependents.js';
+import type { RowsByTable } from '../table/dependents.js';
 import {
   deleteRows,
   foreseeDeletion,

@@ -1,4 +1,3 @@
-import { confirmationOf } from '../fixtures/fixture.js';
 import { forbidWriting, foreseeMerge } from '../merge/foresee.js';
 import { chooseForeignKeyCheck, summarizeChecks } from '../merge/foreign-keys.js';
 import { loadFixture, loadPlan } from '../merge/load-fixture.js';
@@ -16,6 +15,7 @@ import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../run/stopwatch.js';
 import { verifyOn } from './verify.js';
+import { confirmationOf } from '../fixtures/fixture.js';
 
 /** What operations take that add rows. */
 export interface AddOptions extends FixtureOptions {

@@ -11,7 +11,7 @@ import {
   foreseeHanging,
   refuseKept,
 } from '../merge/hanging.js';
-import { keysOf, madeBy, rootsAtSight, rootsOfRun, type StepKeys } from '../merge/keys.js';
+import { inTurn, keysOf, leftBehind, rootsAtSight, rootsOfRun, type StepKeys } from '../merge/keys.js';
 import { countRecords } from '../merge/records.js';
 import { loadPlan, type LoadPlan } from '../merge/load-fixture.js';
 import { claimFixture, foreseeCheck, restoreFixture, type Claimed } from '../merge/restore-fixture.js';
@@ -193,6 +193,8 @@ async function foreseeReset(step: Step, keepDependents: boolean, gone: RowsByTab
       const keys = await keysOf(step);
       const counts = await foreseeMerge(step, keys);
       const roots = rootsOfRun(step, keys);
+      const atSight = leftBehind(rootsAtSight(step), step);
+      const foresee = (these: Roots) => foreseeHanging(session, these);
       return {
         name: fixture.name,
         schema: table.schema,
@@ -203,7 +205,7 @@ async function foreseeReset(step: Step, keepDependents: boolean, gone: RowsByTab
         foreignKeys: await foreseeCheck(step, roots),
         rebuiltIndexes: [],
         overruled: [],
-        dependents: keepDependents ? [] : await foreseeInTurn(step, roots, gone),
+        dependents: keepDependents ? [] : await inTurn(keys, { roots, atSight, gone }, foresee),
         kept: keepDependents ? (await countHanging(session, roots)).hanging : [],
         records: await countRecords(step, keys),
         timings: { totalMs: total() },
@@ -211,14 +213,6 @@ async function foreseeReset(step: Step, keepDependents: boolean, gone: RowsByTab
     },
     { isolation: 'repeatable read' },
   );
-}
-
-/** What would go, where what has hung on fixtures before has gone. */
-async function foreseeInTurn(step: Step, roots: Roots, gone: RowsByTable): Promise<Dependents[]> {
-  const dependents = await foreseeHanging(step.session, { ...roots, gone: new Map(gone) });
-  // Staged keys are gone themselves when the next fixture has its turn.
-  await foreseeHanging(step.session, { ...rootsAtSight(step), except: madeBy(step.known), gone });
-  return dependents;
 }
 
 function notAgreed({ name }: Fixture): ScaleSeedError {

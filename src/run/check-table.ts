@@ -1,4 +1,3 @@
-import { nameOf } from '../report/table-name.js';
 import { hasState, ScaleSeedError } from '../errors.js';
 import { BUILT_IN } from '../fixtures/column-types.js';
 import { ANCHORED, anchoredColumns, columnsOf, identityOf, type Fixture } from '../fixtures/fixture.js';
@@ -6,6 +5,7 @@ import { nearest } from '../fixtures/nearest.js';
 import type { Session } from '../postgres/session.js';
 import { isSharded } from '../table/citus.js';
 import type { Privilege, TableInfo } from '../table/inspect-table.js';
+import { nameOf } from '../report/table-name.js';
 
 /**
  * Holds a fixture against the table before its first row is sent.
@@ -149,13 +149,13 @@ async function unknownType(session: Session, fixture: Fixture): Promise<Problem 
     const bare = type.replace(/\(.*\)|\[\]/g, '').toLowerCase();
     if (type === ANCHORED || bare.includes(' ') || BUILT_IN.includes(bare)) continue;
     const found = await findType(session, type);
-    if (found !== undefined && !(found.cuts && name in fixture.constants)) continue;
-    if (found !== undefined)
+    if (found?.cuts === true && Object.hasOwn(fixture.constants, name))
       return {
         text: `constant ${name}: a value would be cut to the length of the domain ${type}`,
         code: 'fixture',
         hint: 'give it type text: the column itself refuses what is too long',
       };
+    if (found !== undefined) continue;
     const meant = nearest(bare, BUILT_IN);
     return {
       text: `column ${name}: the server knows no type ${type}`,

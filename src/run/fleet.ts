@@ -4,7 +4,7 @@ import { translateError } from '../postgres/translate-error.js';
 import type { Failure } from '../report/result.js';
 import type { RunContext } from './context.js';
 import type { Patience } from './patience.js';
-import { hangTogether, inOrder, prepareSchema, type Needs, type Prepared } from './prepare.js';
+import { prepareSchema, turnsOf, type Needs, type Prepared } from './prepare.js';
 import type { Server } from './server.js';
 import type { Sessions } from './sessions.js';
 import { takeStep, tryAgain, UNCHANGED, untouched, type Step } from './step.js';
@@ -94,11 +94,12 @@ export async function workOnFleets<Result>(
   work: (step: Step) => Promise<Result>,
 ): Promise<void> {
   const turns = fleets.flatMap((fleet) => {
-    const prepared = fleet.tasks.map((task) => task.prepared);
-    const tasks = inOrder(prepared, order).map((one) => fleet.tasks[prepared.indexOf(one)]!);
-    return inTurn || hangTogether(prepared)
-      ? [{ fleet, tasks }]
-      : tasks.map((task) => ({ fleet, tasks: [task] }));
+    const turns = turnsOf(
+      fleet.tasks.map(({ prepared }) => prepared),
+      order,
+    );
+    const tasks = turns.reversed ? fleet.tasks.toReversed() : fleet.tasks;
+    return inTurn || turns.inTurn ? [{ fleet, tasks }] : tasks.map((task) => ({ fleet, tasks: [task] }));
   });
   await crew.sessions.each(turns, crew.jobs, async ({ fleet, tasks }, take) => {
     const { context } = fleet;

@@ -1,6 +1,6 @@
-import { nameOf } from '../report/table-name.js';
 import { ScaleSeedError } from '../errors.js';
 import { formatCount } from '../report/units.js';
+import { nameOf } from '../report/table-name.js';
 import type { TableInfo } from '../table/inspect-table.js';
 
 /** Rows of unknown origin that a table may hold: certctl's demo has 32 and 13, a real fleet thousands. */

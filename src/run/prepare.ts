@@ -1,4 +1,3 @@
-import { nameOf } from '../report/table-name.js';
 import { FAMILIES } from '../fixtures/registry.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { Session } from '../postgres/session.js';
@@ -10,6 +9,7 @@ import type { RunContext } from './context.js';
 import { refuseStrangers } from './guard.js';
 import { createParents, missingParents, refuseMissing, refuseUncreated } from './parents.js';
 import type { Server } from './server.js';
+import { nameOf } from '../report/table-name.js';
 
 /** What an operation needs of the tables before it can work on them. */
 export interface Needs {
@@ -68,26 +68,27 @@ export async function prepareSchema(
   }));
   if (needs.parents !== undefined) await settleParents(context, session, prepared, needs.parents);
   const known = [...fixtures, ...(needs.known ?? [])];
-  for (const one of inOrder(prepared, needs)) await needs.check?.({ ...one, session, known });
+  const { reversed } = turnsOf(prepared, needs);
+  for (const one of reversed ? prepared.toReversed() : prepared)
+    await needs.check?.({ ...one, session, known });
   return prepared;
 }
 
-/** Whether rows of one fixture refer to the table of another: then they take turns. */
-export function hangTogether(prepared: readonly Prepared[]): boolean {
+/**
+ * How the fixtures of a schema have their turns: one after the other where rows of one refer to the table of another, and an
+ * operation that deletes then begins with the last.
+ */
+export function turnsOf(
+  prepared: readonly Prepared[],
+  { backwards = false }: Pick<Needs, 'backwards'>,
+): { inTurn: boolean; reversed: boolean } {
   const tables = prepared.map(({ table }) => nameOf(table));
-  return prepared.some(({ table }) =>
+  const inTurn = prepared.some(({ table }) =>
     table.foreignKeys.some(
       ({ parent }) => nameOf(parent) !== nameOf(table) && tables.includes(nameOf(parent)),
     ),
   );
-}
-
-/** Fixtures in the order in which they are worked on: where some hang on others, an operation that deletes begins with the last. */
-export function inOrder(
-  prepared: readonly Prepared[],
-  { backwards = false }: Pick<Needs, 'backwards'>,
-): readonly Prepared[] {
-  return backwards && hangTogether(prepared) ? prepared.toReversed() : prepared;
+  return { inTurn, reversed: inTurn && backwards };
 }
 
 /**

@@ -1,9 +1,9 @@
-import { nameOf } from '../report/table-name.js';
 import { refusal } from '../errors.js';
 import type { Opened } from '../postgres/session.js';
 import { SETS } from '../fixtures/registry.js';
 import type { RunEvent } from '../report/events.js';
 import { REPORT_VERSION, type Dependents, type ReportBase } from '../report/result.js';
+import { nameOf } from '../report/table-name.js';
 import type { RunContext } from './context.js';
 import { errorOf, failuresOf, fleetsIn, prepareFleets, unchanged, workOnFleets } from './fleet.js';
 import type { FixtureOptions } from './options.js';

@@ -1,4 +1,3 @@
-import { nameOf } from '../report/table-name.js';
 import { hasState, type Phase, type ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { Session } from '../postgres/session.js';
@@ -8,6 +7,7 @@ import type { RunContext } from './context.js';
 import type { Server } from './server.js';
 import { countWithCommit } from './settle.js';
 import { nameHolders } from './watch-locks.js';
+import { nameOf } from '../report/table-name.js';
 
 /** One fixture's turn in one schema. */
 export interface Step extends Prepared {
@@ -38,7 +38,7 @@ export function untouched({ createdParents }: Prepared): string {
 export const SERIALIZATION_FAILURE = '40001';
 
 /** A deadlock, or a transaction that cannot be put in a row with others: what was done is undone, and may come right. */
-const TRY_AGAIN = /^(40001|40P01)/;
+const TRY_AGAIN = new RegExp(`^(${SERIALIZATION_FAILURE}|40P01)`);
 const MAX_TRIES = 4;
 
 /** Attempts what changes nothing unless it is through, again where another session stood in the way and that `mayBe`. */

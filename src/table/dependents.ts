@@ -1,4 +1,3 @@
-import { countRows } from './count-rows.js';
 import type { Dependents } from '../report/result.js';
 import { quote } from '../postgres/quote.js';
 import { nameOf, type TableName } from '../report/table-name.js';
@@ -6,6 +5,7 @@ import type { Session } from '../postgres/session.js';
 import { rowId } from './citus.js';
 import type { Keys } from './keys.js';
 import { childRows, findReferences, withRows, type Reference } from './references.js';
+import { countRows } from './count-rows.js';
 
 /** Rows of a table that are to go. */
 export interface Roots {
@@ -48,13 +48,18 @@ export async function findImpact(session: Session, roots: Roots): Promise<Impact
   return impact;
 }
 
+/** The foreign keys by which rows of other tables may hang on roots: those of their own table that refer to one another stay. */
+export async function findHolders(session: Session, { table }: Roots): Promise<Reference[]> {
+  const references = await withRows(session, await findReferences(session, table));
+  return references.filter(({ child }) => child.oid !== table.oid);
+}
+
 /**
  * What hangs on rows, as if every foreign key to them said cascade: the rows of other tables that refer to them, and what
  * deleting those would do.
  */
 export async function findHanging(session: Session, roots: Roots): Promise<Impact> {
-  const found = await withRows(session, await findReferences(session, roots.table));
-  const references = found.filter(({ child }) => child.oid !== roots.table.oid);
+  const references = await findHolders(session, roots);
   const hanging = references.map((reference) => ({ ...reference, action: 'cascade' as const }));
   const impact = await impactOf(session, roots, hanging);
   impact.deleted.delete(roots.table.oid);

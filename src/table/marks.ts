@@ -1,8 +1,8 @@
-import { countRows } from './count-rows.js';
 import type { Fixture, Mark } from '../fixtures/fixture.js';
 import { put, quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { rowsOf, type TableInfo } from './inspect-table.js';
+import { countRows } from './count-rows.js';
 
 /** A text as LIKE matches it and nothing else. */
 export function escapeLike(text: string): string {

@@ -1,4 +1,3 @@
-import { countRows } from './count-rows.js';
 import { isSharded } from './citus.js';
 import { markCondition } from './marks.js';
 import { quote, quoteTable } from '../postgres/quote.js';
@@ -6,6 +5,7 @@ import { rowsOf, type TableInfo } from './inspect-table.js';
 import type { Session } from '../postgres/session.js';
 import { countingKey, numberedValue, type Fixture } from '../fixtures/fixture.js';
 import { countedCondition } from './keys.js';
+import { countRows } from './count-rows.js';
 
 /** What is known of a fixture's rows before any is sent. */
 export interface Standing {
