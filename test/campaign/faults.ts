@@ -1,3 +1,4 @@
+import { sendSignal } from '../../src/embedded/connection.js';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ADVISORY_NAMESPACE } from '../../src/run/lock-fixture.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
@@ -114,7 +115,8 @@ export const FAULTS: readonly Fault[] = [
         `select pid from pg_stat_activity where usename = $1 and datname = current_database() limit 1`,
         [LOADER.user],
       );
-      if (session !== undefined) process.kill(session.pid, 'SIGKILL');
+      // It may have ended since, as it may have before.
+      if (session !== undefined) sendSignal(session.pid, 'SIGKILL');
       await loading;
       return LOST;
     },
