@@ -368,7 +368,7 @@ describe('memory', () => {
 describe.skipIf(!hasPsql)('generate', () => {
   it('makes the rows that psql loads as load does', async () => {
     const anchor = new Date(Date.now() - 3_600_000).toISOString().replace('Z', '456Z');
-    await database.query(`delete from managed_certificates`);
+    await database.query('truncate managed_certificates cascade');
     const { stdout: list } = await run(['list', '--format', 'json']);
     const [fixture] = JSON.parse(list) as { columns: string[] }[];
     await promisify(execFile)(

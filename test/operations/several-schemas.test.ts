@@ -364,7 +364,7 @@ describe('--schema, repeated', () => {
 
   it('has a baseline for any number of them', async () => {
     const baseline = join(await mkdtemp(join(tmpdir(), 'scale-seed-ci-')), 'report.json');
-    const ci = (...args: string[]) => run(['ci', '02_agent_fleet', '--force', '--quiet', ...args], env());
+    const ci = (...args: string[]) => run(['ci', '--agents', '500', '--force', '--quiet', ...args], env());
     expect(await ci('--schema', 'f_0[12]', '--output', baseline)).toMatchObject({ code: 0 });
     for (const pattern of ['f_0[12]', 'f_01'])
       expect(await ci('--schema', pattern, '--baseline', baseline)).toMatchObject({ code: 0 });
