@@ -41,18 +41,24 @@ export function rowAnchor(
   return `least(${told}, now() + interval '1 minute')`;
 }
 
-/** A fixture's times that tell an anchor, and of these the one by which each row tells its own, if there is one. */
+/** A fixture's times that tell an anchor, the best first. */
 interface Tellers {
-  times: FixtureColumn[];
+  all: FixtureColumn[];
+  /** Those whose columns keep most digits: what the others keep follows from these. */
+  finest: FixtureColumn[];
+  /** Of these the one by which each row tells its own, if there is one. */
   own: FixtureColumn | undefined;
 }
 
-/** Of times whose columns keep them with more digits or fewer, those that keep most tell, as the others follow from these. */
+/** A constant is changed most seldom, and one that is empty tells nothing. */
 function tellersOf(fixture: Fixture, table: TableInfo): Tellers {
-  const anchored = anchoredColumns(fixture);
-  const digits = anchored.map(({ name }) => digitsOf(columnOf(table, name).uncut));
-  const times = anchored.filter((_, i) => digits[i] === Math.max(...digits));
-  return { times, own: times.find(({ name }) => name === fixture.anchorColumn) };
+  const digits = ({ name }: FixtureColumn): number => digitsOf(columnOf(table, name).uncut);
+  const worth = (column: FixtureColumn): number => 2 * digits(column) + Number(column.kind === 'constant');
+  const all = anchoredColumns(fixture)
+    .filter((column) => column.kind !== 'constant' || (column.value ?? null) !== null)
+    .sort((one, other) => worth(other) - worth(one));
+  const finest = all.filter((column) => digits(column) === digits(all[0]!));
+  return { all, finest, own: finest.find(({ name }) => name === fixture.anchorColumn) };
 }
 
 /** How many digits of a second a type keeps. */
@@ -68,28 +74,26 @@ export function tellOwn(fixture: Fixture, table: TableInfo): boolean {
 
 /** SQL that is true of a staged row `s` that cannot tell its own anchor. */
 function untoldSql(fixture: Fixture, table: TableInfo, values: unknown[]): string {
-  const { times, own } = tellersOf(fixture, table);
+  const { finest, own } = tellersOf(fixture, table);
   if (own === undefined) return 'true';
-  const others = times.filter((column) => column !== own).map((column) => columnValue(column, values).sql);
+  const others = finest.filter((column) => column !== own).map((column) => columnValue(column, values).sql);
   return others.length === 0 ? 'true' : `num_nonnulls(${others.join(', ')}) = 0`;
 }
 
 /**
- * SQL for the anchor that a row tells: by its anchor column, else by a constant time, which is most seldom changed. Where
- * that column itself has been changed, nothing in the row bears its anchor out, and another of the row's times tells the
- * `usual` one.
+ * SQL for the anchor that a row tells: the `usual` one where any of its times does, else what the best of them tells. One
+ * that has an anchor column tells that column's, unless nothing in the row bears it out.
  */
 function ownAnchor(fixture: Fixture, table: TableInfo, usual: string | null, values: unknown[]): string {
-  const { times, own } = tellersOf(fixture, table);
-  const teller = own ?? times.find(({ kind }) => kind === 'constant') ?? times[0];
-  if (teller === undefined) return 'null::timestamptz';
-  const byItself = toldBy(teller, values);
-  const others = times.filter((column) => column !== own);
-  if (usual === null || own === undefined || others.length === 0) return byItself;
+  const { all, finest, own } = tellersOf(fixture, table);
+  const others = own === undefined ? all : finest.filter((column) => column !== own);
+  const byItself = `coalesce(${['null::timestamptz', ...(own ? [own] : all).map((column) => toldBy(column, values))].join(', ')})`;
+  if (usual === null || others.length === 0) return byItself;
   values.push(usual);
   const anchor = `$${values.length}::timestamptz`;
   const told = `array[${others.map((column) => toldBy(column, values)).join(', ')}]`;
-  return `case when ${anchor} = any (${told}) and (${byItself} = any (${told})) is not true then ${anchor} else ${byItself} end`;
+  const isBorneOut = own === undefined ? 'false' : `${byItself} = any (${told})`;
+  return `case when ${anchor} = any (${told}) and (${isBorneOut}) is not true then ${anchor} else ${byItself} end`;
 }
 
 /** SQL for the anchor that one time of a standing row `t` tells; one that is infinite tells none. */
@@ -99,8 +103,9 @@ function toldBy(column: FixtureColumn, values: unknown[]): string {
 }
 
 /**
- * The anchor that is told most often by the times of standing rows, in more than half of them; null where there is none.
- * Where two are told as often, that of the anchor column counts.
+ * The anchor that is told most often by the times of standing rows, in more than half of them where each tells its own; null
+ * where there is none. Where two are told as often, that of the anchor column counts. Coarser times are asked where none
+ * of the finest tells.
  */
 export async function findMostTold(
   session: Session,
@@ -108,21 +113,25 @@ export async function findMostTold(
   table: TableInfo,
   staged: Staging,
 ): Promise<string | null> {
-  const values: unknown[] = [];
-  const { times, own: ownTime } = tellersOf(fixture, table);
-  const told = times.map((column) => toldBy(column, values));
-  const own = times.map((column) => column === ownTime);
-  // Not by VALUES: for Citus those are constant.
-  const { rows } = await session.query<{ anchor: string }>(
-    `with standing as (
-       select unnest(array[${told.join(', ')}]) as anchor, unnest(array[${own.join(', ')}]) as is_own
-       from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)})
-     select anchor::text from standing where anchor is not null group by anchor
-     having count(*) * 2 > (select count(*) from standing where is_own)
-     order by count(*) desc, count(*) filter (where is_own) desc, anchor limit 1`,
-    values,
-  );
-  return rows[0]?.anchor ?? null;
+  const { all, finest, own } = tellersOf(fixture, table);
+  for (const times of all.length > finest.length ? [finest, all] : [all]) {
+    if (times.length === 0) break;
+    const values: unknown[] = [];
+    const told = times.map((column) => toldBy(column, values));
+    // Not by VALUES: for Citus those are constant.
+    const { rows } = await session.query<{ anchor: string }>(
+      `with standing as (
+         select unnest(array[${told.join(', ')}]) as anchor,
+           unnest(array[${times.map((column) => column === own).join(', ')}]) as is_own
+         from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)})
+       select anchor::text from standing where anchor is not null group by anchor
+       having count(*) * 2 > (select count(*) from standing where is_own)
+       order by count(*) desc, count(*) filter (where is_own) desc, anchor limit 1`,
+      values,
+    );
+    if (rows[0] !== undefined) return rows[0].anchor;
+  }
+  return null;
 }
 
 /** When the standing rows were loaded or reset, and how stale they are by the server's clock. */
@@ -133,7 +142,8 @@ export async function findAnchors(
   staged: Staging,
 ): Promise<Anchors> {
   const values: unknown[] = [];
-  const joined = `select true as stands, ${anchorSql(fixture, table, values)}
+  const usual = tellOwn(fixture, table) ? null : await findMostTold(session, fixture, table, staged);
+  const joined = `select true as stands, ${anchorSql(fixture, table, values, usual)}
     from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)}`;
   return (await countByAnchor(session, fixture, table, joined, [], values)).ages;
 }
@@ -143,7 +153,7 @@ export function anchorSql(
   fixture: Fixture,
   table: TableInfo,
   values: unknown[],
-  usual: string | null = null,
+  usual: string | null,
 ): string {
   const expiry = anchoredColumns(fixture).find(({ name }) => name === fixture.expiryColumn);
   const expiring = expiry && `${columnValue(expiry, values).sql} > interval '0'`;

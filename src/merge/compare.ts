@@ -6,15 +6,7 @@ import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import type { ColumnDrift, VerifiedFixture } from '../report/result.js';
-import {
-  anchorSql,
-  countByAnchor,
-  findAnchors,
-  findMostTold,
-  rowAnchor,
-  tellOwn,
-  type Anchors,
-} from './anchors.js';
+import { anchorSql, countByAnchor, findMostTold, rowAnchor, tellOwn, type Anchors } from './anchors.js';
 import { columnValues, keyText, sameIdentity, valueOn } from './expressions.js';
 import { restColumns } from './rest-columns.js';
 
@@ -46,7 +38,7 @@ export async function compareRows(
   // Where every row tells its own anchor, which one most rows tell need not be known first.
   let usual: string | null = null;
   const isTold = tellOwn(fixture, table);
-  if (!isTold) ({ usual } = await findAnchors(session, fixture, table, staged));
+  if (!isTold) usual = await findMostTold(session, fixture, table, staged);
   let compared = await countDrift(on, usual, false);
   if (compared.untold > 0 && usual !== compared.ages.usual) {
     usual = compared.ages.usual;

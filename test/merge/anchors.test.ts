@@ -51,6 +51,9 @@ describe('a change of a time', () => {
     for (let g = first; g <= last; g++)
       yield [`a-${g}`, after({ days: g }), g % 2 === 0 ? after({ hours: g }) : null];
   };
+  const swapped: FixtureDefinition['rows'] = function* (first, last) {
+    for (let g = first; g <= last; g++) yield [`a-${g}`, after({ hours: g }), after({ days: g })];
+  };
   it.each<[string, Partial<FixtureDefinition>, string, [string, number][]]>([
     ['in the only one', {}, `expires_at = expires_at + interval '1 s' where id = 'a-7'`, [['expires_at', 1]]],
     ['to one value in many rows', {}, `expires_at = now() where right(id, 1)::int < 4`, [['expires_at', 20]]],
@@ -107,6 +110,18 @@ describe('a change of a time', () => {
       `expires_at = now() where id in ('a-7', 'a-8')`,
       [['expires_at', 2]],
     ],
+    [
+      'in all rows of the one that comes first, where there is no anchor column',
+      { columns: { id: 'text', seen_at: ANCHORED, expires_at: ANCHORED }, rows: swapped },
+      `seen_at = clock_timestamp() + random() * interval '1 h'`,
+      [['seen_at', 50]],
+    ],
+    [
+      'beside a constant that is empty',
+      { constants: { made_at: { type: ANCHORED, value: null } } },
+      `expires_at = now() where id = 'a-7'`,
+      [['expires_at', 1]],
+    ],
   ])('%s is found', async (_, parts, change, expected) => {
     const fixture = fixtureOf(parts);
     await load(run(fixture));
@@ -115,6 +130,25 @@ describe('a change of a time', () => {
     expect(driftOf(await verified(fixture))).toEqual(expected);
     await reset(run(fixture));
     expect(await verified(fixture)).toMatchObject({ intact: true, anchorCount: 1 });
+  });
+});
+
+describe('a time that is kept with fewer digits', () => {
+  it.each([
+    ['is followed from one with more', after({ days: 1 })],
+    ['tells the anchor where that one is empty', null],
+  ])('%s', async (_, seen) => {
+    await database.query('alter table own alter expires_at type timestamptz(3)');
+    const fixture = fixtureOf({
+      columns: { id: 'text', expires_at: ANCHORED, seen_at: ANCHORED },
+      *rows(first: number, last: number) {
+        for (let g = first; g <= last; g++) yield [`a-${g}`, after({ days: g }), seen];
+      },
+    });
+    await load(run(fixture));
+    const found = await verified(fixture);
+    expect(found).toMatchObject({ intact: true, anchorCount: 1, anchors: [{ rows: 50 }] });
+    expect(found.ageMs).not.toBeNull();
   });
 });
 
