@@ -1,5 +1,5 @@
 import type { Staging } from '../copy/staging.js';
-import { columnOf, rowsOf, type TableInfo } from '../table/inspect-table.js';
+import { castTo, columnOf, rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { anchoredColumns, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
@@ -87,13 +87,18 @@ function untoldSql(fixture: Fixture, table: TableInfo, values: unknown[]): strin
 function ownAnchor(fixture: Fixture, table: TableInfo, usual: string | null, values: unknown[]): string {
   const { all, finest, own } = tellersOf(fixture, table);
   const others = own === undefined ? all : finest.filter((column) => column !== own);
-  const byItself = `coalesce(${['null::timestamptz', ...(own ? [own] : all).map((column) => toldBy(column, values))].join(', ')})`;
+  const told = (columns: FixtureColumn[]): string =>
+    ['null::timestamptz', ...columns.map((column) => toldBy(column, values))].join(', ');
+  const byItself = `coalesce(${told(own === undefined ? all : [own])})`;
   if (usual === null || others.length === 0) return byItself;
   values.push(usual);
   const anchor = `$${values.length}::timestamptz`;
-  const told = `array[${others.map((column) => toldBy(column, values)).join(', ')}]`;
-  const isBorneOut = own === undefined ? 'false' : `${byItself} = any (${told})`;
-  return `case when ${anchor} = any (${told}) and (${isBorneOut}) is not true then ${anchor} else ${byItself} end`;
+  const tellUsual = others.map(
+    (column) =>
+      `t.${quote(column.name)} = ${castTo(table, column.name, `${anchor} + ${columnValue(column, values).sql}`)}`,
+  );
+  const isBorneOut = own !== undefined && `(${byItself} = any (array[${told(others)}])) is true`;
+  return `case when (${tellUsual.join(' or ')}) and not ${isBorneOut} then ${anchor} else ${byItself} end`;
 }
 
 /** SQL for the anchor that one time of a standing row `t` tells; one that is infinite tells none. */

@@ -40,7 +40,7 @@ export async function compareRows(
   const isTold = tellOwn(fixture, table);
   if (!isTold) usual = await findMostTold(session, fixture, table, staged);
   let compared = await countDrift(on, usual, false);
-  if (compared.untold > 0 && usual !== compared.ages.usual) {
+  if (isTold && compared.untold > 0 && usual !== compared.ages.usual) {
     usual = compared.ages.usual;
     compared = await countDrift(on, usual, false);
   }
