@@ -10,8 +10,11 @@ import type { Standing } from '../table/survey.js';
 import { findBlocked, UNKNOWN } from './blocked.js';
 import { sameIdentity } from './expressions.js';
 
-/** What stands of a fixture in the moment of the commit: rows of its mark, and rows that were counted by their keys. */
-export type LastLook = Record<'marked' | 'counted', number>;
+/**
+ * What stands of a fixture in the moment of the commit: rows of its mark, rows that were counted by their keys, and of those
+ * that had been found standing the ones that have lost their mark.
+ */
+export type LastLook = Record<'marked' | 'counted' | 'unmarked', number>;
 
 /** Keys of rows that were found standing, of fixtures whose keys do not count. */
 const STOOD = 'scale_seed_stood';
@@ -69,9 +72,10 @@ export class Tally {
       const held = countedCondition(counting.key, fixture.count, `t.${quote(counting.column)}`, literal);
       return this.#lookAtCommit(`select array[${marked}, count(*) filter (where ${held})] ${from}`, known);
     }
-    const stood = `select count(*) from pg_temp.${quote(STOOD)} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)}`;
-    const counted = `${this.#whole}${this.#keepsKeys ? ` + (${stood})` : ''}`;
-    return this.#lookAtCommit(`select array[(select ${marked} ${from}), ${counted}]`);
+    if (!this.#keepsKeys) return this.#lookAtCommit(`select array[${marked}, ${this.#whole}] ${from}`);
+    return this.#lookAtCommit(`select array[(select ${marked} ${from}), ${this.#whole} + count(*),
+      count(*) filter (where (${markCondition(fixture.mark)}) is not true)]
+      from (select t.* from pg_temp.${quote(STOOD)} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)}) as stood`);
   }
 
   async #lookAtCommit(counts: string, known?: Standing): Promise<LastLook> {
@@ -85,8 +89,8 @@ export class Tally {
     const [row] = await session.atCommit<{ counts: string[] | null }>(
       `select case when ${isKnown} then null else (${counts})::text[] end as counts`,
     );
-    const [markedRows = known?.present, countedRows = known?.upTo] = row?.counts ?? [];
-    return { marked: Number(markedRows), counted: Number(countedRows) };
+    const [marked = known?.present, counted = known?.upTo, unmarked = 0] = row?.counts ?? [];
+    return { marked: Number(marked), counted: Number(counted), unmarked: Number(unmarked) };
   }
 
   /** How many of the staged rows' keys stand, each once. */
@@ -111,10 +115,11 @@ export class Tally {
   }
 
   /** The counts of a fixture, of which so many rows were inserted. */
-  counts(inserted: number, { marked, counted }: LastLook): Counts {
+  counts(inserted: number, { marked, counted, unmarked }: LastLook): Counts {
     const { fixture } = this.#on;
     const rows = fixture.count;
-    const present = countingKey(fixture) === undefined ? Math.min(counted, marked) : counted;
+    // A key that the fixture repeats is counted twice where it was inserted in another batch.
+    const present = countingKey(fixture) === undefined ? Math.min(counted, marked + unmarked) : counted;
     const blocked = rows - present;
     // A row that was inserted and is gone again was not added.
     const added = Math.min(inserted, present);

@@ -123,6 +123,28 @@ describe('rows that nothing would know again', () => {
   });
 });
 
+describe('a row that has lost its mark', () => {
+  it.each<[string, Parts]>([
+    ['that the server alone knows again', {}],
+    ['that counts', COUNTED],
+  ])('stands, has drifted, and is put back: one %s', async (_, parts) => {
+    const fixture = fixtureOf({ ...parts, mark: { column: 'v', prefix: 'v' } });
+    await load(run(fixture));
+    await database.query(`update things set v = 'another' where id = 'k-3'`);
+    for (const dryRun of [true, false])
+      expect((await load({ ...run(fixture), dryRun })).fixtures[0]).toMatchObject({
+        inserted: 0,
+        skipped: 5,
+        blocked: 0,
+        firstBlocked: null,
+        present: 5,
+      });
+    expect((await verify(run(fixture))).fixtures[0]).toMatchObject({ driftedRows: 1, missing: { rows: 0 } });
+    expect((await reset(run(fixture))).fixtures[0]).toMatchObject({ restored: 5, inserted: 0, present: 5 });
+    expect((await verify(run(fixture))).intact).toBe(true);
+  });
+});
+
 describe('rows that are kept', () => {
   it.each([
     [
