@@ -62,7 +62,7 @@ export async function findServer(root: string, signal?: AbortSignal): Promise<Fo
     } catch (error) {
       const { sqlState, message } = error as ScaleSeedError;
       // On its way up or down.
-      if (sqlState === '57P03') heardAt = performance.now();
+      if (/^57P0[1-3]/.test(sqlState ?? '')) heardAt = performance.now();
       // What refuses us, or hangs, may be the directory's own, as Linux tells: its file is not to go while it lives.
       else if ((sqlState ?? /timeout/.exec(message)) && (await folderOf(pid, data)) === data)
         throw embeddedError(`process ${pid} refuses us: ${message}`, `see ${root}/server.log`, error);

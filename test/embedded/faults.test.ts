@@ -133,6 +133,20 @@ describe.skipIf(process.platform !== 'linux')('a server that refuses us, or hang
     },
     60_000,
   );
+
+  it('is none that goes down while it is asked', async () => {
+    const dataDirectory = await copyAs('going down');
+    for (let time = 0; time < 3; time++) {
+      const { pid } = await startEmbedded({ dataDirectory, keepRunning: true });
+      const ask = async (): Promise<void> => {
+        while ((await embeddedStatus({ dataDirectory })).running);
+      };
+      const asking = Array.from({ length: 10 }, ask);
+      await embeddedStatus({ dataDirectory });
+      process.kill(pid, 'SIGINT');
+      await Promise.all(asking);
+    }
+  });
 });
 
 describe.skipIf(process.platform !== 'linux')(
