@@ -73,9 +73,12 @@ export class Tally {
       return this.#lookAtCommit(`select array[${marked}, count(*) filter (where ${held})] ${from}`, known);
     }
     if (!this.#keepsKeys) return this.#lookAtCommit(`select array[${marked}, ${this.#whole}] ${from}`);
-    return this.#lookAtCommit(`select array[(select ${marked} ${from}), ${this.#whole} + count(*),
-      count(*) filter (where (${markCondition(fixture.mark)}) is not true)]
-      from (select t.* from pg_temp.${quote(STOOD)} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)}) as stood`);
+    const stood = `select t.* from pg_temp.${quote(STOOD)} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)}`;
+    const lost = `count(*) filter (where (${markCondition(fixture.mark)}) is not true)`;
+    return this.#lookAtCommit(
+      `select array[(select ${marked} ${from})] ||
+         (select array[${this.#whole} + count(*), ${lost}] from (${stood}) as stood)`,
+    );
   }
 
   async #lookAtCommit(counts: string, known?: Standing): Promise<LastLook> {

@@ -96,7 +96,7 @@ describe('rows that hold each other’s unique keys, and can only be updated', (
     await database.query('alter table agents drop constraint short');
   });
 
-  it('stay where the key is no text', async () => {
+  it('stay where the key is no text and has to be there', async () => {
     const racks = defineFixture({
       name: 'racks',
       table: 'racks',
@@ -111,7 +111,7 @@ describe('rows that hold each other’s unique keys, and can only be updated', (
         ].slice(first - 1, last),
     });
     await database.query(
-      `create table racks (id text primary key, place int unique);
+      `create table racks (id text primary key, place int not null unique);
        ${TRIGGER.replace('agents', 'racks')}`,
     );
     const options = { ...agents(), fixtures: [racks] };
