@@ -1,7 +1,7 @@
 import { readFile, readlink, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ScaleSeedError } from '../errors.js';
+import { hasState, type ScaleSeedError } from '../errors.js';
 import { Session } from '../postgres/session.js';
 import { resolveTarget } from '../postgres/target.js';
 import { seedParents } from '../postgres/seed-parents.js';
@@ -62,7 +62,7 @@ export async function findServer(root: string, signal?: AbortSignal): Promise<Fo
     } catch (error) {
       const { sqlState, message } = error as ScaleSeedError;
       // On its way up or down.
-      if (/^57P0[1-3]/.test(sqlState ?? '')) heardAt = performance.now();
+      if (hasState(error, /^57P0[1-3]/)) heardAt = performance.now();
       // What refuses us, or hangs, may be the directory's own, as Linux tells: its file is not to go while it lives.
       else if ((sqlState ?? /timeout/.exec(message)) && (await folderOf(pid, data)) === data)
         throw embeddedError(`process ${pid} refuses us: ${message}`, `see ${root}/server.log`, error);

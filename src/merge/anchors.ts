@@ -139,6 +139,16 @@ export async function findMostTold(
   return null;
 }
 
+/** The anchor on which rows are held that do not tell their own. */
+export async function findUsual(
+  session: Session,
+  fixture: Fixture,
+  table: TableInfo,
+  staged: Staging,
+): Promise<string | null> {
+  return tellOwn(fixture, table) ? null : findMostTold(session, fixture, table, staged);
+}
+
 /** When the standing rows were loaded or reset, and how stale they are by the server's clock. */
 export async function findAnchors(
   session: Session,
@@ -147,7 +157,7 @@ export async function findAnchors(
   staged: Staging,
 ): Promise<Anchors> {
   const values: unknown[] = [];
-  const usual = tellOwn(fixture, table) ? null : await findMostTold(session, fixture, table, staged);
+  const usual = await findUsual(session, fixture, table, staged);
   const joined = `select true as stands, ${anchorSql(fixture, table, values, usual)}
     from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)}`;
   return (await countByAnchor(session, fixture, table, joined, [], values)).ages;

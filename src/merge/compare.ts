@@ -6,7 +6,15 @@ import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import type { ColumnDrift, VerifiedFixture } from '../report/result.js';
-import { anchorSql, countByAnchor, findMostTold, rowAnchor, tellOwn, type Anchors } from './anchors.js';
+import {
+  anchorSql,
+  countByAnchor,
+  findMostTold,
+  findUsual,
+  rowAnchor,
+  tellOwn,
+  type Anchors,
+} from './anchors.js';
 import { columnValues, keyText, sameIdentity, valueOn } from './expressions.js';
 import { restColumns } from './rest-columns.js';
 
@@ -36,9 +44,8 @@ export async function compareRows(
   await session.query('set local enable_nestloop = off');
   const on = { session, fixture, table, staged, live };
   // Where every row tells its own anchor, which one most rows tell need not be known first.
-  let usual: string | null = null;
   const isTold = tellOwn(fixture, table);
-  if (!isTold) usual = await findMostTold(session, fixture, table, staged);
+  let usual = await findUsual(session, fixture, table, staged);
   let compared = await countDrift(on, usual, false);
   if (isTold && compared.untold > 0 && usual !== compared.ages.usual) {
     usual = compared.ages.usual;

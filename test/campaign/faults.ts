@@ -1,5 +1,5 @@
-import { sendSignal } from '../../src/embedded/connection.js';
 import { setTimeout as delay } from 'node:timers/promises';
+import { sendSignal } from '../../src/embedded/connection.js';
 import { ADVISORY_NAMESPACE } from '../../src/run/lock-fixture.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { findLeftovers, type Allowed } from './checks.js';

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ANCHORED } from '../../src/fixtures/fixture.js';
 import { quote } from '../../src/postgres/quote.js';
 import { clean } from '../../src/operations/clean.js';
 import { load } from '../../src/operations/load.js';
@@ -41,7 +42,7 @@ async function place(given: Case) {
     Number(await database.value(`select count(*) from ${table} where ${condition}`));
   const rowsOf = (schema: string): string =>
     `select ${Object.entries(fixtureOf(given).columns)
-      .filter(([, type]) => !type.includes('anchor'))
+      .filter(([, type]) => type !== ANCHORED)
       .map(([column]) => `${column}::text`)
       .join(', ')} from ${quote(schema, given.table)} where tag = 'ours'`;
   const options = { databaseUrl: url.href, fixtures: [fixtureOf(given)], settle: false, force: true };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { defineFixture } from '../../src/fixtures/define-fixture.js';
-import type { Fixture, FixtureDefinition } from '../../src/fixtures/fixture.js';
+import { ANCHORED, type Fixture, type FixtureDefinition } from '../../src/fixtures/fixture.js';
 import { after } from '../../src/fixtures/offset.js';
 import { quote } from '../../src/postgres/quote.js';
 
@@ -185,7 +185,7 @@ export function fixtureOf(given: Case, count: number = given.rows): Fixture {
       tag: 'text',
       ...(given.name === null ? {} : { name: 'text' }),
       ...Object.fromEntries(varying.map(({ name, type }) => [name, type])),
-      ...Object.fromEntries(times.map(({ name }) => [name, 'timestamptz after anchor'])),
+      ...Object.fromEntries(times.map(({ name }) => [name, ANCHORED])),
     },
     constants: Object.fromEntries(constant),
     conflictKeys: [['id'], ...(isNameUnique(given) ? [['name']] : [])],

@@ -21,8 +21,10 @@ const OTHER_VARIABLES = [
 
 const DEBIANS = '/usr/lib/postgresql';
 /** Debian's psql is a script that finds the newest, in five times the time that psql itself takes here. */
-const [newest] = existsSync(DEBIANS) ? readdirSync(DEBIANS).sort((a, b) => Number(b) - Number(a)) : [];
-const PSQL = newest === undefined ? 'psql' : join(DEBIANS, newest, 'bin/psql');
+const [PSQL = 'psql'] = (existsSync(DEBIANS) ? readdirSync(DEBIANS) : [])
+  .sort((a, b) => Number(b) - Number(a))
+  .map((version) => join(DEBIANS, version, 'bin/psql'))
+  .filter((program) => existsSync(program));
 
 /** Whether psql's libpq knows a parameter; nothing listens where it would connect. */
 function isKnown(name: string, env: Record<string, string> = {}): boolean {

@@ -62,7 +62,7 @@ async function startOwn(): Promise<{ url: string; stop: () => Promise<void> }> {
   };
 }
 
-/** The same password, hashed once and not 4096 times: most of what a login costs, and tests log in some ten thousand times. */
+/** The same password, hashed once and not 4096 times: tests log in thousands of times. */
 function quickVerifier(password: string): string {
   const salt = randomBytes(16);
   const salted = pbkdf2Sync(password, salt, 1, 32, 'sha256');
