@@ -16,13 +16,16 @@ const { optionalDependencies } = JSON.parse(readFileSync('package.json', 'utf8')
 const lazily = {
   name: 'lazily',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^(node:child_process|crypto)$/ }, ({ path, importer }) =>
-      /\/node_modules\/(commander|pg)\//.test(importer) ? { path, namespace: 'lazily' } : undefined,
+    onResolve({ filter: /^(node:child_process|crypto|assert)$/ }, ({ path, importer }) =>
+      /\/node_modules\/(commander|pg|pg-copy-streams)\//.test(importer)
+        ? { path, namespace: 'lazily' }
+        : undefined,
     );
     onLoad({ filter: /./, namespace: 'lazily' }, ({ path }) => ({
       contents: `
         const part = (owner, name) => typeof owner[name] === 'function' ? owner[name].bind(owner) : owner[name];
-        const later = (find) => new Proxy({}, {
+        const later = (find) => new Proxy(() => {}, {
+          apply: (_, owner, given) => find().apply(owner, given),
           get: (_, name) => name === 'webcrypto' || name === 'subtle' ? later(() => find()[name]) : part(find(), name),
         });
         module.exports = later(() => process.getBuiltinModule('${path}'));`,

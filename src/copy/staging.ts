@@ -8,7 +8,7 @@ import { stagingType } from '../fixtures/column-types.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
-import { stopwatch } from '../run/stopwatch.js';
+import { stopwatch } from '../report/clock.js';
 import { columnOf } from '../table/inspect-table.js';
 
 /** Rows of a fixture, both ends included. */

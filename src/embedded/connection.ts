@@ -7,6 +7,7 @@ import { resolveTarget } from '../postgres/target.js';
 import { seedParents } from '../postgres/seed-parents.js';
 import { embeddedError, passfileIn, USER } from './directory.js';
 import SCHEMA_SQL from './schema.sql';
+import { nowMs } from '../report/clock.js';
 
 const DATABASE = 'certctl';
 /** A setting of our own. */
@@ -50,7 +51,7 @@ export async function findServer(root: string, signal?: AbortSignal): Promise<Fo
   const data = await realpath(join(root, 'data'));
   const file = join(data, 'postmaster.pid');
   const read = () => readFile(file, 'utf8').catch(() => undefined);
-  for (let heardAt = performance.now(); ;) {
+  for (let heardAt = nowMs(); ;) {
     const text = await read();
     const [pid = 0, , , port = 0] = (text ?? '').split('\n').map((line) => Number.parseInt(line) || 0);
     // PostgreSQL itself clears away the file of a process that has gone, or is another user's.
@@ -62,13 +63,13 @@ export async function findServer(root: string, signal?: AbortSignal): Promise<Fo
     } catch (error) {
       const { sqlState, message } = error as ScaleSeedError;
       // On its way up or down.
-      if (hasState(error, /^57P0[1-3]/)) heardAt = performance.now();
+      if (hasState(error, /^57P0[1-3]/)) heardAt = nowMs();
       // What refuses us, or hangs, may be the directory's own, as Linux tells: its file is not to go while it lives.
       else if ((sqlState ?? /timeout/.exec(message)) && (await folderOf(pid, data)) === data)
         throw embeddedError(`process ${pid} refuses us: ${message}`, `see ${root}/server.log`, error);
     }
     // PostgreSQL would not start: whoever lives under that number, it is no server of ours.
-    if (performance.now() - heardAt > SILENCE_MS && (await read()) === text) await rm(file);
+    if (nowMs() - heardAt > SILENCE_MS && (await read()) === text) await rm(file);
     await delay(20, undefined, { signal });
   }
 }

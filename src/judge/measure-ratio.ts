@@ -6,7 +6,7 @@ import type { RunContext } from '../run/context.js';
 import type { Prepared } from '../run/prepare.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import { withSession } from '../run/sessions.js';
-import { stopwatch } from '../run/stopwatch.js';
+import { stopwatch } from '../report/clock.js';
 import { estimateMedian } from './median-interval.js';
 import { ratiosOf, takeRounds, type Wanted } from './ratio-rounds.js';
 import { requireCreate, withScratchSchema } from './scratch-schema.js';

@@ -1,5 +1,6 @@
 import { hasState, ScaleSeedError } from '../errors.js';
 import { literal, quoteTable } from '../postgres/quote.js';
+import { nowMs } from '../report/clock.js';
 import { nameOf, type TableName } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
 import type { Step } from '../run/step.js';
@@ -32,17 +33,17 @@ export async function claimTable(
   parents: readonly TableName[] = [],
 ): Promise<TableInfo> {
   const { session, fixture, table } = step;
-  const startMs = performance.now();
+  const startMs = nowMs();
   session.waitingSinceMs = startMs;
   try {
     session.soon('savepoint claim');
     for (;;) {
-      const claimed = await tryToClaim(step, mode, parents, startMs + limitMs - performance.now());
+      const claimed = await tryToClaim(step, mode, parents, startMs + limitMs - nowMs());
       if (claimed !== undefined) {
         session.soon(limitSql(`${atLeastOne(limitMs)}`));
         return await settleParents(step, await inspectAgain(session, table), claimed.missing);
       }
-      if (performance.now() - startMs >= limitMs) throw lockedOut(step, limitMs);
+      if (nowMs() - startMs >= limitMs) throw lockedOut(step, limitMs);
     }
   } catch (error) {
     if (!hasState(error, INSUFFICIENT_PRIVILEGE)) throw error;

@@ -8,7 +8,7 @@ import { formatCount } from '../report/units.js';
 import { askForTurn, lockFixture, lockLoaders } from '../run/lock-fixture.js';
 import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
-import { stopwatch } from '../run/stopwatch.js';
+import { stopwatch } from '../report/clock.js';
 import { hasChanged, surveyTable, type Standing } from '../table/survey.js';
 import { eachBatch, FIRST_BATCH_ROWS, whileEncoding } from './batches.js';
 import { nameRepeated } from './blocked.js';

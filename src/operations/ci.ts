@@ -12,7 +12,7 @@ import { rounded } from '../report/rounded.js';
 import { joinFailures } from '../report/schemas.js';
 import { withDatabase, type RunContext } from '../run/context.js';
 import { checkOptions } from '../run/options.js';
-import { stopwatch } from '../run/stopwatch.js';
+import { stopwatch } from '../report/clock.js';
 import { loadOn, type LoadOptions } from './load.js';
 import { verifyOn } from './verify.js';
 

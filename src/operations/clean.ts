@@ -20,7 +20,7 @@ import type { DryRunOptions, FixtureOptions } from '../run/options.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Opened } from '../postgres/session.js';
 import type { Step } from '../run/step.js';
-import { stopwatch } from '../run/stopwatch.js';
+import { stopwatch } from '../report/clock.js';
 import type { Keys } from '../table/keys.js';
 
 /** What is about to be deleted. */

@@ -13,7 +13,7 @@ import type { Needs } from '../run/prepare.js';
 import { withHeadStart } from '../run/head-start.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Step } from '../run/step.js';
-import { stopwatch } from '../run/stopwatch.js';
+import { stopwatch } from '../report/clock.js';
 import { verifyOn } from './verify.js';
 import { confirmationOf } from '../fixtures/fixture.js';
 

@@ -26,7 +26,7 @@ import { orAborted } from '../run/or-aborted.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Opened } from '../postgres/session.js';
 import type { Step } from '../run/step.js';
-import { stopwatch } from '../run/stopwatch.js';
+import { stopwatch } from '../report/clock.js';
 import type { Roots, RowsByTable } from '../table/dependents.js';
 import { watchEffects } from '../table/effects.js';
 import { needsToAdd, type AddOptions, type LoadOptions } from './load.js';

@@ -13,7 +13,7 @@ import { missingParents, parentLabel } from '../run/parents.js';
 import { orAborted } from '../run/or-aborted.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Step } from '../run/step.js';
-import { stopwatch } from '../run/stopwatch.js';
+import { stopwatch } from '../report/clock.js';
 import { countedKeys, keysIn } from '../table/keys.js';
 import { countPresent } from '../table/marks.js';
 

@@ -8,6 +8,7 @@ import { internals } from './internals.js';
 import { explainReplica, SETTINGS, SETTINGS_AT } from './settings.js';
 import type { Target } from './target.js';
 import { translateError } from './translate-error.js';
+import { nowMs } from '../report/clock.js';
 
 /** How long a rollback or a cancelled statement may take before the socket is cut instead. */
 const GRACE_MS = 1500;
@@ -200,7 +201,7 @@ export class Session {
       signal.throwIfAborted();
       if (this.#leaving) throw new Error('the transaction is being rolled back');
       if (this.#lostBy !== undefined) throw this.#lostBy as Error;
-      this.busySinceMs = performance.now();
+      this.busySinceMs = nowMs();
       const running = work();
       this.#running = running.catch(() => undefined);
       return await running;

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ScaleSeedError } from '../errors.js';
 import { isCertificateError } from '../postgres/tls.js';
+import { nowMs } from '../report/clock.js';
 import type { RunContext } from './context.js';
 
 const RETRY_MS = 250;
@@ -14,7 +15,7 @@ export class Patience {
 
   constructor(context: RunContext, waitMs: number) {
     this.#context = context;
-    this.#deadline = performance.now() + waitMs;
+    this.#deadline = nowMs() + waitMs;
   }
 
   /** Time that passed before the attempts that succeeded, in milliseconds. */
@@ -24,12 +25,12 @@ export class Patience {
 
   /** What the first attempt that succeeds comes to, or the error of the last; says once what is waited for. */
   async until<T>(attempt: () => Promise<T>): Promise<T> {
-    const startMs = performance.now();
+    const startMs = nowMs();
     for (let announced: string | undefined; ;) {
       try {
         return await attempt();
       } catch (error) {
-        if (!canBeWaitedFor(error) || performance.now() + RETRY_MS > this.#deadline) throw error;
+        if (!canBeWaitedFor(error) || nowMs() + RETRY_MS > this.#deadline) throw error;
         if (error.message !== announced) this.#context.onNotice(`waiting: ${error.message}`);
         announced = error.message;
         await delay(RETRY_MS, undefined, { signal: this.#context.signal });
@@ -40,9 +41,9 @@ export class Patience {
 
   /** Several schemas may be waited for at once: that time counts once. */
   #countSince(startMs: number): void {
-    const nowMs = performance.now();
-    this.#waitedMs += nowMs - Math.max(startMs, this.#countedUpTo);
-    this.#countedUpTo = nowMs;
+    const endMs = nowMs();
+    this.#waitedMs += endMs - Math.max(startMs, this.#countedUpTo);
+    this.#countedUpTo = endMs;
   }
 }
 

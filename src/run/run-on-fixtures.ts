@@ -14,7 +14,7 @@ import { ASK_SERVER, readServer, type Server } from './server.js';
 import { jobsOf, Sessions } from './sessions.js';
 import { settleTables } from './settle.js';
 import type { Step } from './step.js';
-import { stopwatch } from './stopwatch.js';
+import { stopwatch } from '../report/clock.js';
 
 /** What an operation does with its fixtures. */
 export interface RunPlan<Result> extends Needs {

@@ -8,6 +8,7 @@ import type { RunContext } from './context.js';
 import type { Server } from './server.js';
 import type { Sessions } from './sessions.js';
 import { describeHolders, HERE, SUSPICIOUS_MS } from './watch-locks.js';
+import { nowMs } from '../report/clock.js';
 
 const MOST_TRIES = 5;
 const RETRY_MS = 100;
@@ -79,11 +80,11 @@ export async function settleTables(
 async function vacuum(session: Session, table: Vacuumed, tell: (message: string) => void): Promise<void> {
   const name = quoteTable(table);
   const pause = (): Promise<void> => delay(RETRY_MS, undefined, { signal: session.signal });
-  const startMs = performance.now();
+  const startMs = nowMs();
   let told = false;
   while (await isSkipped(session, `vacuum (analyze, skip_locked) ${name}`)) {
     await pause();
-    const waitedMs = performance.now() - startMs;
+    const waitedMs = nowMs() - startMs;
     if (waitedMs > Math.min(Number(table.limitMs), PATIENCE_MS)) {
       tell(`is not vacuumed, since it stays locked by ${await holdersOf(session, table)}`);
       return;

@@ -1,6 +1,7 @@
 import type { ScaleSeedError } from '../errors.js';
 import { Session } from '../postgres/session.js';
 import type { Target } from '../postgres/target.js';
+import { nowMs } from '../report/clock.js';
 
 /** Statements that have run for so long are looked at; most of those that load much wait for nothing. */
 export const SUSPICIOUS_MS = 1000;
@@ -59,7 +60,7 @@ export function watchLocks(target: Target, sessions: readonly Session[]): () => 
     const own = alive.map(({ backend }) => backend);
     for (const session of alive) {
       const { backend, waitingSinceMs, busySinceMs = Infinity, onWait } = session;
-      const waitedMs = performance.now() - (waitingSinceMs ?? busySinceMs);
+      const waitedMs = nowMs() - (waitingSinceMs ?? busySinceMs);
       if (!backend || !onWait || waitedMs < (waitingSinceMs === undefined ? SUSPICIOUS_MS : INTERVAL_MS))
         continue;
       open ??= await Session.open(target, opening.signal);

@@ -84,8 +84,9 @@ export function showBars(stream: WriteStream, { terminal, keep }: { terminal: bo
     if (multi.isActive) multi.stop();
   }
 
+  /** On a terminal. */
   function print(line: string): void {
-    if (!terminal || !multi.isActive) return void stream.write(`${line}\n`);
+    if (!multi.isActive) return void stream.write(`${line}\n`);
     multi.log(`\x1b[J${line}\n`);
     multi.update();
   }

@@ -1,5 +1,12 @@
 import type { WriteStream } from 'node:tty';
+import { nowMs } from '../report/clock.js';
 import type { OnEvent, RunEvent } from '../report/events.js';
+import type { showBars } from './progress-bars.js';
+
+/** A log gets no line in the first five seconds. What writes them is not loaded for a run that ends sooner than this. */
+const LOG_AFTER_MS = 500;
+
+type Bars = ReturnType<typeof showBars>;
 
 /**
  * Shows a run on standard error: bars on a terminal, now and then some lines in a log or on a terminal that cannot move
@@ -11,10 +18,11 @@ export async function showProgress(
   { progress, notices, trace, keep }: { progress: boolean; notices: boolean; trace: boolean; keep: boolean },
 ): Promise<{ onEvent: OnEvent; stop: () => void }> {
   const terminal = stream.isTTY && process.env.TERM !== 'dumb';
-  const bars = progress
-    ? (await import('./progress-bars.js')).showBars(stream, { terminal, keep })
-    : undefined;
-  const print = bars?.print ?? ((line: string): void => void stream.write(`${line}\n`));
+  const load = async (): Promise<Bars> =>
+    (await import('./progress-bars.js')).showBars(stream, { terminal, keep });
+  const drawn = progress && terminal ? await load() : undefined;
+  const bars = progress && !terminal ? later(load) : drawn;
+  const print = drawn?.print ?? ((line: string): void => void stream.write(`${line}\n`));
   const tell = trace ? traceSteps(print) : undefined;
   return {
     onEvent(event) {
@@ -27,9 +35,35 @@ export async function showProgress(
   };
 }
 
+/** Has bars loaded after a while, and told then what they have missed. */
+function later(load: () => Promise<Bars>): Pick<Bars, 'step' | 'stop'> {
+  const missed: Parameters<Bars['step']>[0][] = [];
+  let bars: Bars | undefined;
+  let stopped = false;
+  const begin = async (): Promise<void> => {
+    const loaded = await load();
+    missed.forEach(loaded.step);
+    bars = loaded;
+    if (stopped) bars.stop();
+  };
+  // Lines in a log are nothing that a run fails for.
+  const timer = setTimeout(() => void begin().catch(() => undefined), LOG_AFTER_MS).unref();
+  return {
+    step(event) {
+      if (bars === undefined) missed.push(event);
+      else bars.step(event);
+    },
+    stop() {
+      clearTimeout(timer);
+      stopped = true;
+      bars?.stop();
+    },
+  };
+}
+
 /** Prints each step of a run with the time since it began; batches within a phase are not told apart. */
 function traceSteps(print: (line: string) => void): OnEvent {
-  const startMs = performance.now();
+  const startMs = nowMs();
   const last = new Map<string, string>();
   return (event) => {
     const step = stepOf(event);
@@ -38,7 +72,7 @@ function traceSteps(print: (line: string) => void): OnEvent {
     // Copying and merging take turns, batch after batch.
     if (last.get(who) === step || (step === 'copy' && last.get(who) === 'merge')) return;
     last.set(who, step);
-    const seconds = ((performance.now() - startMs) / 1000).toFixed(3);
+    const seconds = ((nowMs() - startMs) / 1000).toFixed(3);
     print(`scale-seed: ${seconds} s  ${[who, step].filter(Boolean).join(': ')}`);
   };
 }

@@ -243,6 +243,9 @@ describe('bars', () => {
     vi.stubEnv('TERM', term);
     const { tell, frame, written, stop } = await shownOn(properties, { keep: true });
     tell(enter('scale_certs', 'copy'), count('scale_certs', 'merge', 1_000));
+    // What writes them is loaded by then, and was not before.
+    vi.advanceTimersByTime(500);
+    await vi.dynamicImportSettled();
     expect(frame(4_000)).toEqual([]);
     tell(count('scale_certs', 'merge', 101_000), { type: 'notice', message: 'a notice' });
     for (const name of ['a', 'b', 'c', 'd']) tell(enter(name, 'copy', 10));
