@@ -62,10 +62,12 @@ export class ScaleSeedError extends Error {
     this.name = 'ScaleSeedError';
     this.code = code;
     this.phase = phase;
-    const shown = { table, fixture, state, hint };
-    for (const [name, text] of Object.entries(shown))
-      Object.assign(this, { [name]: text && withoutPasswords(text) });
-    Object.assign(this, { sqlState });
+    const shown = (text?: string): string | undefined => text && withoutPasswords(text);
+    this.table = shown(table);
+    this.fixture = shown(fixture);
+    this.state = shown(state);
+    this.hint = shown(hint);
+    this.sqlState = sqlState;
   }
 
   /** The same error with more said of it. */

@@ -1,6 +1,6 @@
 import type { Fixture } from '../fixtures/fixture.js';
 import { loadFixtureFile } from '../fixtures/load-fixture-file.js';
-import { chooseFixtures } from '../fixtures/registry.js';
+import { chooseFixtures, refuseTwins } from '../fixtures/registry.js';
 import { admitForeignCode } from './foreign-code.js';
 import type { FixtureFlags } from './shared-options.js';
 
@@ -9,7 +9,14 @@ export async function fixturesOf(
   names: readonly string[],
   { fixture: files, set, certs, agents }: FixtureFlags,
 ): Promise<{ fixtures: Fixture[]; known: Fixture[] }> {
+  const own = await ownFixtures(files);
+  return { fixtures: chooseFixtures({ names, own, set, certs, agents }), known: own };
+}
+
+/** The fixtures in files of the user's own. */
+export async function ownFixtures(files: readonly string[]): Promise<Fixture[]> {
   if (files.length > 0) admitForeignCode();
   const own = await Promise.all(files.map(loadFixtureFile));
-  return { fixtures: chooseFixtures({ names, own, set, certs, agents }), known: own };
+  refuseTwins(own);
+  return own;
 }

@@ -11,34 +11,45 @@ import { allWritten, writeResult, type FileFlags } from './outputs.js';
 export async function publishCi(report: CiReport, { summary, junit, benchmark }: FileFlags): Promise<void> {
   tellGitHub(renderAnnotations(report));
   await allWritten([
-    writeResult('junit', junit, renderJunit(report)),
-    writeResult('benchmark', benchmark, `${JSON.stringify(benchmarkEntries(report), null, 2)}\n`),
+    writeResult('--junit', junit, renderJunit(report)),
+    writeResult('--benchmark', benchmark, `${JSON.stringify(benchmarkEntries(report), null, 2)}\n`),
     appendSummary(renderMarkdown(report), summary),
   ]);
 }
 
 /** The same for what kept ci from a report; where that cannot be written either, the failure itself says enough. */
-export async function publishFailure(error: unknown, { summary, junit }: FileFlags): Promise<void> {
+export async function publishFailure(
+  error: unknown,
+  { summary, junit }: FileFlags,
+  mayWrite: boolean,
+): Promise<void> {
   const failure = error instanceof ScaleSeedError ? error : { message: messageOf(error) };
   const text = describeFailure(failure).join('\n');
   tellGitHub(annotate('error', 'failed', text));
-  try {
-    await writeResult('junit', junit, renderJunitError(text));
-    await appendSummary(`### Failed: scale-seed ci\n\n${text.replace(/^/gm, '    ')}\n`, summary);
-  } catch {
-    return;
-  }
+  if (!mayWrite) return;
+  await Promise.allSettled([
+    writeResult('--junit', junit, renderJunitError(text)),
+    appendSummary(`### Failed: scale-seed ci\n\n${text.replace(/^/gm, '    ')}\n`, summary),
+  ]);
 }
 
 function tellGitHub(commands: string): void {
-  if (process.env.GITHUB_ACTIONS === 'true') process.stderr.write(commands);
+  if (onGitHub()) process.stderr.write(commands);
+}
+
+function onGitHub(): boolean {
+  return process.env.GITHUB_ACTIONS === 'true';
 }
 
 /** To the file that was named, else to GitHub's, which nobody named: where that cannot be written, it is a warning. */
 async function appendSummary(markdown: string, file: string | undefined): Promise<void> {
-  const target = file ?? (process.env.GITHUB_STEP_SUMMARY || undefined);
-  await writeResult('summary', target, `${markdown}\n`, 'a').catch((error: unknown) => {
-    if (file !== undefined) throw error;
-    process.stderr.write(annotate('warning', 'no summary', messageOf(error)));
+  const text = `${markdown}\n`;
+  if (file !== undefined) return writeResult('--summary', file, text, 'a');
+  const unasked = process.env.GITHUB_STEP_SUMMARY || undefined;
+  await writeResult('GITHUB_STEP_SUMMARY', unasked, text, 'a').catch((error: unknown) => {
+    const problem = messageOf(error);
+    process.stderr.write(
+      onGitHub() ? annotate('warning', 'no summary', problem) : `scale-seed: ${problem}\n`,
+    );
   });
 }

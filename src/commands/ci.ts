@@ -59,7 +59,7 @@ async function runCi(names: readonly string[], flags: CiFlags): Promise<CiReport
       ci({ ...options, ...loadOptionsOf(flags), ...criteria, baseline: await readBaseline(flags) }),
     {
       done: (report) => publishCi(report, flags),
-      failed: (error) => publishFailure(error, flags),
+      failed: (error, mayWrite) => publishFailure(error, flags, mayWrite),
       unasked: flags.summary === undefined ? { GITHUB_STEP_SUMMARY: process.env.GITHUB_STEP_SUMMARY } : {},
     },
   );

@@ -13,7 +13,8 @@ import { databaseOf, type OperationFlags, type ProgressFlags } from './shared-op
 /** What else is made of a report, or of what kept a command from one. */
 interface Publication<R> {
   done: (report: R) => Promise<void>;
-  failed: (error: unknown) => Promise<void>;
+  /** `mayWrite` is false where a file that it would write to has been refused. */
+  failed: (error: unknown, mayWrite: boolean) => Promise<void>;
   /** Files that are written though no option names them, by the variables that do. */
   unasked: Readonly<Record<string, string | undefined>>;
 }
@@ -27,21 +28,24 @@ export async function execute<R extends Report>(
   names: readonly string[],
   flags: OperationFlags,
   operate: (options: AddOptions) => Promise<R>,
-  { done, failed, unasked }: Partial<Publication<R>> = {},
+  { done, failed, unasked = {} }: Partial<Publication<R>> = {},
 ): Promise<R> {
   const startedAt = new Date().toISOString();
+  let mayWrite = false;
   const report = await run().catch(async (error: unknown) => {
     const failure = { schema: null, ...asScaleSeedError(error).toJSON() };
-    await publishFailure({ version: REPORT_VERSION, command, startedAt, failures: [failure] }, flags);
-    await failed?.(error);
+    const told: FailureReport = { version: REPORT_VERSION, command, startedAt, failures: [failure] };
+    await publishFailure(told, flags, mayWrite);
+    await failed?.(error, mayWrite);
     throw error;
   });
   await publish(report, flags, done);
   return report;
 
   async function run(): Promise<R> {
+    await refuseUnwritable(flags, { unasked });
+    mayWrite = true;
     const chosen = await fixturesOf(names, flags);
-    await refuseUnwritable(flags, unasked);
     return underControl(flags, (control) => operate({ ...databaseOf(flags), ...control, ...chosen }));
   }
 }
@@ -88,11 +92,16 @@ async function publish<R extends Report>(
     process.stdout.write(text);
   }
   const more = done === undefined ? [] : [done(report)];
-  await allWritten([writeResult('output', output, jsonOf(report)), ...more]);
+  await allWritten([writeResult('--output', output, jsonOf(report)), ...more]);
 }
 
 /** For programs alone: people read the message. Where it cannot be written, the failure itself counts. */
-async function publishFailure(report: FailureReport, { format, output }: OperationFlags): Promise<void> {
+async function publishFailure(
+  report: FailureReport,
+  { format, output }: OperationFlags,
+  mayWrite: boolean,
+): Promise<void> {
   if (format === 'json' && output !== STDOUT) process.stdout.write(jsonOf(report));
-  await writeResult('output', output, jsonOf(report)).catch(() => undefined);
+  if (mayWrite || output === STDOUT)
+    await writeResult('--output', output, jsonOf(report)).catch(() => undefined);
 }

@@ -1,10 +1,10 @@
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { columnsOf } from '../fixtures/fixture.js';
-import { loadFixtureFile } from '../fixtures/load-fixture-file.js';
 import { SHIPPED } from '../fixtures/registry.js';
 import { sizedAgents, sizedCertificates } from '../fixtures/sized.js';
 import { formatCount, shortFingerprint } from '../report/units.js';
 import { alignColumns } from '../show/align-columns.js';
+import { ownFixtures } from './chosen-fixtures.js';
 import type { FixtureFlags } from './shared-options.js';
 
 export type ListFlags = FixtureFlags & { format: 'text' | 'json' };
@@ -18,9 +18,9 @@ export async function listFixtures(flags: ListFlags): Promise<string> {
 async function describeAll({ certs, agents, fixture: files }: FixtureFlags) {
   const fixtures = [
     ...SHIPPED,
-    ...(agents === undefined ? [] : [sizedAgents(agents)]),
-    ...(certs === undefined ? [] : [sizedCertificates(certs)]),
-    ...(await Promise.all(files.map(loadFixtureFile))),
+    ...(!agents ? [] : [sizedAgents(agents)]),
+    ...(!certs ? [] : [sizedCertificates(certs)]),
+    ...(await ownFixtures(files)),
   ];
   return Promise.all(
     fixtures.map(async (fixture) => {

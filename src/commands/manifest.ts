@@ -20,12 +20,12 @@ export const registerManifest = defineCommand<TargetFlags & { standing: boolean;
       const { fixturesOf, manifest, refuseUnwritable, STDOUT, underControl, writeResult } =
         await import('./on-database.js');
       const file = output ?? STDOUT;
+      await refuseUnwritable({ ...flags, output: file }, { stdout: false });
       const { fixtures } = await fixturesOf(names, flags);
-      await refuseUnwritable({ output: file });
       const found = await underControl(flags, (control) =>
         manifest({ ...databaseOf(flags), ...control, fixtures, standing }),
       );
-      await writeResult('output', file, `${JSON.stringify(found, null, 2)}\n`);
+      await writeResult('--output', file, `${JSON.stringify(found, null, 2)}\n`);
       return found;
     },
   },

@@ -1,7 +1,8 @@
 import type { Stats } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import { messageOf, refusal, type ErrorContext } from '../errors.js';
 import type { BaselineFlags } from './read-baseline.js';
+import type { FixtureFlags } from './shared-options.js';
 
 const OPTIONS = ['output', 'summary', 'junit', 'benchmark'] as const;
 
@@ -13,15 +14,23 @@ export const STDOUT = '-';
 
 const REFUSED = { code: 'configuration', state: 'nothing was changed' } as const;
 
+/** What a command writes besides, and reads. */
+interface Others {
+  /** A report goes to standard output; true by default. */
+  stdout?: boolean;
+  /** Files that a variable names: what cannot be written there need not be. */
+  unasked?: Readonly<Record<string, string | undefined>>;
+}
+
 /**
- * Finds out before anything is done whether all that is to be written can be, each to a file of its own. What is written
- * to `unasked`, since a variable names it, need not be there.
+ * Finds out before anything is done whether all that is to be written can be, each to a file of its own, and to none that
+ * is read: it would be lost. Whoever is refused writes to none of them.
  *
  * @throws ScaleSeedError `configuration`, which names the option.
  */
 export async function refuseUnwritable(
-  flags: FileFlags & BaselineFlags,
-  unasked: Readonly<Record<string, string | undefined>> = {},
+  flags: FileFlags & BaselineFlags & Partial<Pick<FixtureFlags, 'fixture'>>,
+  { stdout = true, unasked = {} }: Others = {},
 ): Promise<void> {
   const { fstatSync } = process.getBuiltinModule('node:fs');
   const taken = new Map<string, string>();
@@ -32,23 +41,22 @@ export async function refuseUnwritable(
       throw refusal(`${other} and ${what} name one file: ${file}`, 'give each a file of its own', REFUSED);
     taken.set(place, what);
   };
+  const takeIfThere = async (file: string | undefined, what: string): Promise<void> => {
+    if (file) take(await writablePlace(file).catch(() => undefined), what, file);
+  };
   try {
-    take(identityOf(fstatSync(1)), 'standard output');
+    if (stdout) take(identityOf(fstatSync(1)), 'standard output');
   } catch {
     // It is closed.
   }
-  for (const [name, file] of Object.entries(unasked)) {
-    if (file) take(await writablePlace(file).catch(() => undefined), name);
-  }
-  // What is read must not be written over: the next run compares with it, too.
-  const { baseline } = flags;
-  if (baseline !== undefined)
-    take(await writablePlace(baseline).catch(() => undefined), '--baseline', baseline);
+  for (const [name, file] of Object.entries(unasked)) await takeIfThere(file, name);
+  await takeIfThere(flags.baseline, '--baseline');
+  for (const file of new Set(flags.fixture)) await takeIfThere(file, '--fixture');
   for (const option of OPTIONS) {
     const file = flags[option];
     if (file === undefined || (option === 'output' && file === STDOUT)) continue;
     const place = await writablePlace(file).catch((error: unknown) => {
-      throw unwritable(option, file, error, REFUSED);
+      throw unwritable(`--${option}`, file, error, REFUSED);
     });
     take(place, `--${option}`, file);
   }
@@ -71,8 +79,10 @@ async function writablePlace(file: string): Promise<string | undefined> {
   if (found === undefined) {
     if (/[/\\]$/.test(file)) throw new Error('there is no such folder');
     const target = await readlink(file).catch(() => undefined);
-    if (target !== undefined) return writablePlace(resolve(dirname(file), target));
-    const folder = await realpath(dirname(resolve(file)));
+    // Not by resolve() or join(), which take `..` away before the link in front of it is followed.
+    if (target !== undefined)
+      return writablePlace(isAbsolute(target) ? target : `${dirname(file)}/${target}`);
+    const folder = await realpath(dirname(file));
     await access(folder, constants.W_OK);
     return join(folder, basename(file));
   }
@@ -82,21 +92,21 @@ async function writablePlace(file: string): Promise<string | undefined> {
 }
 
 /**
- * Writes what a command found to the file that an option names, if it does.
+ * Writes what a command found to the file that an option, or a variable, names, if it does.
  *
- * @throws ScaleSeedError `output`, which names the option.
+ * @throws ScaleSeedError `output`, which says what named it.
  */
 export async function writeResult(
-  option: keyof FileFlags,
+  what: `--${keyof FileFlags}` | 'GITHUB_STEP_SUMMARY',
   file: string | undefined,
   text: string,
   flag: 'w' | 'a' = 'w',
 ): Promise<void> {
   if (file === undefined) return;
-  if (option === 'output' && file === STDOUT) return void process.stdout.write(text);
+  if (what === '--output' && file === STDOUT) return void process.stdout.write(text);
   const { writeFile } = process.getBuiltinModule('node:fs/promises');
   await writeFile(file, text, { flag }).catch((error: unknown) => {
-    throw unwritable(option, file, error, {
+    throw unwritable(what, file, error, {
       code: 'output',
       state: 'the command itself is done and committed',
     });
@@ -111,10 +121,10 @@ export async function allWritten(writing: readonly Promise<void>[]): Promise<voi
 }
 
 function unwritable(
-  option: string,
+  what: string,
   file: string,
   error: unknown,
   more: Pick<ErrorContext, 'code' | 'state'>,
 ): Error {
-  return refusal(`--${option} ${file} cannot be written: ${messageOf(error)}`, `check --${option}`, more);
+  return refusal(`${what} ${file} cannot be written: ${messageOf(error)}`, `check ${what}`, more);
 }

@@ -1,5 +1,5 @@
 import { messageOf, refusal } from '../errors.js';
-import type { Baseline } from '../judge/baseline.js';
+import { asBaseline, type Baseline } from '../judge/baseline.js';
 
 /** Options that say what to compare with, as commander parses them. */
 export interface BaselineFlags {
@@ -23,13 +23,20 @@ export async function readBaseline({
       "add --baseline FILE, an earlier run's report",
     );
   const { readFile } = process.getBuiltinModule('node:fs/promises');
+  const text = await readFile(file, 'utf8').catch((error: unknown) => unreadable(file, error));
+  let found: unknown;
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as Baseline;
+    found = JSON.parse(text);
   } catch (error) {
-    throw refusal(
-      `the baseline ${file} cannot be read: ${messageOf(error)}`,
-      'name what an earlier run wrote with --output, or leave out --baseline on the first run',
-      { code: 'configuration' },
-    );
+    unreadable(file, error);
   }
+  return asBaseline(found);
+}
+
+function unreadable(file: string, error: unknown): never {
+  throw refusal(
+    `the baseline ${file} cannot be read: ${messageOf(error)}`,
+    'name what an earlier run wrote with --output, or leave out --baseline on the first run',
+    { code: 'configuration' },
+  );
 }

@@ -42,8 +42,8 @@ export class Staging {
 
   readonly #step: Step;
   readonly #range: Range;
-  /** Of all that was encoded, made with the first rows: that takes a while, and the server is busy then. */
-  #fingerprint: Fingerprint | undefined;
+  /** Of all that was encoded. */
+  readonly #fingerprint: Fingerprint;
   readonly #source: AsyncGenerator<Chunk, void>;
   readonly #ahead: Chunk[] = [];
   #firstBytes: Buffer | undefined;
@@ -52,6 +52,7 @@ export class Staging {
   private constructor(step: Step, range: Range) {
     this.#step = step;
     this.#range = range;
+    this.#fingerprint = new Fingerprint(step.fixture);
     this.#source = encodeVarying(step.fixture, range);
   }
 
@@ -106,7 +107,7 @@ export class Staging {
 
   /** Of the rows that were sent; nothing can be sent afterwards. */
   fingerprint(): string {
-    return this.#digesting().digest();
+    return this.#fingerprint.digest();
   }
 
   /**
@@ -173,12 +174,8 @@ export class Staging {
     await nextTurn();
     const next = await orAborted(this.#source.next(), this.#step.session.signal);
     if (next.done === true) return undefined;
-    this.#digesting().add(next.value.bytes);
+    this.#fingerprint.add(next.value.bytes);
     return next.value;
-  }
-
-  #digesting(): Fingerprint {
-    return (this.#fingerprint ??= new Fingerprint(this.#step.fixture));
   }
 }
 

@@ -41,8 +41,10 @@ function isLoaded({ name, rows, fingerprint }: Parts): boolean {
 }
 
 function isRatio({ median, interval }: Parts): boolean {
-  const numbers: unknown[] = Array.isArray(interval) ? [median, ...(interval as unknown[])] : [];
-  return numbers.length === 3 && numbers.every((number) => typeof number === 'number' && number > 0);
+  const [low, high] = Array.isArray(interval) ? (interval as unknown[]) : [];
+  const numbers = [low, median, high].filter((number) => typeof number === 'number');
+  const isRising = numbers.every((number, i) => number >= (numbers[i - 1] ?? Number.MIN_VALUE));
+  return numbers.length === 3 && isRising && Number.isFinite(high);
 }
 
 function partsOf(value: unknown): Parts {

@@ -4,6 +4,7 @@ import type { RatioMeasurement, RatioRound } from '../report/result.js';
 import type { Session } from '../postgres/session.js';
 import type { RunContext } from '../run/context.js';
 import type { Prepared } from '../run/prepare.js';
+import { withHeadStart } from '../run/head-start.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import { withSession } from '../run/sessions.js';
 import { stopwatch } from '../report/clock.js';
@@ -93,7 +94,7 @@ async function loadOurs(context: RunContext, tables: ScratchTables): Promise<Tim
   const { base, fixtures: loaded } = await runOnFixtures(quiet, options, {
     survey: true,
     privileges: ['select', 'insert'],
-    work: (step) => {
+    work: withHeadStart((step) => {
       const real = report.fixtures.find(({ name }) => name === step.fixture.name)!;
       // What kept the real table's foreign keys from being checked by set may be missing in its copy.
       const mayReplicate = step.server.mayReplicate && real.foreignKeys.check === 'set';
@@ -101,7 +102,7 @@ async function loadOurs(context: RunContext, tables: ScratchTables): Promise<Tim
       const table = { ...step.table, distributed: step.table.distributed || citus === true };
       const alike = { ...step, table, server: { ...step.server, mayReplicate } };
       return loadFixture(alike, { mode, lockTimeoutMs: 0 });
-    },
+    }),
   });
   return { ms: base.timings.workMs, rows: loaded.reduce((sum, { inserted }) => sum + inserted, 0) };
 }

@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { messageOf, ScaleSeedError } from '../errors.js';
 import { ADVISORY_NAMESPACE } from '../run/lock-fixture.js';
 import { quote } from '../postgres/quote.js';
-import { Session } from '../postgres/session.js';
+import type { Session } from '../postgres/session.js';
 import { nodeOf } from '../table/citus.js';
 import type { RunContext } from '../run/context.js';
 import { unmeasured } from './scratch-tables.js';
 import { withSession } from '../run/sessions.js';
-import { describeHolders, HERE, watchLocks } from '../run/watch-locks.js';
+import { describeHolders, HERE } from '../run/watch-locks.js';
 
 /** What a scratch schema is known by; nobody else's looks like that. */
 const PREFIX = 'scale_seed_ci_';
@@ -28,32 +28,30 @@ export async function withScratchSchema<T>(
   work: (schema: string) => Promise<T>,
 ): Promise<T> {
   const name = PREFIX + randomBytes(8).toString('hex');
-  const keeper = await Session.open(context.target, context.signal);
-  keeper.onWait = context.onNotice;
-  const endWatch = watchLocks(context.target, [keeper]);
-  let isLeft = true;
+  let isLeft = false;
   try {
-    await requireCreate(keeper);
-    const result = await keeper.transaction(async () => {
-      await holdLock(keeper, name);
-      await createSchema(context, name);
-      const done = await work(name);
-      // Under the lock: without it, another run would take the schema for left behind.
-      await drop(keeper, name).catch(async (error: unknown) => {
-        throw await leftBehind(keeper, name, error);
+    // Its session is closed before the schema is dropped: a pooler may have no other connection to give.
+    const result = await withSession(context, async (keeper) => {
+      await requireCreate(keeper);
+      return keeper.transaction(async () => {
+        await holdLock(keeper, name);
+        isLeft = true;
+        await createSchema(context, name);
+        const done = await work(name);
+        // Under the lock: without it, another run would take the schema for left behind.
+        await drop(keeper, name).catch(async (error: unknown) => {
+          throw await leftBehind(keeper, name, error);
+        });
+        return done;
       });
-      return done;
     });
     isLeft = false;
     return result;
   } catch (error) {
     // That one says so, and what to do.
-    isLeft = !isLeftBehind(error, name);
+    isLeft &&= !isLeftBehind(error, name);
     throw error;
   } finally {
-    // Before the schema is dropped: a pooler may have no other connection to give.
-    await endWatch();
-    await keeper.close();
     if (isLeft) await dropSchema(context, name);
   }
 }

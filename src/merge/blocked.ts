@@ -109,7 +109,8 @@ export function refuseHidden({ fixture, table, session: { phase } }: Step, rows:
   );
 }
 
-async function findRepeated(
+/** The key of a staged row that another has as well. */
+export async function findRepeated(
   session: Session,
   fixture: Fixture,
   staging: Staging,

@@ -47,18 +47,14 @@ export async function compareRows(
   const isTold = tellOwn(fixture, table);
   let usual = await findUsual(session, fixture, table, staged);
   let compared = await countDrift(on, usual, false);
-  if (isTold && compared.untold > 0 && usual !== compared.ages.usual) {
-    usual = compared.ages.usual;
+  const holdOn = async (anchor: string | null): Promise<void> => {
+    if (anchor === null || anchor === usual) return;
+    usual = anchor;
     compared = await countDrift(on, usual, false);
-  }
-  if (differing(compared) > 0 && isTold) {
-    // Whose anchor column has been changed tells another by the rest of its times.
-    const told = await findMostTold(session, fixture, table, staged);
-    if (told !== null && told !== usual) {
-      usual = told;
-      compared = await countDrift(on, usual, false);
-    }
-  }
+  };
+  if (isTold && compared.untold > 0) await holdOn(compared.ages.usual);
+  // Whose anchor column has been changed tells another by the rest of its times.
+  if (isTold && differing(compared) > 0) await holdOn(await findMostTold(session, fixture, table, staged));
   const [missing = 0, driftedRows = 0, liveRows = 0] = compared.counts;
   // Most fleets have not drifted: to count column by column at once would take half as long again.
   if (differing(compared) > 0) compared = await countDrift(on, usual, true);

@@ -2,7 +2,9 @@ import { stage, type Staging } from '../copy/staging.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { readRows } from '../fixtures/read-rows.js';
 import { quote } from '../postgres/quote.js';
+import type { Session } from '../postgres/session.js';
 import type { Step } from '../run/step.js';
+import { countRows } from '../table/count-rows.js';
 import type { Roots, RowsByTable } from '../table/dependents.js';
 import { isExact, rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { countedKeys, keysIn, type Keys } from '../table/keys.js';
@@ -37,6 +39,15 @@ export function rootsOf({ fixture, table }: { fixture: Fixture; table: TableInfo
 /** The same, where rows that another fixture of the run has made are no matter: nobody has left them behind. */
 export function rootsOfRun(step: Pick<Step, 'fixture' | 'table' | 'known'>, keys: Keys): Roots {
   return leftBehind(rootsOf(step, keys), step);
+}
+
+/** How many of a fixture's rows stand. */
+export function countStanding(
+  session: Session,
+  on: { fixture: Fixture; table: TableInfo },
+  keys: Keys,
+): Promise<number> {
+  return countRows(session, rootsOf(on, keys).from);
 }
 
 /** Roots on which no row hangs that a known fixture has made. */

@@ -3,8 +3,8 @@ import { rowsIn, Staging, type Range } from '../copy/staging.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { ScaleSeedError } from '../errors.js';
 import type { Opened } from '../postgres/session.js';
-import type { Counts, LoadedFixture, MergeStrategy } from '../report/result.js';
-import { formatCount } from '../report/units.js';
+import type { Blocked, Counts, LoadedFixture, MergeStrategy } from '../report/result.js';
+import { formatCount, inOneLine } from '../report/units.js';
 import { askForTurn, lockFixture, lockLoaders } from '../run/lock-fixture.js';
 import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
@@ -62,7 +62,8 @@ export async function loadFixture(step: Step, plan: LoadPlan): Promise<LoadedFix
   const { inserted, tally, look, copyMs, mergeMs, fingerprint, ...rest } = loaded;
   const last = await look;
   const counts = await nameRepeated(fixture, tally.counts(inserted, last));
-  if (counts.firstBlocked !== null) context.onNotice(blockedNotice(fixture.name, counts));
+  if (counts.firstBlocked !== null)
+    context.onNotice(blockedNotice(fixture.name, counts, counts.firstBlocked));
   return {
     name: fixture.name,
     schema: table.schema,
@@ -76,8 +77,9 @@ export async function loadFixture(step: Step, plan: LoadPlan): Promise<LoadedFix
   };
 }
 
-function blockedNotice(name: string, { blocked, rows, firstBlocked }: Counts): string {
-  const first = `the first is ${firstBlocked?.key ?? ''}, in whose way is ${firstBlocked?.by ?? ''}`;
+function blockedNotice(name: string, { blocked, rows }: Counts, firstBlocked: Blocked): string {
+  const { key, by } = firstBlocked;
+  const first = `the first is ${inOneLine(key)}, in whose way is ${inOneLine(by)}`;
   return `${name}: ${formatCount(blocked)} of ${formatCount(rows)} rows could not be added: ${first}`;
 }
 
@@ -158,7 +160,7 @@ async function lookAgain({ fixture, table, session }: Step): Promise<Standing> {
 }
 
 function missingAfter({ fixture }: Step, standing: Standing): Missing {
-  const missing = { first: Math.min(standing.upTo, fixture.count) + 1, last: fixture.count };
+  const missing = { first: standing.upTo + 1, last: fixture.count };
   return { missing, standing };
 }
 

@@ -3,14 +3,14 @@ import { fingerprintOf } from '../encode/fingerprint.js';
 import { ANCHORED, numberedValue, type Fixture, type NumberedKey } from '../fixtures/fixture.js';
 import { SETS } from '../fixtures/registry.js';
 import { findAnchors } from '../merge/anchors.js';
+import { countStanding } from '../merge/keys.js';
 import { MANIFEST_VERSION } from '../report/manifest.js';
 import type { Manifest, ManifestFixture, ManifestStanding } from '../report/manifest.js';
-import { rounded } from '../report/rounded.js';
 import { withDatabase } from '../run/context.js';
 import { checkOptions, type FixtureOptions } from '../run/options.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Step } from '../run/step.js';
-import { countPresent } from '../table/marks.js';
+import { countedKeys, keysIn } from '../table/keys.js';
 
 export interface ManifestOptions extends FixtureOptions {
   /** Look at what stands in the database; true by default. */
@@ -40,7 +40,7 @@ export async function manifest(options: ManifestOptions = {}): Promise<Manifest>
       ...one,
       standing: run.fixtures.flatMap((found) => (found.fixture === fixtures[index] ? [found.standing] : [])),
     }));
-    return rounded({ ...base, database, server, failures, fixtures: standing });
+    return { ...base, database, server, failures, fixtures: standing };
   });
 }
 
@@ -72,10 +72,13 @@ async function findStanding(step: Step): Promise<{ fixture: Fixture; standing: M
   const { session, fixture, table, enter, transaction } = step;
   const { schema } = table;
   const look = async () => {
-    const present = await countPresent(session, fixture, table);
-    if (present === 0)
-      return { fixture, standing: { schema, present, anchors: [], anchorCount: 0, ageMs: null } };
+    const counted = countedKeys(fixture, table);
+    const none = { fixture, standing: { schema, present: 0, anchors: [], anchorCount: 0, ageMs: null } };
+    if (counted !== undefined && (await countStanding(session, step, counted)) === 0) return none;
     const staged = await stage(step);
+    const keys = counted ?? keysIn(staged.table, fixture, table);
+    const present = await countStanding(session, step, keys);
+    if (present === 0) return none;
     enter('verify');
     const { anchors, anchorCount, ageMs } = await findAnchors(session, fixture, table, staged);
     return { fixture, standing: { schema, present, anchors, anchorCount, ageMs } };

@@ -1,8 +1,8 @@
 import { stage } from '../copy/staging.js';
-import { findAbsent } from '../merge/blocked.js';
+import { findAbsent, findRepeated, REPEATED } from '../merge/blocked.js';
 import { compareRows } from '../merge/compare.js';
 import { countHanging } from '../merge/hanging.js';
-import { rootsOfRun } from '../merge/keys.js';
+import { countStanding, rootsOfRun } from '../merge/keys.js';
 import { countRecords } from '../merge/records.js';
 import { computeFingerprint, unrepeatable } from '../encode/fingerprint.js';
 import type { VerifiedFixture, VerifyReport } from '../report/result.js';
@@ -15,7 +15,6 @@ import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../report/clock.js';
 import { countedKeys, keysIn } from '../table/keys.js';
-import { countPresent } from '../table/marks.js';
 
 export interface VerifyOptions extends FixtureOptions {
   /**
@@ -66,9 +65,18 @@ async function verifyFixture(
       if (missing.rows > 0 && table.rowsHidden)
         context.onNotice(`${fixture.name}: row security may hide rows from the role: they count as missing`);
       const absent = missing.rows > 0 ? await findAbsent(session, fixture, table, staged) : undefined;
-      const blocked = absent?.by === undefined ? null : { key: absent.key, by: absent.by };
       const { anchors, anchorCount, ageMs, expired, allExpired } = ages;
       const keys = countedKeys(fixture, table) ?? keysIn(staged.table, fixture, table);
+      const present = await countStanding(session, step, keys);
+      // Of two rows with one key only one can stand: no load can make the table what the fixture is.
+      const isRepeated = present + missing.rows < staged.rows;
+      const repeated = isRepeated ? await findRepeated(session, fixture, staged) : undefined;
+      const blocked =
+        absent?.by !== undefined
+          ? { key: absent.key, by: absent.by }
+          : repeated === undefined
+            ? null
+            : { key: repeated, by: REPEATED };
       const { hanging, unread } = await countHanging(session, rootsOfRun(step, keys));
       const left = live ? 0 : hanging.length;
       const parents = await missingParents(session, [fixture], table.schema);
@@ -84,9 +92,12 @@ async function verifyFixture(
         schema: table.schema,
         table: table.name,
         rows: staged.rows,
-        present: await countPresent(session, fixture, table),
+        present,
         fingerprint,
-        intact: missing.rows + unexpected.rows + driftedRows + parents.length + left === 0 && !tooOld,
+        intact:
+          missing.rows + unexpected.rows + driftedRows + parents.length + left === 0 &&
+          !isRepeated &&
+          !tooOld,
         missing: { ...missing, blocked },
         ...compared,
         hanging,

@@ -27,25 +27,25 @@ export function isSocket({ host, address }: Place): boolean {
  */
 export function listPlaces({ host, hostaddr, port, load_balance_hosts }: Parameters): Place[] {
   const count = (hostaddr || host || '').split(',').length;
-  const [hosts, addresses, ports] = [host, hostaddr, port].map((list) => list?.split(',') ?? []);
-  const lists = [hosts!, addresses!, ports!.length === 1 ? [] : ports!].filter(
-    (list) => list.join('') !== '',
-  );
+  const [hosts, addresses, ports] = [listOf(host), listOf(hostaddr), listOf(port)];
+  const lists = [hosts, addresses, ports.length === 1 ? [] : ports].filter((list) => list.join('') !== '');
   if (lists.some(({ length }) => length !== count))
     throw refuse(
       'host, hostaddr and port are lists of different lengths',
       'give one of each for every server',
     );
   const places = Array.from({ length: count }, (_, i) => {
-    const address = addresses![i] || undefined;
+    const address = addresses[i] || undefined;
     if (address !== undefined && isIP(address) === 0)
       throw refuse('hostaddr is no IP address', 'give host instead');
-    return { host: hosts![i] || address || defaultHost(), address, port: portFrom(ports![i] ?? ports![0]) };
+    return { host: hosts[i] || address || defaultHost(), address, port: portFrom(ports[i] ?? ports[0]) };
   });
   if (load_balance_hosts !== 'random') return places;
   const lots = new Map(places.map((place) => [place, Math.random()]));
   return places.sort((one, other) => lots.get(one)! - lots.get(other)!);
 }
+
+const listOf = (text?: string): string[] => text?.split(',') ?? [];
 
 function portFrom(text = ''): number {
   const port = Number(text.trim() || '5432');

@@ -1,5 +1,5 @@
 /**
- * Milliseconds since some moment, on a clock that nobody sets. Not nowMs(), for which Node loads a module of its
+ * Milliseconds since some moment, on a clock that nobody sets. Not performance.now(), for which Node loads a module of its
  * own first: 2 ms of every command.
  */
 export function nowMs(): number {

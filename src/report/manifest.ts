@@ -19,7 +19,7 @@ export interface ManifestStanding extends Pick<
   VerifiedFixture,
   'schema' | 'anchors' | 'anchorCount' | 'ageMs'
 > {
-  /** Rows of the fixture's mark. */
+  /** Rows of the fixture that stand. */
   present: Count;
 }
 

@@ -1,8 +1,9 @@
 /**
  * A report with its numbers as they are to be read: milliseconds to a tenth, all other fractions, which are ratios, to
- * four digits. The only place in which they are rounded.
+ * four digits. A limit stays what the caller has set.
  */
 export function rounded<T>(value: T, name = ''): T {
+  if (name === 'limit') return value;
   if (typeof value === 'number') return Number(value.toFixed(name.endsWith('Ms') ? 1 : 4)) as T;
   if (Array.isArray(value)) return value.map((item: unknown) => rounded(item, name)) as T;
   if (typeof value !== 'object' || value === null) return value;

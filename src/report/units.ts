@@ -3,8 +3,8 @@ export const MAX_MS = 2 ** 31 - 1;
 
 /** Milliseconds for people: `38 ms`, `1.42 s`, `2 min 5 s`, `3 h 12 min`, `9 d 4 h`. */
 export function formatMs(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(2)} s`;
+  if (Math.round(ms) < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 59_995) return `${(ms / 1000).toFixed(2)} s`;
   const seconds = Math.round(ms / 1000);
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
@@ -24,6 +24,11 @@ export function listRows(rows: readonly { table: string; rows: number; effect?: 
     return `${formatCount(count)} rows of ${table}${changed}`;
   });
   return of.join('; ');
+}
+
+/** A text out of the database in one line: a line of its own could be taken for a command, by GitHub or a terminal. */
+export function inOneLine(text: string): string {
+  return text.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
 }
 
 /** The first digits of a fingerprint, enough to tell two apart by eye. */

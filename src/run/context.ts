@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { messageOf } from '../errors.js';
 import { resolveTarget, type Target } from '../postgres/target.js';
 import { translateError } from '../postgres/translate-error.js';
@@ -25,7 +26,13 @@ export async function withDatabase<T>(
   const { signal, abort, release } = cancellation(options);
   const listener = listenTo(options.onEvent, abort);
   const { onEvent, onNotice } = listener;
-  const on = (target: Target): Promise<T> => work({ target, signal, abort, onEvent, onNotice });
+  const on = async (target: Target): Promise<T> => {
+    const result = await work({ target, signal, abort, onEvent, onNotice });
+    // What the last events met, a promise of the listener's among it.
+    await nextTurn();
+    if (listener.failed()) throw listener.error();
+    return result;
+  };
   try {
     const { embedded = false } = options;
     if (embedded !== false) return await onOwnServer(embedded === true ? {} : embedded, signal, onNotice, on);
@@ -51,8 +58,8 @@ function listenTo(onEvent: OnEvent = () => undefined, abort: RunContext['abort']
   const guarded: OnEvent = (event) => {
     if (thrown !== undefined) return;
     try {
-      const answer = onEvent(event);
-      if (answer instanceof Promise) answer.catch(failed);
+      // Whatever can be waited for counts as a promise.
+      Promise.resolve(onEvent(event)).catch(failed);
     } catch (error) {
       failed(error);
     }
@@ -75,7 +82,8 @@ async function onOwnServer<T>(
 ): Promise<T> {
   // Loaded here and not before: whoever names a database need not wait for it.
   const { startEmbedded } = await import('../embedded/index.js');
-  const server = await startEmbedded({ signal, ...options });
+  const signals = options.signal === undefined ? [signal] : [signal, options.signal];
+  const server = await startEmbedded({ ...options, signal: AbortSignal.any(signals) });
   try {
     if (process.env.DATABASE_URL !== undefined)
       onNotice('DATABASE_URL is passed over for the embedded server');

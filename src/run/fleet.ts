@@ -153,12 +153,12 @@ function describeStates<Result>(tasks: readonly Task<Result>[]): string {
     .join('; ');
 }
 
-function inSchema({ onEvent: tell, ...rest }: RunContext, schema: string | undefined): RunContext {
+function inSchema({ onEvent: tell, ...rest }: RunContext, schema = ''): RunContext {
   const onEvent: RunContext['onEvent'] = (event) => {
-    tell(schema === undefined ? event : { ...event, schema });
+    tell({ ...event, schema });
   };
   const onNotice = (message: string): void => {
-    onEvent({ type: 'notice', message: `${schema ?? ''}: ${message}` });
+    onEvent({ type: 'notice', message: `${schema}: ${message}` });
   };
   return { ...rest, onEvent, onNotice };
 }

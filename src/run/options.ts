@@ -41,7 +41,11 @@ export interface DryRunOptions {
   dryRun?: boolean | undefined;
 }
 
-const isNumber = (least: number) => (value: unknown) => typeof value === 'number' && value >= least;
+const within =
+  (least: number, most = Infinity) =>
+  (value: unknown): boolean =>
+    typeof value === 'number' && value >= least && value <= most;
+const isAbove0 = (value: unknown): boolean => Number.isFinite(value) && Number(value) > 0;
 const isFixtureList = (value: unknown): boolean => Array.isArray(value) && value.every(isComplete);
 /** What defineFixture has completed has all of these. */
 const isComplete = (one: unknown): boolean => {
@@ -51,10 +55,7 @@ const isComplete = (one: unknown): boolean => {
 const A_FLAG = ['true or false', (value: unknown) => typeof value === 'boolean'] as const;
 const A_FUNCTION = ['a function', (value: unknown) => typeof value === 'function'] as const;
 export const MAX_JOBS = 64;
-const A_TIME = [
-  `a number of milliseconds from 0 to ${MAX_MS}`,
-  (value: unknown) => isNumber(0)(value) && Number(value) <= MAX_MS,
-] as const;
+const A_TIME = [`a number of milliseconds from 0 to ${MAX_MS}`, within(0, MAX_MS)] as const;
 const FIXTURES = ['a list of what defineFixture or chooseFixtures returns', isFixtureList] as const;
 
 const EMBEDDED: readonly (keyof EmbeddedOptions)[] = [
@@ -82,13 +83,13 @@ const OPTIONS: Readonly<Record<string, readonly [what: string, is: (value: unkno
   ],
   jobs: [
     `a whole number from 1 to ${MAX_JOBS}`,
-    (value) => Number.isSafeInteger(value) && isNumber(1)(value) && Number(value) <= MAX_JOBS,
+    (value) => Number.isSafeInteger(value) && within(1, MAX_JOBS)(value),
   ],
   mode: ['online or exclusive', (value) => value === 'online' || value === 'exclusive'],
   signal: ['an AbortSignal', (value) => value instanceof AbortSignal],
   baseline: ['a report', (value) => typeof value === 'object'],
-  budgetRatio: ['a number above 0', (value) => isNumber(0)(value) && value !== 0],
-  maxRegressionPercent: ['a number from 0', isNumber(0)],
+  budgetRatio: ['a number above 0', isAbove0],
+  maxRegressionPercent: ['a number above 0', isAbove0],
   fixtures: FIXTURES,
   known: FIXTURES,
   onEvent: A_FUNCTION,

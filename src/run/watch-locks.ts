@@ -57,7 +57,8 @@ export function watchLocks(target: Target, sessions: readonly Session[]): () => 
   async function look(): Promise<void> {
     // Those that are not open yet are holes.
     const alive = sessions.filter(({ broken }) => !broken);
-    const own = alive.map(({ backend }) => backend);
+    // Behind a pooler a session has a process of the server's only within a transaction.
+    const own = alive.flatMap(({ backend }) => backend ?? []);
     for (const session of alive) {
       const { backend, waitingSinceMs, busySinceMs = Infinity, onWait } = session;
       const waitedMs = nowMs() - (waitingSinceMs ?? busySinceMs);

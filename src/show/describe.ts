@@ -1,5 +1,5 @@
 import type { Blocked, Check, ColumnDrift, Failure, VerifiedFixture } from '../report/result.js';
-import { formatCount, formatMs, formatRatio, listRows } from '../report/units.js';
+import { formatCount, formatMs, formatRatio, inOneLine, listRows } from '../report/units.js';
 
 /** What one day of a window of thirty takes is not worth a word. */
 const NOTEWORTHY = 1 / 30;
@@ -40,7 +40,7 @@ export function describeCheck({ name, reason, measured, limit, unit }: Check): s
 export function describeDrift(fixture: VerifiedFixture, live: boolean): string[] {
   const { name, missing, unexpected, drift, hanging, unread, records, missingParents, notCompared } = fixture;
   const some = ({ rows, examples }: VerifiedFixture['unexpected']): string =>
-    `${formatCount(rows)} rows, such as ${examples.join(', ')}`;
+    `${formatCount(rows)} rows, such as ${inOneLine(examples.join(', '))}`;
   const remarks = [
     ...(missing.rows > 0 ? [`missing: ${some(missing)}`] : []),
     ...(missing.blocked === null ? [] : [describeBlocked(missing.blocked)]),
@@ -64,13 +64,15 @@ export function describeDrift(fixture: VerifiedFixture, live: boolean): string[]
 }
 
 function describeColumn({ column, rows, examples }: ColumnDrift, how: string): string {
-  const shown = examples.map(({ key, expected, found }) => `${key} has ${show(found)} for ${show(expected)}`);
+  const shown = examples.map(
+    ({ key, expected, found }) => `${inOneLine(key)} has ${show(found)} for ${show(expected)}`,
+  );
   return `${column} ${how} in ${formatCount(rows)} rows: ${shown.join('; ')}`;
 }
 
 /** Which row cannot be added, and what stands in its way. */
 export function describeBlocked({ key, by }: Blocked): string {
-  return `${key} cannot be added: in its way is ${by}`;
+  return `${inOneLine(key)} cannot be added: in its way is ${inOneLine(by)}`;
 }
 
 function describeAge({ tooOld, expired, rows, anchors, anchorCount }: VerifiedFixture): string[] {

@@ -33,8 +33,14 @@ function summarizeCommand(report: Report): Summary {
     case 'clean':
       return summarizeClean(report);
     case 'ci':
-      return summarizeCi(report, summarizeLoad({ ...report, command: 'load' }));
+      return summarizeCi(report, summarizeLoad({ ...report, command: 'load', timings: loadTimings(report) }));
   }
+}
+
+/** The report's total is that of all that ci did. */
+function loadTimings({ timings }: CiReport): LoadReport['timings'] {
+  const { connectMs, waitMs, workMs, settleMs } = timings;
+  return { ...timings, totalMs: connectMs + waitMs + workMs + settleMs };
 }
 
 const VERDICTS = {
@@ -58,7 +64,7 @@ function summarizeLoad(report: LoadReport): Summary {
   const { connectMs, waitMs, workMs, settleMs, totalMs } = timings;
   const waited = waitMs === 0 ? '' : `wait ${formatMs(waitMs)}, `;
   const times = `connect ${formatMs(connectMs)}, ${waited}load ${formatMs(workMs)}, settle ${formatMs(settleMs)}, total ${formatMs(totalMs)}`;
-  const sent = fixtures.some(({ merge }) => merge !== 'none');
+  const sent = dryRun || fixtures.some(({ merge }) => merge !== 'none');
   return {
     title: `${dryRun ? 'Would load' : 'Loaded'} ${sumOf(fixtures.map(({ inserted }) => inserted))} rows in ${formatMs(workMs)}`,
     table: tableOf(report, {
@@ -67,13 +73,13 @@ function summarizeLoad(report: LoadReport): Summary {
       skipped: ({ skipped }) => skipped,
       ...blockedColumn(fixtures),
       ...TIME,
-      'rows/s': ({ inserted, rowsPerSecond }) => (inserted === 0 ? '-' : rowsPerSecond),
+      'rows/s': ({ inserted, rowsPerSecond }) => (inserted === 0 || dryRun ? '-' : rowsPerSecond),
       ...FINGERPRINT,
     }),
     remarks: [
       ...blockedRemarks(named(report)),
       `${sent ? `anchor ${anchor}` : 'no row was sent'}; ${times}`,
-      ...(sent || dryRun ? checkRemarks(foreignKeys) : []),
+      ...(sent ? checkRemarks(foreignKeys) : []),
       ...failures.map(failureRemark),
     ],
     ...(verified === undefined ? {} : { next: summarizeVerify(verified, failures) }),

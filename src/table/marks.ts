@@ -1,8 +1,5 @@
-import type { Fixture, Mark } from '../fixtures/fixture.js';
+import type { Mark } from '../fixtures/fixture.js';
 import { put, quote } from '../postgres/quote.js';
-import type { Session } from '../postgres/session.js';
-import { rowsOf, type TableInfo } from './inspect-table.js';
-import { countRows } from './count-rows.js';
 
 /** A text as LIKE matches it and nothing else. */
 export function escapeLike(text: string): string {
@@ -20,11 +17,4 @@ export function markCondition({ column, prefix, digits }: Mark, values?: unknown
   const length = `length(${put(prefix, values)}::text)`;
   const rest = `substr(${text}, ${length} + 1)`;
   return `(length(${text}) = ${length} + ${digits} and ${startsWith} and translate(${rest}, '0123456789', '') = '')`;
-}
-
-/** How many rows of a fixture's mark stand in the table. */
-export async function countPresent(session: Session, fixture: Fixture, table: TableInfo): Promise<number> {
-  const values: unknown[] = [];
-  const condition = markCondition(fixture.mark, values);
-  return countRows(session, `from ${rowsOf(table)} where ${condition}`, values);
 }

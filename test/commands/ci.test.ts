@@ -188,7 +188,7 @@ describe('a run that does not pass', () => {
     ],
     ['a baseline that is no report', ['--baseline', 'package.json'], /it is not a report of load or ci/],
     ['a ratio of nothing', ['--budget-ratio', '0'], /write a number above 0/],
-    ['a percentage that is none', ['--max-regression', '-5'], /write a percentage as 20 or 20%/],
+    ['a percentage that is none', ['--max-regression', '-5'], /write a percentage above 0 as 20 or 20%/],
     ['a budget without a unit', ['--budget', '5'], /write a duration as/],
     [
       'a place that cannot be written',
@@ -228,18 +228,38 @@ describe('a run that does not pass', () => {
       /--baseline and --junit name one file/,
     ],
     [
+      'a baseline that would be added to, where the fixture is not known either',
+      () => ['nowhere', '--baseline', file('there.json'), '--summary', file('there.json')],
+      /--baseline and --summary name one file/,
+    ],
+    [
+      'a fixture that would be written over',
+      () => ['--fixture', file('there.json'), '--output', file('there.json')],
+      /--fixture and --output name one file/,
+    ],
+    [
+      'one file for two, in a folder that a link leads to',
+      () => ['--output', `${file('aside')}/../both.json`, '--junit', join(tmpdir(), 'both.json')],
+      /--output and --junit name one file/,
+    ],
+    [
       'one file for two by a link',
       () => ['--output', file('there.json'), '--junit', file('link.json')],
       /--output and --junit name one file/,
     ],
   ])('exits 2 for %s, before anything is loaded', async (_, args, message) => {
-    await writeFile(file('there.json'), '');
+    await writeFile(file('there.json'), 'kept\n');
     await symlink(file('there.json'), file('link.json')).catch(() => undefined);
+    // Its parent folder is another than that of its name.
+    await symlink(join(tmpdir(), basename(folder)), file('aside')).catch(() => undefined);
     await database.query(`delete from agents where id like 'ag-scale-%'`);
     const { code, stdout, stderr } = await ci([...SMALL, ...args()]);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(message);
     expect(await database.value('select count(*) from agents')).toBe('0');
+    // Not even the refusal is written to what was refused.
+    expect(await read('there.json')).toBe('kept\n');
+    await expect(read('both.json')).rejects.toThrow();
   });
 
   it('is a warning where only GitHub’s own summary cannot be written', async () => {

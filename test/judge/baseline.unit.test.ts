@@ -13,8 +13,9 @@ const run = (changes: Partial<ThisRun> = {}): ThisRun => ({
 });
 
 describe('a baseline', () => {
-  it.each([
+  it.each<[string, unknown]>([
     ['null', null],
+    ['a number', 0],
     ['an array', []],
     ['a text', 'report'],
     ['a report of verify', ciReport().verified],
@@ -23,7 +24,21 @@ describe('a baseline', () => {
     ['a fixture of nothing', { ...ciReport(), fixtures: [{}] }],
     ['a fixture of null', { ...ciReport(), fixtures: [null] }],
     ['a ratio without an interval', { ...ciReport(), reference: { median: 1 } }],
-    ['a ratio that is none', { ...ciReport(), reference: { median: 1, interval: [null, 1] } }],
+    ...[
+      [null, 1, 1],
+      [0.6, 0.55, 0.5],
+      [0.5, 0.4, 0.6],
+      [100, 0.0001, 0.001],
+      [0, 1, 2],
+      [-1, 1, 2],
+      [1, 2, Infinity],
+      [Infinity, Infinity, Infinity],
+      [NaN, NaN, NaN],
+      ['0.5', '0.6', '0.7'],
+    ].map(([low, median, high]): [string, unknown] => [
+      `a ratio of ${String(median)} in ${String(low)} to ${String(high)}`,
+      { ...ciReport(), reference: { median, interval: [low, high] } },
+    ]),
   ])('is not %s', (_, value) => {
     expect(() => asBaseline(value)).toThrow(/the baseline cannot be compared with: it is not a report/);
   });

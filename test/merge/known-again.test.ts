@@ -3,6 +3,7 @@ import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import type { Fixture, FixtureDefinition } from '../../src/fixtures/fixture.js';
 import { after } from '../../src/fixtures/offset.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
+import { ci } from '../../src/operations/ci.js';
 import { clean } from '../../src/operations/clean.js';
 import { load } from '../../src/operations/load.js';
 import { manifest } from '../../src/operations/manifest.js';
@@ -244,4 +245,53 @@ it('a manifest tells of one moment', async () => {
   });
   const [standing] = fixtures[0]!.standing!;
   expect([standing?.present, standing?.anchors[0]?.rows]).toEqual([40, 40]);
+});
+
+describe('a fixture that repeats a key', () => {
+  it.each<[what: string, id: (g: number) => string]>([
+    ['once', (g) => `own-${g === 12 ? 1 : g}`],
+    ['in every row', () => 'own-1'],
+    ['in pairs', (g) => `own-${Math.ceil(g / 2)}`],
+  ])('%s, is never what stands', async (_, id) => {
+    await database.query('create table own (id text primary key)');
+    const fixture = fixtureOf({
+      *rows(first, last) {
+        for (let g = first; g <= last; g++) yield [id(g)];
+      },
+    });
+    const distinct = new Set(Array.from({ length: 12 }, (_row, i) => id(i + 1))).size;
+    const counts = { present: distinct, rows: 12 };
+    const repeated = { by: 'another row of the fixture with the same key' };
+    expect((await load(run(fixture))).fixtures[0]).toMatchObject({ ...counts, blocked: 12 - distinct });
+    expect((await verify(run(fixture))).fixtures[0]).toMatchObject({
+      ...counts,
+      intact: false,
+      missing: { rows: 0, blocked: repeated },
+    });
+    expect((await ci({ ...run(fixture), budgetMs: 60_000 })).verdict.outcome).toBe('drift');
+    expect((await manifest(run(fixture))).fixtures[0]?.standing?.[0]).toMatchObject({ present: distinct });
+  });
+});
+
+describe('a row of the mark that is not the fixture’s', () => {
+  it.each([
+    ['counts', { id: { prefix: 'own-', digits: 2, suffix: '' } }],
+    ['does not count', {}],
+  ])('is not among those that stand where the key %s', async (_, numberedKeys) => {
+    await database.query('create table own (id text primary key)');
+    const fixture = fixtureOf({
+      numberedKeys,
+      *rows(first, last) {
+        for (let g = first; g <= last; g++) yield [`own-${String(g).padStart(2, '0')}`];
+      },
+    });
+    await load(run(fixture));
+    await database.query(`delete from own where id = 'own-04'; insert into own values ('own-99')`);
+    expect((await verify(run(fixture))).fixtures[0]).toMatchObject({
+      present: 11,
+      missing: { rows: 1 },
+      unexpected: { rows: 1 },
+    });
+    expect((await manifest(run(fixture))).fixtures[0]?.standing?.[0]).toMatchObject({ present: 11 });
+  });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Fixture } from '../../src/fixtures/fixture.js';
 import { sizedAgents } from '../../src/fixtures/sized.js';
+import type { OnEvent, RunEvent } from '../../src/report/events.js';
 import { load, type LoadOptions } from '../../src/operations/load.js';
 import { useDatabase } from '../support/database.js';
 
@@ -22,7 +23,38 @@ describe('a run', () => {
     expect(await database.value('select count(*) from agents')).toBe('0');
   });
 
+  it.each<[what: string, fail: (error: Error) => unknown]>([
+    [
+      'throws',
+      (error) => {
+        throw error;
+      },
+    ],
+    ['rejects with', (error) => Promise.reject(error)],
+    // What others take for a promise.
+    [
+      'gives a thenable of',
+      (error) => ({
+        then: (_: unknown, refuse: (reason: Error) => void) => {
+          refuse(error);
+        },
+      }),
+    ],
+  ])('ends with what the listener %s at any of its events, the last among them', async (_, fail) => {
+    await load(options());
+    const seen = new Set<string>();
+    await load(options({ onEvent: ({ type }) => void seen.add(type) }));
+    const nameOf = (event: RunEvent): string => event.type + ('stage' in event ? event.stage : '');
+    const stages = ['connect', 'prepare', 'work', 'settle', 'end'].map((stage) => `stage${stage}`);
+    for (const name of [...[...seen].filter((type) => type !== 'stage' && type !== 'progress'), ...stages]) {
+      const thrown = new Error(name);
+      const onEvent = ((event: RunEvent) => (nameOf(event) === name ? fail(thrown) : undefined)) as OnEvent;
+      await expect(load(options({ onEvent })), name).rejects.toBe(thrown);
+    }
+  });
+
   it('whose signal was aborted before does nothing', async () => {
+    await database.query('truncate agents cascade');
     const signal = AbortSignal.abort();
     await expect(load(options({ signal }))).rejects.toMatchObject({ code: 'interrupted' });
     expect(await database.value('select count(*) from agents')).toBe('0');
