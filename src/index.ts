@@ -3,10 +3,10 @@ export {
   embeddedStatus,
   startEmbedded,
   stopEmbedded,
-  type EmbeddedOptions,
   type EmbeddedServer,
   type EmbeddedStatus,
 } from './embedded/index.js';
+export type { EmbeddedOptions } from './embedded/options.js';
 export { fingerprintOf } from './encode/fingerprint.js';
 export { ScaleSeedError, type ErrorCode, type Phase } from './errors.js';
 export { defineFixture } from './fixtures/define-fixture.js';

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type * as embedded from '../embedded/index.js';
+import type { EmbeddedOptions } from '../embedded/options.js';
 import { refusal } from '../errors.js';
 import { confirmOnTerminal } from './confirm.js';
 import { EXIT } from './exit-codes.js';
@@ -7,8 +8,9 @@ import { withHelp } from './help.js';
 import { onInterrupt } from './interrupt.js';
 import { choiceOption, parsePort } from './parse.js';
 
-type DbFlags = embedded.EmbeddedOptions & { signal: AbortSignal; format: 'text' | 'json'; yes?: true };
-type Action = (server: typeof embedded, flags: DbFlags) => Promise<void>;
+type Which = EmbeddedOptions & { signal: AbortSignal };
+type DbFlags = Pick<EmbeddedOptions, 'dataDirectory' | 'port'> & { format: 'text' | 'json'; yes?: true };
+type Action = (server: typeof embedded, which: Which, flags: DbFlags) => Promise<void>;
 
 /** `scale-seed db`. */
 export function registerDb(program: Command): void {
@@ -19,9 +21,10 @@ export function registerDb(program: Command): void {
     command.option('--data-directory <dir>', "its directory (default: SCALE_SEED_DATA_DIR, or the system's)");
     withHelp(command, [[`scale-seed db ${name}`, description]]);
     return command.action(async (flags: DbFlags) => {
+      const { dataDirectory, port } = flags;
       const { signal, off } = onInterrupt();
       // Loaded only here: most commands have no use for it.
-      await action(await import('../embedded/index.js'), { ...flags, signal }).finally(off);
+      await action(await import('../embedded/index.js'), { dataDirectory, port, signal }, flags).finally(off);
       process.exitCode = EXIT.done;
     });
   };
@@ -34,33 +37,33 @@ export function registerDb(program: Command): void {
   add('destroy', 'stop it and remove its data', destroy).option('--yes', 'do not ask');
 }
 
-const start: Action = async ({ startEmbedded }, flags) => {
-  const server = await startEmbedded({ ...flags, keepRunning: true });
+const start: Action = async ({ startEmbedded }, which) => {
+  const server = await startEmbedded({ ...which, keepRunning: true });
   say(`PostgreSQL ${server.version} ${server.startedHere ? 'started' : 'was running already'}`);
   print(server.url);
 };
 
-const stop: Action = async ({ stopEmbedded }, flags) => {
-  say((await stopEmbedded(flags)) ? 'stopped' : 'it was not running');
+const stop: Action = async ({ stopEmbedded }, which) => {
+  say((await stopEmbedded(which)) ? 'stopped' : 'it was not running');
 };
 
-const status: Action = async ({ embeddedStatus }, flags) => {
-  const found = await embeddedStatus(flags);
+const status: Action = async ({ embeddedStatus }, which, flags) => {
+  const found = await embeddedStatus(which);
   const text = found.url ? `running at ${found.url}` : `not running; its directory is ${found.dataDirectory}`;
   print(flags.format === 'json' ? JSON.stringify(found, null, 2) : text);
 };
 
-const url: Action = async ({ embeddedStatus }, flags) => {
-  const found = await embeddedStatus(flags);
+const url: Action = async ({ embeddedStatus }, which) => {
+  const found = await embeddedStatus(which);
   if (!found.url) throw refusal('no embedded server runs', '`db start` starts it', { code: 'embedded' });
   print(found.url);
 };
 
-const destroy: Action = async ({ embeddedStatus, destroyEmbedded }, flags) => {
-  const { dataDirectory } = await embeddedStatus(flags);
+const destroy: Action = async ({ embeddedStatus, destroyEmbedded }, which, flags) => {
+  const { dataDirectory } = await embeddedStatus(which);
   const agreed =
-    flags.yes ?? (await confirmOnTerminal(`Remove ${dataDirectory} and all in it?`, flags.signal));
-  say(agreed && (await destroyEmbedded(flags)) ? `removed ${dataDirectory}` : 'nothing was removed');
+    flags.yes ?? (await confirmOnTerminal(`Remove ${dataDirectory} and all in it?`, which.signal));
+  say(agreed && (await destroyEmbedded(which)) ? `removed ${dataDirectory}` : 'nothing was removed');
 };
 
 const say = (line: string): void => void process.stderr.write(`scale-seed: ${line}\n`);

@@ -4,7 +4,7 @@ import { EXIT } from './exit-codes.js';
 
 const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   done: 'done',
-  failed: 'failed; the message says what stands in the database',
+  failed: 'failed; the message says why, and what was done before that',
   usage: 'bad usage or configuration, or refused by the guard',
   overBudget: 'loaded and verified, but over budget or regressed',
   drift: 'the fleet is not what it should be: rows drifted, or could not be added',
@@ -37,6 +37,7 @@ export function withProgramHelp(program: Command): void {
   const environment = section('Environment', [
     ['DATABASE_URL, PG*', 'the database, where no --database-url is given'],
     ['SCALE_SEED_DATA_DIR', "the embedded server's directory"],
+    ['SCALE_SEED_POSTGRES_DIR', "the embedded server's programs, in place of npm's"],
     ['LOADTEST_SCALE_SEED', 'set and not true: load and ci do nothing'],
   ]);
   program.addHelpText('after', `\n${environment.trimEnd()}`);

@@ -5,7 +5,7 @@ import { fixtureFileOption } from './shared-options.js';
 
 /** `scale-seed list`. */
 export const registerList = defineCommand<ListFlags>('list', {
-  description: 'the fixtures: rows, table, fingerprint, what for',
+  description: 'the fixtures: rows, table, fingerprint, purpose',
   options: [
     ['--certs <n>', 'list a fleet of n certificates as well', parseRows],
     ['--agents <m>', 'list a fleet of m agents as well', parseRows],

@@ -17,7 +17,7 @@ export type LoadFlags = AddFlags & ModeFlags & Pick<LoadOptions, 'citus'>;
 export const ADD_OPTIONS: readonly OptionSpec[] = [
   ['--create-parents', 'insert the parent rows that are missing'],
   ['--no-settle', 'skip the final VACUUM (ANALYZE)'],
-  ['--force', `load where more than ${MAX_STRANGERS} rows of a table are of no known fixture`],
+  ['--force', `go ahead where more than ${MAX_STRANGERS} rows of a table are of no known fixture`],
 ];
 
 const MODE =
@@ -28,14 +28,14 @@ export const MODE_OPTIONS: readonly OptionSpec[] = [
   choiceOption('--mode <mode>', MODE, ['online', 'exclusive']).default('online'),
   [
     '--lock-timeout <duration>',
-    'how long a table is waited for that has to be locked, by exclusive mode or a reset (default: 10s)',
+    "how long exclusive mode or a reset waits for a table's lock (default: 10s)",
     parseDuration,
   ],
 ];
 
 export const LOAD_OPTIONS: readonly OptionSpec[] = [
   ...MODE_OPTIONS,
-  ['--citus', 'load as into tables that Citus distributes (default: where it does)'],
+  ['--citus', 'load as if Citus distributed the tables (default: detected)'],
   ...ADD_OPTIONS,
 ];
 

@@ -7,10 +7,10 @@ export const registerVerify = defineCommand<OperationFlags & { live?: true; maxA
   description: 'hold the rows against a fresh load: what drifted, and what hangs on them',
   ...OPERATION,
   options: [
-    ['--live', 'a stack runs: what it writes, and what hangs on the fleet, is told and is no drift'],
+    ['--live', 'a stack runs: what it writes, and what hangs on the fleet, is reported and is no drift'],
     [
       '--max-age <duration>',
-      'a fleet whose times are older than this counts as drifted (default: only one of which all that was to expire has done so)',
+      'a fleet whose times are older than this counts as drifted (default: only when every row that should expire has expired)',
       parseDuration,
     ],
   ],

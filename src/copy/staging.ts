@@ -119,7 +119,7 @@ export class Staging {
     if (this.#step.fixture.frozenFingerprint !== undefined || this.#firstBytes === undefined) return;
     const again = encodeVarying(this.#step.fixture, this.#range);
     const { value } = await orAborted(again.next(), this.#step.session.signal);
-    await again.return();
+    void again.return().catch(() => undefined);
     if (value?.bytes.equals(this.#firstBytes) !== true) throw unrepeatable(this.#step.fixture);
   }
 

@@ -1,22 +1,12 @@
 import { readdir, realpath, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf, ScaleSeedError } from '../errors.js';
+import { messageOf, refusal, ScaleSeedError } from '../errors.js';
+import { translateError } from '../postgres/translate-error.js';
 import { createDatabase, findServer, OWNER, stopServer, type FoundServer } from './connection.js';
 import { directoryOf, embeddedError, readPassword } from './directory.js';
+import { EMBEDDED_OPTIONS, isEmbeddedOptions, type EmbeddedOptions } from './options.js';
 import { initialise } from './programs.js';
 import { useServer } from './server.js';
-
-export interface EmbeddedOptions {
-  /** Directory of the server's; by default SCALE_SEED_DATA_DIR, else one in the user's data directory. */
-  dataDirectory?: string;
-  /** Port on 127.0.0.1; by default the one of last time, or one that the system gives. */
-  port?: number;
-  /** Settings of the server's, such as `{ fsync: 'off' }`. */
-  settings?: Readonly<Record<string, string>>;
-  /** Runs until `stopEmbedded`; by default it ends with the process that started it, and no other may use it. */
-  keepRunning?: boolean;
-  signal?: AbortSignal;
-}
 
 export interface EmbeddedServer extends FoundServer {
   password: string;
@@ -42,7 +32,8 @@ type Which = Pick<EmbeddedOptions, 'dataDirectory' | 'signal'>;
  */
 export function startEmbedded(options: EmbeddedOptions = {}): Promise<EmbeddedServer> {
   return start(options).catch((error: unknown) => {
-    options.signal?.throwIfAborted();
+    if (isEmbeddedOptions(options) && options.signal?.aborted)
+      throw translateError(options.signal.reason, { phase: 'embedded' });
     return refuse(
       error,
       'name another --data-directory or --port, or a server of your own with --database-url',
@@ -56,7 +47,15 @@ function refuse(error: unknown, hint: string): never {
   throw embeddedError(messageOf(error), hint, error);
 }
 
-async function start({ keepRunning = false, signal, ...options }: EmbeddedOptions) {
+/** What JavaScript lets pass. */
+function check(options: unknown): void {
+  if (!isEmbeddedOptions(options))
+    throw refusal('these are no options of the embedded server', `it may have ${EMBEDDED_OPTIONS}`);
+}
+
+async function start(given: EmbeddedOptions) {
+  check(given);
+  const { keepRunning = false, signal, ...options } = given;
   const root = directoryOf(options.dataDirectory);
   const programs = await initialise(root, signal);
   const own = { port: options.port ?? 0, [OWNER]: keepRunning ? 0 : process.pid };
@@ -84,7 +83,9 @@ export async function stopEmbedded(which: Which = {}): Promise<boolean> {
 }
 
 /** Whether the embedded server has been initialised, and whether it runs. */
-export async function embeddedStatus({ dataDirectory, signal }: Which = {}): Promise<EmbeddedStatus> {
+export async function embeddedStatus(which: Which = {}): Promise<EmbeddedStatus> {
+  check(which);
+  const { dataDirectory, signal } = which;
   const root = directoryOf(dataDirectory);
   const initialised = (await readPassword(root)) !== undefined;
   const server = initialised ? await findServer(root, signal) : undefined;

@@ -70,7 +70,7 @@ function differenceTo(baseline: Baseline, { mode, fixtures, serverVersion }: Thi
   // In several schemas stand the same.
   const earlierOnes = new Map(baseline.fixtures.map((fixture) => [fixture.name, fixture]));
   const names = new Set(fixtures.map(({ name }) => name));
-  const [then = '', now = ''] = [earlierOnes.keys(), names].map((list) => [...list].join(', '));
+  const [then = '', now = ''] = [earlierOnes.keys(), names].map((list) => [...list].sort().join(', '));
   if (then !== now) return `it is of the fixtures ${then}, this run of ${now}`;
   for (const { name, rows, fingerprint } of fixtures) {
     const earlier = earlierOnes.get(name)!;

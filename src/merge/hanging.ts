@@ -21,9 +21,11 @@ export async function takeAlong(
   await deleteReferring(session, cascading, roots);
   for (const reference of references.filter(({ action }) => action === 'set null')) {
     const emptied = reference.emptied.map((column) => `${quote(column)} = null`).join(', ');
-    await session.query(
-      `update ${childRows(reference.child)} as t set ${emptied} where ${refersTo(reference, roots)}`,
-    );
+    const referring = `${childRows(reference.child)} as t`;
+    const refers = refersTo(reference, roots);
+    await session.query(`update ${referring} set ${emptied} where ${refers}`);
+    if ((await whichHave(session, [`from ${referring} where ${refers}`]))[0] === true)
+      throw keptBy(session, reference, 'to be set to null');
   }
 }
 
@@ -122,13 +124,11 @@ async function deleteReferring(
     (reference) => `from ${childRows(reference.child)} as t where ${refersTo(reference, roots)}`,
   );
   const deletions = doomed.map((from, index) => `gone${index} as (delete ${from})`);
-  // Citus cannot take the result of a subquery without columns to a worker.
-  const left = doomed.map((from) => `exists (select 1 ${from})`);
   try {
     await session.query(`with ${deletions.join(', ')} select`);
-    const { rows } = await session.query<{ left: boolean[] }>(`select array[${left.join(', ')}] as left`);
-    const kept = references.find((_, index) => rows[0]?.left[index] === true);
-    if (kept !== undefined) throw keptBy(session, kept);
+    const left = await whichHave(session, doomed);
+    const kept = references.find((_, index) => left[index] === true);
+    if (kept !== undefined) throw keptBy(session, kept, 'to go');
   } catch (error) {
     const names = [...new Set(references.map(({ child }) => nameOf(child)))];
     const isReferred = hasState(error, /^23(001|503)/);
@@ -137,10 +137,18 @@ async function deleteReferring(
   }
 }
 
-function keptBy(session: Session, { child, triggers }: Reference): ScaleSeedError {
+/** Which of some FROM clauses give any row. */
+async function whichHave(session: Session, clauses: readonly string[]): Promise<boolean[]> {
+  // Citus cannot take the result of a subquery without columns to a worker.
+  const any = clauses.map((from) => `exists (select 1 ${from})`);
+  const { rows } = await session.query<{ any: boolean[] }>(`select array[${any.join(', ')}] as any`);
+  return rows[0]?.any ?? [];
+}
+
+function keptBy(session: Session, { child, triggers }: Reference, what: string): ScaleSeedError {
   const by = triggers.length > 0 ? `the triggers ${triggers.join(', ')} keep` : 'a rule or a policy keeps';
   const table = nameOf(child);
-  return keeps(session, `${by} rows of ${table} that were to go`, { code: 'conflict', table });
+  return keeps(session, `${by} rows of ${table} that were ${what}`, { code: 'conflict', table });
 }
 
 function keeps(

@@ -3,6 +3,7 @@ import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { readRows } from '../fixtures/read-rows.js';
 import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
+import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
 import { countRows } from '../table/count-rows.js';
 import type { Roots, RowsByTable } from '../table/dependents.js';
@@ -23,7 +24,7 @@ export async function keysOf(step: Step): Promise<StepKeys> {
     const staged = await stage(step);
     return { ...keysIn(staged.table, fixture, table), staged };
   }
-  await readEnds(fixture);
+  await readEnds(step);
   return counted;
 }
 
@@ -90,13 +91,13 @@ function madeBy(known: readonly Fixture[]): Map<string, string> {
 }
 
 /** What goes by its number must be what the fixture's generator gives: its first and its last row are looked at. */
-async function readEnds(fixture: Fixture): Promise<void> {
+async function readEnds({ fixture, session: { signal } }: Step): Promise<void> {
   for (const number of fixture.count === 0 ? [] : [1, fixture.count]) {
     const reader = readRows(fixture, number, number);
     try {
-      await reader.read(1);
+      await orAborted(reader.read(1), signal);
     } finally {
-      await reader.close();
+      void reader.close();
     }
   }
 }

@@ -4,7 +4,7 @@ import { tryDdl } from './try-ddl.js';
 
 /**
  * A column that nothing depends on and that `alter column` leaves as it is, where PostgreSQL can rewrite the table by it: no
- * table inherits from it or gives it its type, and no event trigger listens.
+ * table inherits from it or gives it its type, no event trigger listens, and no index is invalid, which it would mend.
  */
 const COLUMN = `
 select a.attname as name, format_type(a.atttypid, a.atttypmod) as type
@@ -16,6 +16,7 @@ where a.attrelid = $1::int8::oid and a.attnum > 0 and not a.attisdropped
     where d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid and d.refobjsubid = a.attnum)
   and c.reloftype = 0 and not exists (select from pg_inherits as i where c.oid in (i.inhrelid, i.inhparent))
   and not exists (select from pg_event_trigger where evtenabled <> 'D')
+  and not exists (select from pg_index as i where i.indrelid = c.oid and not i.indisvalid)
 order by a.attnum limit 1`;
 
 /**

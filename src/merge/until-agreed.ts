@@ -15,7 +15,7 @@ interface Agreement<Foreseen, Found, Done> {
 
 /**
  * Asks, and does what was agreed to. Whatever has to be locked for that is locked only after the answer, and what was
- * looked at for the question is let go of, so that nobody waits for somebody who thinks.
+ * looked at for the question is let go of: until the answer only other scale-seeds wait, for the fixture's turn.
  */
 export async function untilAgreed<Foreseen, Found, Done>(
   { context, session, fixture }: Step,
@@ -43,7 +43,8 @@ export async function ask<Plan>(
   plan: Plan,
 ): Promise<boolean> {
   try {
-    return await orAborted(Promise.resolve(confirm(plan, signal)), signal);
+    const answer: unknown = await orAborted(Promise.resolve(confirm(plan, signal)), signal);
+    return answer === true;
   } catch (error) {
     if (signal.aborted || error instanceof ScaleSeedError) throw error;
     const hint = 'nothing was agreed to: mend what is passed as confirm';

@@ -124,6 +124,8 @@ export class Session {
 
   /** Streams chunks into `COPY ... FROM STDIN`, with back-pressure from the server to the generator. */
   async copyFrom(sql: string, chunks: AsyncIterable<Buffer>): Promise<void> {
+    // The stream takes no rows of others.
+    if (this.#soon.some((other) => /^\s*select\b/i.test(other))) await this.#flush();
     const message = this.#message(sql);
     await this.#run(() => pipeline(chunks, this.#client.query(copyFrom(message)), { signal: this.signal }));
   }

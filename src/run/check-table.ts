@@ -101,7 +101,9 @@ function unmarkable({ mark }: Fixture, { name, columns }: TableInfo): Problem | 
 /** Times of the anchor's are computed with, when they are read back. */
 function untimely(fixture: Fixture, { name, columns }: TableInfo): Problem | undefined {
   const anchored = anchoredColumns(fixture).map((column) => column.name);
-  const other = columns.find((column) => anchored.includes(column.name) && column.category !== 'D');
+  const other = columns.find(
+    (column) => anchored.includes(column.name) && !/^(date|timestamp)/.test(column.uncut),
+  );
   if (other === undefined) return undefined;
   return {
     text: `column ${other.name} of table ${name} is of type ${other.type}, which holds no time after the anchor`,

@@ -3,7 +3,7 @@ import { nameOf } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
 import { limitWaitsThere, ONE_BY_ONE, whereKept } from '../table/citus.js';
 import type { Step } from './step.js';
-import { describeHolders, HERE, WAIT_FOR_FIXTURE } from './watch-locks.js';
+import { describeHolders, HERE } from './watch-locks.js';
 
 /** A number that no other program's advisory locks are likely to start with: "seed" in ASCII. */
 export const ADVISORY_NAMESPACE = 0x73656564;
@@ -37,7 +37,11 @@ async function waitForFixture(step: Step): Promise<void> {
   const lock = lockOf(step);
   const holders = (await describeHolders(session, HOLDERS, lock)) || 'it';
   context.onNotice(`another scale-seed is at work on ${fixture.name}: waiting for ${holders} to finish`);
-  await waitForTurn(session, WAIT_FOR_FIXTURE + whereKept(step.table), lock);
+  const { onWait } = session;
+  // It has been said.
+  session.onWait = undefined;
+  const wait = `select pg_advisory_xact_lock($1::int, hashtext($2)) as turn${whereKept(step.table)}`;
+  await waitForTurn(session, wait, lock).finally(() => (session.onWait = onWait));
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { EmbeddedOptions } from '../embedded/index.js';
+import { EMBEDDED_OPTIONS, isEmbeddedOptions, type EmbeddedOptions } from '../embedded/options.js';
 import { refusal } from '../errors.js';
 import { nearest } from '../fixtures/nearest.js';
 import type { Fixture } from '../fixtures/fixture.js';
@@ -58,24 +58,12 @@ export const MAX_JOBS = 64;
 const A_TIME = [`a number of milliseconds from 0 to ${MAX_MS}`, within(0, MAX_MS)] as const;
 const FIXTURES = ['a list of what defineFixture or chooseFixtures returns', isFixtureList] as const;
 
-const EMBEDDED: readonly (keyof EmbeddedOptions)[] = [
-  'dataDirectory',
-  'port',
-  'settings',
-  'keepRunning',
-  'signal',
-];
-const isEmbedded = (value: unknown): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  Object.keys(value).every((key) => (EMBEDDED as string[]).includes(key));
-
 /** Every option of every operation, and what it must be: JavaScript lets anything pass. */
 const OPTIONS: Readonly<Record<string, readonly [what: string, is: (value: unknown) => boolean]>> = {
   databaseUrl: ['a text', (value) => typeof value === 'string'],
   embedded: [
-    `true, false or an object with ${EMBEDDED.join(', ')}`,
-    (value) => typeof value === 'boolean' || isEmbedded(value),
+    `true, false or an object with ${EMBEDDED_OPTIONS}`,
+    (value) => typeof value === 'boolean' || isEmbeddedOptions(value),
   ],
   schemas: [
     'a list of texts',
@@ -118,7 +106,7 @@ const OPTIONS: Readonly<Record<string, readonly [what: string, is: (value: unkno
  */
 export function checkOptions(options: object): void {
   for (const [name, value] of Object.entries(options)) {
-    const [what, is] = OPTIONS[name] ?? [];
+    const [what, is] = Object.hasOwn(OPTIONS, name) ? OPTIONS[name]! : [];
     if (value === undefined && what !== undefined) continue;
     if (what === undefined) throw refusal(`there is no option ${name}`, hintFor(name));
     if (is?.(value) !== true) throw refusal(`${name} must be ${what}`, 'check the options');

@@ -11,7 +11,7 @@ export async function missingParents(
   schema: string,
 ): Promise<ParentRow[]> {
   const parents = new Map(
-    fixtures.flatMap((fixture) => fixture.parents.map((parent) => [parentLabel(parent), parent])),
+    fixtures.flatMap((fixture) => fixture.parents.map((parent) => [identityOf(parent), parent])),
   );
   const wanted = [...parents.values()];
   if (wanted.length === 0) return [];
@@ -23,6 +23,11 @@ export async function missingParents(
   });
   const absent = rows.map((row) => row.absent);
   return wanted.filter((_, i) => absent.includes(i));
+}
+
+/** What two fixtures mean by one parent: their labels may be the same all the same. */
+function identityOf({ table, key }: ParentRow): string {
+  return [table, ...Object.entries(key).flat()].map(String).join('\0');
 }
 
 /** @throws ScaleSeedError `parents`, which names every one of them. */

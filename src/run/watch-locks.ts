@@ -7,15 +7,11 @@ import { nowMs } from '../report/clock.js';
 export const SUSPICIOUS_MS = 1000;
 const INTERVAL_MS = 100;
 
-/** Waits for the loader that is at work on a fixture, after a notice of its own. */
-export const WAIT_FOR_FIXTURE = 'select pg_advisory_xact_lock($1::int, hashtext($2)) as turn';
-
 /** Of pg_locks: databases that were made from one template have tables of the same oids. */
 export const HERE = 'database = (select oid from pg_database where datname = current_database())';
 
-const BLOCKERS = `
-select b.pid from pg_stat_activity as a, unnest(pg_blocking_pids(a.pid)) as b (pid)
-where a.pid = $1::int and a.wait_event_type = 'Lock' and not starts_with(a.query, $2) and b.pid <> all ($3::int[])`;
+/** Not by pg_stat_activity, which hides what a role does for one that it is no member of. */
+const BLOCKERS = 'select pid from unnest(pg_blocking_pids($1::int)) as b (pid) where pid <> all ($2::int[])';
 
 /**
  * The first few sessions whose process ids a select returns, as one part of a sentence; what the role may not see of them
@@ -65,7 +61,7 @@ export function watchLocks(target: Target, sessions: readonly Session[]): () => 
       if (!backend || !onWait || waitedMs < (waitingSinceMs === undefined ? SUSPICIOUS_MS : INTERVAL_MS))
         continue;
       open ??= await Session.open(target, opening.signal);
-      const holders = await describeHolders(open, BLOCKERS, [backend, WAIT_FOR_FIXTURE, own]);
+      const holders = await describeHolders(open, BLOCKERS, [backend, own]);
       if (holders === '') continue;
       session.heldBy = holders;
       const known = told.get(onWait) ?? new Set();

@@ -11,6 +11,8 @@ interface Reached extends TableName {
   deleted: string;
   /** What a foreign key may have done to rows that stay, of a table whose rows the role may read. */
   changes: 'set null' | 'set default' | null;
+  /** The counters are kept. */
+  counts: boolean;
 }
 
 /** The session's own counters, which hear of what cascades and triggers do; rows of earlier transactions may be among them. */
@@ -28,7 +30,7 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.oid = $1::i
   case when has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')
     then (select case max(k.confdeltype) when 'n' then 'set null' when 'd' then 'set default' end from pg_constraint k
       where k.conrelid = c.oid and k.contype = 'f' and k.confdeltype in ('n', 'd') and k.confrelid in (table reached))
-  end as changes
+  end as changes, current_setting('track_counts')::bool as counts
 from reached join pg_class c using (oid) join pg_namespace n on n.oid = c.relnamespace
 where not exists (select from pg_inherits i where i.inhrelid = c.oid and c.relispartition
   and i.inhparent in (table reached)) order by 2, 3`;
@@ -61,7 +63,7 @@ export async function watchEffects(session: Session, table: TableInfo): Promise<
     );
     const root = reached.findIndex(({ isRoot }) => isRoot);
     // Somebody has switched the counters off.
-    if (deleted[root]! < rows) return [...foreseen];
+    if (deleted[root]! < rows || !reached.every(({ counts }) => counts)) return [...foreseen];
     deleted[root]! -= rows;
     const changed = await countWritten(session, reached);
     const effects = reached.flatMap((one, i): Dependents[] => {

@@ -85,11 +85,13 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
       'uncut', coalesce(case when y.typtype = 'd' or y.typcategory = 'A' then (
           -- What is below all domains and arrays.
           with recursive below as (
-            select y.typcategory as category, y.typbasetype as domain_of, y.typelem as element, y.oid, '' as brackets
+            select y.typcategory as category, y.typbasetype as domain_of, y.typelem as element, y.oid, '' as brackets,
+              y.typtypmod as modifier
             union all select d.typcategory, d.typbasetype, d.typelem, d.oid,
-              case when domain_of = 0 then '[]' else brackets end
+              case when domain_of = 0 then '[]' else brackets end, case modifier when -1 then d.typtypmod else modifier end
             from below join pg_type d on d.oid = case when domain_of <> 0 then domain_of when category = 'A' then element end)
-          select format_type(oid, -1) || brackets from below where domain_of = 0 and category in ('S', 'V')
+          select case when category in ('S', 'V') then format_type(oid, -1) || brackets else format_type(oid, modifier) end
+          from below where domain_of = 0 and (category in ('S', 'V') or category = 'D' and brackets = '')
         ) end, format_type(y.oid, case when y.typcategory in ('S', 'V') then -1 else a.atttypmod end)),
       'collate', case when a.attcollation <> y.typcollation then ' collate ' || a.attcollation::regcollation else '' end,
       'category', y.typcategory,
@@ -123,7 +125,9 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
   -- Those of partitions are theirs alone, or copies of the table's.
   (select coalesce(json_agg(distinct t.tgname), '[]')
     from (select c.oid union all select relid from pg_partition_tree(c.oid) where c.relkind = 'p') as tree (oid)
-      join pg_trigger t on t.tgrelid = tree.oid where not t.tgisinternal and t.tgenabled <> 'D') as "userTriggers",
+      join pg_trigger t on t.tgrelid = tree.oid where case
+        -- Those of foreign keys, too, where they are set to work whatever the session's role.
+        when t.tgisinternal then t.tgenabled in ('A', 'R') else t.tgenabled <> 'D' end) as "userTriggers",
   (select coalesce(json_agg((select json_agg(a.attname order by u.n)
       from unnest(i.indkey::int2[]) with ordinality u (attnum, n)
         join pg_attribute a on a.attrelid = c.oid and a.attnum = u.attnum where u.n <= i.indnkeyatts)

@@ -9,13 +9,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  destroyEmbedded,
-  embeddedStatus,
-  startEmbedded,
-  stopEmbedded,
-  type EmbeddedOptions,
-} from '../../src/embedded/index.js';
+import { destroyEmbedded, embeddedStatus, startEmbedded, stopEmbedded } from '../../src/embedded/index.js';
+import type { EmbeddedOptions } from '../../src/embedded/options.js';
 import { load } from '../../src/operations/load.js';
 import { run } from '../support/command-line.js';
 
@@ -35,7 +30,7 @@ afterAll(async () => {
 
 const optionsFor = (
   name: string,
-  more: EmbeddedOptions = {},
+  more: Omit<EmbeddedOptions, 'dataDirectory'> = {},
 ): EmbeddedOptions & { dataDirectory: string } => ({
   dataDirectory: join(folder, name),
   settings,

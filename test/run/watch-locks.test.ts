@@ -62,6 +62,12 @@ describe('whoever waits for a lock says once whose it is', () => {
 
   it.each<[string, string, string, () => Promise<unknown>]>([
     ['load, for a table', 'lock table agents in share mode', 'scale_agents: ', () => load(options())],
+    [
+      'load, beside another that is done',
+      'lock table agents in share mode',
+      'scale_agents: ',
+      () => load({ ...options(), fixtures: [sizedAgents(100), sizedCertificates(10)] }),
+    ],
     ['load, before its work', 'lock table agents in access exclusive mode', '', () => load(options())],
     ['load, for a row', ONE_ROW, 'scale_agents: ', () => load(options())],
     [
@@ -117,6 +123,20 @@ describe('whoever waits for a lock says once whose it is', () => {
     await hold('lock table agents in share mode');
     await load({ ...options(url.href), settle: false });
     expect(notices).toEqual([expect.stringMatching(/^scale_agents: waiting .* pid \d+ \(\w+, test\)$/)]);
+  });
+
+  it('a role that has taken another, and may not see what it does itself', async () => {
+    const [login, taken] = [await database.role(), await database.role()];
+    await database.query(
+      `alter role ${login} noinherit; grant ${taken} to ${login}; grant select, insert on agents to ${taken};
+       grant select on managed_certificates to ${taken}`,
+    );
+    const url = new URL(database.directUrl);
+    [url.username, url.password] = [login, 'pw'];
+    await hold('lock table agents in share mode');
+    await load({ ...options(`${url.href}?options=-c%20role%3D${taken}`), settle: false });
+    expect(notices).toEqual([expect.stringMatching(/^scale_agents: waiting .* pid \d+/)]);
+    await database.query(`revoke ${taken} from ${login}`);
   });
 
   it('another loader of the same fixture is told of once, and so is whoever that one waits for', async () => {
