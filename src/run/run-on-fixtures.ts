@@ -1,6 +1,6 @@
 import { refusal } from '../errors.js';
 import type { Opened } from '../postgres/session.js';
-import { inLexicalOrder, SETS } from '../fixtures/registry.js';
+import { SETS } from '../fixtures/registry.js';
 import type { RunEvent } from '../report/events.js';
 import { REPORT_VERSION, type Dependents, type ReportBase } from '../report/result.js';
 import { nameOf } from '../report/table-name.js';
@@ -51,8 +51,7 @@ export async function runOnFixtures<Result>(
   options: FixtureOptions,
   plan: RunPlan<Result>,
 ): Promise<RunResult<Result>> {
-  const { known = [] } = options;
-  const fixtures = inLexicalOrder(options.fixtures ?? SETS.fleet);
+  const { fixtures = SETS.fleet, known = [] } = options;
   const { inTurn = false, settle = false, reads = false, changed = () => false, work } = plan;
   const jobs = jobsOf(options.jobs);
   const startedAt = new Date().toISOString();

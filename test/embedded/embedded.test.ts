@@ -246,3 +246,25 @@ describe('a directory', () => {
     await stop();
   });
 });
+
+describe('options that are none', () => {
+  it.each<[string, unknown]>([
+    ['a text', '/tmp'],
+    ['null', null],
+    ['a slip of the name', { dataDir: '/tmp' }],
+    ['a port that is none', { port: -1 }],
+    ['a port by another type', { port: '5432' }],
+    ['a signal that is none', { signal: 5 }],
+  ])('are refused, and no other server is touched: %s', async (_, options) => {
+    for (const call of [startEmbedded, stopEmbedded, embeddedStatus, destroyEmbedded])
+      await expect(call(options as EmbeddedOptions)).rejects.toMatchObject({ code: 'usage' });
+  });
+
+  it('an abort is an error of ours', async () => {
+    const signal = AbortSignal.abort();
+    await expect(startEmbedded(optionsFor('aborted', { signal }))).rejects.toMatchObject({
+      name: 'ScaleSeedError',
+      code: 'interrupted',
+    });
+  });
+});

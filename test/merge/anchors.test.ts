@@ -274,3 +274,34 @@ describe('a table that inherits from the target', () => {
     await database.query('drop table heir');
   });
 });
+
+describe('a column of the anchor’s', () => {
+  const own = fixtureOf({
+    columns: { id: 'text', expires_at: ANCHORED, seen_at: ANCHORED },
+    *rows(first, last) {
+      for (let g = first; g <= last; g++) yield [`a-${g}`, after({ days: g }), 0];
+    },
+  });
+
+  it.each(['date', 'timestamptz(0)', 'timestamp(3)', 'coarse'])('may be a domain, over %s', async (type) => {
+    await database.query(`drop domain if exists own_time, coarse; create domain coarse as timestamptz(0);
+      create domain own_time as ${type}; alter table own alter expires_at type own_time`);
+    await load(run(own));
+    expect((await verify(run(own))).fixtures[0]).toMatchObject({
+      intact: true,
+      driftedRows: 0,
+      anchorCount: 1,
+    });
+    await reset(run(own));
+    expect((await verify(run(own))).intact).toBe(true);
+    await database.query('drop table own; drop domain own_time, coarse');
+  });
+
+  it.each(['time', 'timetz', 'interval', 'text'])(
+    'is not of type %s, which nothing could be read back from',
+    async (type) => {
+      await database.query(`alter table own drop expires_at, add expires_at ${type}`);
+      await expect(load(run(own))).rejects.toMatchObject({ code: 'fixture', phase: 'prepare' });
+    },
+  );
+});

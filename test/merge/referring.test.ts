@@ -102,7 +102,7 @@ describe('a fixture that somebody else is at work on', () => {
     ['clean', () => clean(run)],
   ])('is waited for by %s', async (_, command) => {
     await refer('cascade');
-    let answer = (_: boolean): void => undefined;
+    let answer: (isYes: boolean) => void = () => undefined;
     let asking: Promise<unknown> = Promise.resolve();
     await new Promise<void>((asked) => {
       const confirm = (): Promise<boolean> => {

@@ -94,17 +94,18 @@ describe('rows that nothing would know again', () => {
     expect(await standing()).toBe(0);
   });
 
-  it('are refused where a generator yields one array again', async () => {
+  it.each([1, 2, 3])('are refused where a generator yields %i arrays again and again', async (count) => {
     const fixture = fixtureOf({
       *rows(first: number, last: number) {
-        const row = ['', ''];
+        const rows = Array.from({ length: count }, () => ['', '']);
         for (let g = first; g <= last; g++) {
+          const row = rows[g % count]!;
           row[0] = `k-${g}`;
           yield row;
         }
       },
     });
-    await expect(load(run(fixture))).rejects.toThrow('row 2: is the array of the row before');
+    await expect(load(run(fixture))).rejects.toThrow(`row ${count + 1}: is the array of a row before`);
   });
 
   it('are those of a column that JavaScript moves', () => {

@@ -152,3 +152,50 @@ describe('a caller that is asked', () => {
     expect((await clean({ ...fleet(), confirm })).fixtures[0]?.deleted).toBe(60);
   });
 });
+
+it('two parents of one label are two', async () => {
+  const parents = [
+    { table: 'teams', key: { id: 'k' }, values: { id: 'k', name: 'one' } },
+    { table: 'teams', key: { name: 'k' }, values: { id: 'two', name: 'k' } },
+  ];
+  await load({ ...run({ ...agents, parents }), createParents: true });
+  expect(await database.value(`select count(*) from teams where 'k' in (id, name)`)).toBe('2');
+  await database.query(`delete from teams where 'k' in (id, name)`);
+});
+
+describe('a time limit ends what a generator that hangs keeps waiting', () => {
+  const never = new Promise<never>(() => undefined);
+  it.each<[string, Fixture, (options: ReturnType<typeof run> & { timeoutMs: number }) => Promise<unknown>]>([
+    [
+      'clean, that looks at its ends',
+      {
+        ...agents,
+        rows: async function* () {
+          await never;
+        },
+      },
+      clean,
+    ],
+    [
+      'load, once it has its rows',
+      defineFixture({
+        ...agents,
+        async *rows(first, last) {
+          let isThrough = false;
+          try {
+            yield* agents.rows(first, last) as Iterable<readonly unknown[]>;
+            isThrough = true;
+          } finally {
+            if (!isThrough) await never;
+          }
+        },
+      }),
+      load,
+    ],
+  ])('%s', async (name, fixture, command) => {
+    const ended = command({ ...run(fixture), timeoutMs: 300 });
+    if (name.startsWith('clean')) await expect(ended).rejects.toMatchObject({ code: 'timeout' });
+    else await ended;
+    await database.untilNoSession();
+  });
+});

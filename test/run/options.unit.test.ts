@@ -44,6 +44,13 @@ describe('options from JavaScript', () => {
     ['a word for a listener', { onEvent: 'log' }, /^onEvent must be a function$/],
     ['a signal that is none', { signal: {} }, /^signal must be an AbortSignal$/],
     ['a ratio of nothing', { budgetRatio: 0 }, /^budgetRatio must be a number above 0$/],
+    ['an option of the prototype', { toString: 1 }, /^there is no option toString$/],
+    [
+      'an unknown option of the embedded server',
+      { embedded: { dataDir: '/x' } },
+      /^embedded must be true, false or an object/,
+    ],
+    ['a port that is none', { embedded: { port: -1 } }, /^embedded must be/],
     ['an unknown option that is not set', { databaseURL: undefined }, /^there is no option databaseURL$/],
     ['an unknown option', { databaseURL: 'postgresql://x' }, /^there is no option databaseURL$/],
   ])('refuses %s', async (_, wrong, message) => {
