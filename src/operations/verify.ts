@@ -1,11 +1,11 @@
-import { stage } from '../copy/staging.js';
+import { stage, type Staging } from '../copy/staging.js';
 import { findAbsent, findRepeated, REPEATED } from '../merge/blocked.js';
 import { compareRows } from '../merge/compare.js';
 import { countHanging } from '../merge/hanging.js';
 import { countStanding, rootsOfRun } from '../merge/keys.js';
 import { countRecords } from '../merge/records.js';
 import { computeFingerprint, unrepeatable } from '../encode/fingerprint.js';
-import type { VerifiedFixture, VerifyReport } from '../report/result.js';
+import type { Blocked, VerifiedFixture, VerifyReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
 import { withDatabase, type RunContext } from '../run/context.js';
 import type { FixtureOptions } from '../run/options.js';
@@ -64,19 +64,12 @@ async function verifyFixture(
       const { missing, ages, ...compared } = await compareRows(session, fixture, table, staged, liveColumns);
       if (missing.rows > 0 && table.rowsHidden)
         context.onNotice(`${fixture.name}: row security may hide rows from the role: they count as missing`);
-      const absent = missing.rows > 0 ? await findAbsent(session, fixture, table, staged) : undefined;
       const { anchors, anchorCount, ageMs, expired, allExpired } = ages;
       const keys = countedKeys(fixture, table) ?? keysIn(staged.table, fixture, table);
       const present = await countStanding(session, step, keys);
       // Of two rows with one key only one can stand: no load can make the table what the fixture is.
       const isRepeated = present + missing.rows < staged.rows;
-      const repeated = isRepeated ? await findRepeated(session, fixture, staged) : undefined;
-      const blocked =
-        absent?.by !== undefined
-          ? { key: absent.key, by: absent.by }
-          : repeated === undefined
-            ? null
-            : { key: repeated, by: REPEATED };
+      const blocked = await findObstacle(step, staged, { isMissing: missing.rows > 0, isRepeated });
       const { hanging, unread } = await countHanging(session, rootsOfRun(step, keys));
       const left = live ? 0 : hanging.length;
       const parents = await missingParents(session, [fixture], table.schema);
@@ -114,4 +107,16 @@ async function verifyFixture(
     },
     { isolation: 'repeatable read' },
   );
+}
+
+/** What keeps a load from adding what is missing, as far as the table tells. */
+async function findObstacle(
+  { session, fixture, table }: Step,
+  staged: Staging,
+  { isMissing, isRepeated }: { isMissing: boolean; isRepeated: boolean },
+): Promise<Blocked | null> {
+  const absent = isMissing ? await findAbsent(session, fixture, table, staged) : undefined;
+  if (absent?.by !== undefined) return { key: absent.key, by: absent.by };
+  const key = isRepeated ? await findRepeated(session, fixture, staged) : undefined;
+  return key === undefined ? null : { key, by: REPEATED };
 }
