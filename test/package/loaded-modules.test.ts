@@ -37,7 +37,10 @@ async function loadedBy(args: readonly string[]): Promise<{ loaded: string[]; fi
   const modules = native.flatMap((name) => /^NativeModule (?!internal\/)(.*)/.exec(name)?.[1] ?? []);
   const files = await filesIn(coverage);
   const inputs = files.flatMap((file) => Object.keys(outputs[`dist/${basename(file)}`]?.inputs ?? {}));
-  const ours = inputs.map((path) => /(?:node_modules|src)\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? path);
+  const ours = inputs
+    // What the embedded server may be told is checked with all other options.
+    .filter((path) => path !== 'src/embedded/options.ts')
+    .map((path) => /(?:node_modules|src)\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? path);
   return { loaded: [...new Set([...ours, ...modules.map((name) => `node:${name}`)])], files: files.length };
 }
 
