@@ -1,6 +1,6 @@
 import type { Fixture } from '../fixtures/fixture.js';
 import { loadFixtureFile } from '../fixtures/load-fixture-file.js';
-import { chooseFixtures, refuseTwins } from '../fixtures/registry.js';
+import { chooseFixtures } from '../fixtures/registry.js';
 import { admitForeignCode } from './foreign-code.js';
 import type { FixtureFlags } from './shared-options.js';
 
@@ -14,9 +14,7 @@ export async function fixturesOf(
 }
 
 /** The fixtures in files of the user's own. */
-export async function ownFixtures(files: readonly string[]): Promise<Fixture[]> {
+export function ownFixtures(files: readonly string[]): Promise<Fixture[]> {
   if (files.length > 0) admitForeignCode();
-  const own = await Promise.all(files.map(loadFixtureFile));
-  refuseTwins(own);
-  return own;
+  return Promise.all(files.map(loadFixtureFile));
 }

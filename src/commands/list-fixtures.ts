@@ -1,6 +1,6 @@
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { columnsOf } from '../fixtures/fixture.js';
-import { SHIPPED } from '../fixtures/registry.js';
+import { refuseTwins, SHIPPED } from '../fixtures/registry.js';
 import { sizedAgents, sizedCertificates } from '../fixtures/sized.js';
 import { formatCount, shortFingerprint } from '../report/units.js';
 import { alignColumns } from '../show/align-columns.js';
@@ -16,11 +16,13 @@ export async function listFixtures(flags: ListFlags): Promise<string> {
 }
 
 async function describeAll({ certs, agents, fixture: files }: FixtureFlags) {
+  const own = await ownFixtures(files);
+  refuseTwins(own);
   const fixtures = [
     ...SHIPPED,
     ...(!agents ? [] : [sizedAgents(agents)]),
     ...(!certs ? [] : [sizedCertificates(certs)]),
-    ...(await ownFixtures(files)),
+    ...own,
   ];
   return Promise.all(
     fixtures.map(async (fixture) => {

@@ -5,9 +5,9 @@ import { hasState, type ScaleSeedError } from '../errors.js';
 import { Session } from '../postgres/session.js';
 import { resolveTarget } from '../postgres/target.js';
 import { seedParents } from '../postgres/seed-parents.js';
+import { nowMs } from '../report/clock.js';
 import { embeddedError, passfileIn, USER } from './directory.js';
 import SCHEMA_SQL from './schema.sql';
-import { nowMs } from '../report/clock.js';
 
 const DATABASE = 'certctl';
 /** A setting of our own. */

@@ -30,15 +30,18 @@ type Which = Pick<EmbeddedOptions, 'dataDirectory' | 'signal'>;
  *
  * @throws ScaleSeedError `embedded`, or `configuration` where the caller's account has no home directory or no name.
  */
-export function startEmbedded(options: EmbeddedOptions = {}): Promise<EmbeddedServer> {
-  return start(options).catch((error: unknown) => {
-    if (isEmbeddedOptions(options) && options.signal?.aborted)
-      throw translateError(options.signal.reason, { phase: 'embedded' });
+export async function startEmbedded(options: EmbeddedOptions = {}): Promise<EmbeddedServer> {
+  check(options);
+  try {
+    return await start(options);
+  } catch (error) {
+    const { signal } = options;
+    if (signal?.aborted === true) throw translateError(signal.reason, { phase: 'embedded' });
     return refuse(
       error,
       'name another --data-directory or --port, or a server of your own with --database-url',
     );
-  });
+  }
 }
 
 /** What the system refuses is an error of ours. */
@@ -53,9 +56,7 @@ function check(options: unknown): void {
     throw refusal('these are no options of the embedded server', `it may have ${EMBEDDED_OPTIONS}`);
 }
 
-async function start(given: EmbeddedOptions) {
-  check(given);
-  const { keepRunning = false, signal, ...options } = given;
+async function start({ keepRunning = false, signal, ...options }: EmbeddedOptions) {
   const root = directoryOf(options.dataDirectory);
   const programs = await initialise(root, signal);
   const own = { port: options.port ?? 0, [OWNER]: keepRunning ? 0 : process.pid };

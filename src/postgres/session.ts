@@ -3,12 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { hasState, messageOf, type Phase, type ScaleSeedError } from '../errors.js';
+import { nowMs } from '../report/clock.js';
 import { connect, cut, requestCancel } from './connect.js';
 import { internals } from './internals.js';
 import { explainReplica, SETTINGS, SETTINGS_AT } from './settings.js';
 import type { Target } from './target.js';
 import { translateError } from './translate-error.js';
-import { nowMs } from '../report/clock.js';
 
 /** How long a rollback or a cancelled statement may take before the socket is cut instead. */
 const GRACE_MS = 1500;

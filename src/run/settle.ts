@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../errors.js';
 import { quoteTable } from '../postgres/quote.js';
+import { nowMs } from '../report/clock.js';
 import type { TableName } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
 import { translateError } from '../postgres/translate-error.js';
@@ -8,7 +9,6 @@ import type { RunContext } from './context.js';
 import type { Server } from './server.js';
 import type { Sessions } from './sessions.js';
 import { describeHolders, HERE, SUSPICIOUS_MS } from './watch-locks.js';
-import { nowMs } from '../report/clock.js';
 
 const MOST_TRIES = 5;
 const RETRY_MS = 100;
