@@ -1,5 +1,5 @@
-import { messageOf, ScaleSeedError } from '../errors.js';
-import { columnsOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
+import { messageOf, type ScaleSeedError } from '../errors.js';
+import { columnsOf, fixtureError, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 import { readRows, type Row } from '../fixtures/read-rows.js';
 import { isPlain, toCsv, type CsvRecord } from './csv.js';
 import { encoderFor, type Encoder } from '../fixtures/column-types.js';
@@ -174,7 +174,8 @@ function encodeBatch(
       try {
         return encode(value(row));
       } catch (error) {
-        throw badValue(fixture, `row ${first + index}, column ${name}: ${messageOf(error)}`, error);
+        const problem = `row ${first + index}, column ${name}: ${messageOf(error)}`;
+        throw fixtureError(fixture, problem, { cause: error });
       }
     }),
   );
@@ -186,15 +187,5 @@ function notUnicode(fixture: Fixture, { rows, first }: Batch): ScaleSeedError {
     (row) => !row.every((value) => typeof value !== 'string' || value.isWellFormed()),
   );
   const where = index === -1 ? `rows ${first} to ${first + rows.length - 1}` : `row ${first + index}`;
-  return badValue(fixture, `${where}: a text holds half of a surrogate pair`);
-}
-
-function badValue(fixture: Fixture, problem: string, cause?: unknown): ScaleSeedError {
-  return new ScaleSeedError(`fixture ${fixture.name}: ${problem}`, {
-    code: 'fixture',
-    phase: 'copy',
-    fixture: fixture.name,
-    table: fixture.table,
-    cause,
-  });
+  return fixtureError(fixture, `${where}: a text holds half of a surrogate pair`);
 }

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
-import { ScaleSeedError } from '../errors.js';
-import type { Fixture } from '../fixtures/fixture.js';
+import type { ScaleSeedError } from '../errors.js';
+import { fixtureError, type Fixture } from '../fixtures/fixture.js';
 import { encodeVarying } from './encode-rows.js';
 
 /**
@@ -66,32 +66,17 @@ export async function computeFingerprint(fixture: Fixture): Promise<string> {
 }
 
 /** The error of a fixture whose rows differ from one generation to the next: they can be neither verified nor put back. */
-export function unrepeatable({ name: fixture, table }: Fixture): ScaleSeedError {
-  return new ScaleSeedError(
-    `fixture ${fixture}: its rows differ from one generation to the next, so that none can be known again`,
-    {
-      code: 'fixture',
-      phase: 'copy',
-      fixture,
-      table,
-      hint: "make every value out of the row's number: no Math.random, no clock, nothing that was counted before",
-    },
-  );
+export function unrepeatable(fixture: Fixture): ScaleSeedError {
+  const problem = 'its rows differ from one generation to the next, so that none can be known again';
+  const hint =
+    "make every value out of the row's number: no Math.random, no clock, nothing that was counted before";
+  return fixtureError(fixture, problem, { hint });
 }
 
 /** The error of a fixture that is not what it was when its fingerprint was taken. */
-export function thawed(
-  { name: fixture, table, frozenFingerprint = '' }: Fixture,
-  found: string,
-): ScaleSeedError {
-  return new ScaleSeedError(
-    `fixture ${fixture}: its rows have the fingerprint ${found}, and were frozen with ${frozenFingerprint}`,
-    {
-      code: 'fixture',
-      phase: 'copy',
-      fixture,
-      table,
-      hint: 'give changed rows a name of their own, or leave frozenFingerprint out',
-    },
-  );
+export function thawed(fixture: Fixture, found: string): ScaleSeedError {
+  const { frozenFingerprint = '' } = fixture;
+  const problem = `its rows have the fingerprint ${found}, and were frozen with ${frozenFingerprint}`;
+  const hint = 'give changed rows a name of their own, or leave frozenFingerprint out';
+  return fixtureError(fixture, problem, { hint });
 }
