@@ -37,7 +37,6 @@ export async function checkTable(
     phase: 'prepare',
     fixture: fixture.name,
     table: nameOf(table),
-    state: 'nothing was changed',
     hint: problem.hint,
   });
 }

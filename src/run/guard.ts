@@ -24,7 +24,6 @@ export function refuseStrangers(table: TableInfo, strangers: number): void {
     code: 'guard',
     phase: 'prepare',
     table: nameOf(table),
-    state: 'nothing was changed',
     hint: 'check that this is the database that you mean; --fixture FILE makes rows of your own known, --force loads into it all the same',
   });
 }

@@ -37,7 +37,6 @@ export function refuseMissing(missing: readonly ParentRow[]): void {
     code: 'parents',
     phase: 'prepare',
     table: missing[0]?.table,
-    state: 'nothing was changed',
     hint: 'add --create-parents, start certctl-server with CERTCTL_DEMO_SEED=true, or --wait for it',
   });
 }
@@ -49,7 +48,6 @@ export function refuseUncreated(missing: readonly ParentRow[]): void {
     code: 'conflict',
     phase: 'prepare',
     table: missing[0]?.table,
-    state: 'nothing was changed',
     hint: 'another row holds a unique key of theirs, such as the name: change that row, or insert the parents yourself',
   });
 }

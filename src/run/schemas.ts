@@ -67,7 +67,6 @@ function noSchema(unmatched: readonly string[]): ScaleSeedError {
   return new ScaleSeedError(`there is no schema ${unmatched.join(', ')}`, {
     code: 'schema',
     phase: 'prepare',
-    state: 'nothing was changed',
     hint: 'create it, and let certctl-server migrate it: it takes search_path in its database URL; or --wait for it',
   });
 }

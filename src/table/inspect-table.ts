@@ -199,7 +199,6 @@ export function refuseMissingTable(table: string, schema: string | undefined): n
     code: 'schema',
     phase: 'prepare',
     table,
-    state: 'nothing was changed',
     hint: 'start certctl-server once so that it migrates the database, name the schema with --schema, or --wait for it',
   });
 }
