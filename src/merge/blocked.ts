@@ -1,13 +1,11 @@
 import type { Staging } from '../copy/staging.js';
-import { ScaleSeedError } from '../errors.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { readRows } from '../fixtures/read-rows.js';
 import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { Blocked, Counts } from '../report/result.js';
-import { nameOf } from '../report/table-name.js';
 import { formatCount } from '../report/units.js';
-import type { Step } from '../run/step.js';
+import { stepError, type OnTable, type Step } from '../run/step.js';
 import { rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { keyText, sameIdentity } from './expressions.js';
 import { holderOf, otherKeys, sameKey } from './unique-keys.js';
@@ -94,19 +92,13 @@ export function keepersOf({ userTriggers, rules, rowSecurity }: TableInfo): stri
 }
 
 /** @throws ScaleSeedError `privilege` where only so many of the rows were found, and others may stand all the same. */
-export function refuseHidden({ fixture, table, session: { phase } }: Step, rows: number): void {
+export function refuseHidden(on: OnTable, rows: number): void {
+  const { fixture, table } = on;
   if (!table.rowsHidden || rows >= fixture.count) return;
-  const [found, all] = [formatCount(rows), formatCount(fixture.count)];
-  throw new ScaleSeedError(
-    `fixture ${fixture.name}: ${found} of its ${all} rows were found: row security may hide the others from the role`,
-    {
-      code: 'privilege',
-      phase,
-      fixture: fixture.name,
-      table: nameOf(table),
-      hint: `come as the owner of ${table.name}, or as a role that bypasses row security`,
-    },
-  );
+  const found = `${formatCount(rows)} of its ${formatCount(fixture.count)} rows were found`;
+  const message = `fixture ${fixture.name}: ${found}: row security may hide the others from the role`;
+  const hint = `come as the owner of ${table.name}, or as a role that bypasses row security`;
+  throw stepError(on, message, { code: 'privilege', hint });
 }
 
 /** The key of a staged row that another has as well. */

@@ -1,9 +1,9 @@
-import { hasState, ScaleSeedError } from '../errors.js';
+import { hasState, type ScaleSeedError } from '../errors.js';
 import { literal, quoteTable } from '../postgres/quote.js';
 import { nowMs } from '../report/clock.js';
 import { nameOf, type TableName } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
-import type { Step } from '../run/step.js';
+import { stepError, type OnTable, type Step } from '../run/step.js';
 import { HERE } from '../run/watch-locks.js';
 import { lockHere } from '../table/citus.js';
 import { inspectTables, refuseMissingTable, type TableInfo } from '../table/inspect-table.js';
@@ -126,14 +126,10 @@ function limitSql(ms: string): string {
   return `select set_config('lock_timeout', (${ms})::int || 'ms', true)`;
 }
 
-function lockedOut({ fixture, session: { phase }, table }: Step, limitMs: number): ScaleSeedError {
-  return new ScaleSeedError(`${table.name} could not be locked within ${limitMs} ms`, {
-    code: 'locked',
-    phase,
-    fixture: fixture.name,
-    table: nameOf(table),
-    hint: `end the sessions that hold it, or raise --lock-timeout${phase === 'reset' ? '' : '; or load with --mode online'}`,
-  });
+function lockedOut(on: OnTable, limitMs: number): ScaleSeedError {
+  const otherwise = on.session.phase === 'reset' ? '' : '; or load with --mode online';
+  const hint = `end the sessions that hold it, or raise --lock-timeout${otherwise}`;
+  return stepError(on, `${on.table.name} could not be locked within ${limitMs} ms`, { code: 'locked', hint });
 }
 
 /**

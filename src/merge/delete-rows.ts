@@ -1,8 +1,6 @@
-import { nameOf } from '../report/table-name.js';
-import { ScaleSeedError } from '../errors.js';
-import type { Fixture } from '../fixtures/fixture.js';
-import type { Dependents, ForeignKeyCheck } from '../report/result.js';
-import { SERIALIZATION_FAILURE, type Step } from '../run/step.js';
+import type { ScaleSeedError } from '../errors.js';
+import type { Dependents, ForeignKeyCheck, RowsOf } from '../report/result.js';
+import { SERIALIZATION_FAILURE, stepError, type OnTable, type Step } from '../run/step.js';
 import { isSharded, lockHere } from '../table/citus.js';
 import { findImpact, holdKey, type Impact, type Roots, type RowsByTable } from '../table/dependents.js';
 import { watchEffects } from '../table/effects.js';
@@ -52,7 +50,7 @@ export async function foreseeDeletion(step: Step, keys: StepKeys, gone?: RowsByT
  * Looks for what forbids to delete fixtures, before any is: one after the other, as what goes with the one is gone when the
  * next has its turn.
  */
-export function refuseReferred(): (on: Pick<Step, 'session' | 'fixture' | 'table'>) => Promise<void> {
+export function refuseReferred(): (on: OnTable) => Promise<void> {
   const gone: RowsByTable = new Map();
   return async (on) => {
     await impactOf(on, { ...rootsAtSight(on), gone });
@@ -99,32 +97,26 @@ export async function deleteRows(step: Step, keys: Keys): Promise<Deleted> {
 }
 
 /** The step is to be taken again: what was decided on holds no longer. */
-function changed({ fixture }: Step, obstacle: string): ScaleSeedError {
-  return new ScaleSeedError(`a table that refers to the rows was changed in the meantime: ${obstacle}`, {
+function changed(step: Step, obstacle: string): ScaleSeedError {
+  return stepError(step, `a table that refers to the rows was changed in the meantime: ${obstacle}`, {
     code: 'conflict',
-    phase: 'clean',
-    fixture: fixture.name,
     sqlState: SERIALIZATION_FAILURE,
     hint: 'run the command again',
   });
 }
 
 /** @throws ScaleSeedError `conflict` where rows stand that were deleted. */
-async function refuseKeptRows({ session, fixture, table }: Step, roots: Roots): Promise<void> {
+async function refuseKeptRows(step: Step, roots: Roots): Promise<void> {
+  const { session, fixture, table } = step;
   const { userTriggers, rules, rowSecurity } = table;
   if (userTriggers.length + rules.length === 0 && !rowSecurity) return;
   session.soon('set constraints all immediate');
   const kept = await countRows(session, roots.from);
   if (kept === 0) return;
-  throw new ScaleSeedError(
+  throw stepError(
+    step,
     `fixture ${fixture.name}: ${formatCount(kept)} of its rows still stand after they were deleted: ${keepersOf(table)} kept them`,
-    {
-      code: 'conflict',
-      phase: 'clean',
-      fixture: fixture.name,
-      table: nameOf(table),
-      hint: 'see to that first',
-    },
+    { code: 'conflict', hint: 'see to that first' },
   );
 }
 
@@ -143,13 +135,10 @@ export async function lockRows(
   return countRows(session, `from (select ${from} for update of t) as locked`);
 }
 
-async function impactOf(
-  { session, fixture }: Pick<Step, 'session' | 'fixture'>,
-  roots: Roots,
-): Promise<Impact> {
-  const impact = await findImpact(session, roots);
-  if (impact.unread.length > 0) throw unreadable(fixture, impact.unread);
-  if (impact.blockers.length > 0) refuse(fixture, impact.blockers);
+async function impactOf(on: OnTable, roots: Roots): Promise<Impact> {
+  const impact = await findImpact(on.session, roots);
+  if (impact.unread.length > 0) throw unreadable(on, impact.unread);
+  if (impact.blockers.length > 0) throw referred(on, impact.blockers);
   return impact;
 }
 
@@ -192,29 +181,22 @@ function obstacleIn(references: readonly Reference[], roots: Roots): string | un
   return undefined;
 }
 
-function unreadable(fixture: Fixture, tables: readonly string[]): ScaleSeedError {
-  return new ScaleSeedError(
-    `fixture ${fixture.name}: nobody can tell what of ${tables.join(', ')} would go with it: the role may not read it`,
+function unreadable(on: OnTable, tables: readonly string[]): ScaleSeedError {
+  return stepError(
+    on,
+    `fixture ${on.fixture.name}: nobody can tell what of ${tables.join(', ')} would go with it: the role may not read it`,
     {
       code: 'privilege',
       phase: 'clean',
-      fixture: fixture.name,
       table: tables[0],
       hint: 'grant select to the role, or clean as another',
     },
   );
 }
 
-function refuse(fixture: Fixture, blockers: readonly { table: string; rows: number }[]): never {
+function referred(on: OnTable, blockers: readonly RowsOf[]): ScaleSeedError {
   const list = blockers.map(({ table, rows }) => `${rows} in ${table}`).join(', ');
-  throw new ScaleSeedError(
-    `fixture ${fixture.name}: rows that stay refer to it and forbid its deletion: ${list}`,
-    {
-      code: 'conflict',
-      phase: 'clean',
-      fixture: fixture.name,
-      table: fixture.table,
-      hint: 'delete those rows first',
-    },
-  );
+  const { name, table } = on.fixture;
+  const message = `fixture ${name}: rows that stay refer to it and forbid its deletion: ${list}`;
+  return stepError(on, message, { code: 'conflict', phase: 'clean', table, hint: 'delete those rows first' });
 }

@@ -1,9 +1,9 @@
 import { stage, type Staging } from '../copy/staging.js';
-import { ScaleSeedError } from '../errors.js';
+import type { ScaleSeedError } from '../errors.js';
 import { identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 import { literal, quote } from '../postgres/quote.js';
 import type { Blocked, Counts } from '../report/result.js';
-import type { Step } from '../run/step.js';
+import { stepError, type Step } from '../run/step.js';
 import { columnOf, rowsOf } from '../table/inspect-table.js';
 import { countedKeys } from '../table/keys.js';
 import { foreseeParents, keysToForesee, varies } from './foreign-keys.js';
@@ -55,7 +55,7 @@ export async function foreseeMerge(step: Step, keys?: StepKeys): Promise<Counts>
   };
   const [standing, blocked] = [Number(rows[0]?.standing), Number(rows[0]?.blocked)];
   refuseHidden(step, standing);
-  if (keys !== undefined && Number(rows[0]?.stuck) > 0) throw stuck(fixture, await findFirst(isStuck));
+  if (keys !== undefined && Number(rows[0]?.stuck) > 0) throw stuck(step, await findFirst(isStuck));
   const present = fixture.count - blocked;
   return {
     rows: fixture.count,
@@ -67,11 +67,11 @@ export async function foreseeMerge(step: Step, keys?: StepKeys): Promise<Counts>
   };
 }
 
-function stuck({ name }: Fixture, { key, by }: Blocked): ScaleSeedError {
-  return new ScaleSeedError(`fixture ${name}: ${key} cannot be restored: in its way is ${by}`, {
+function stuck(step: Step, { key, by }: Blocked): ScaleSeedError {
+  const message = `fixture ${step.fixture.name}: ${key} cannot be restored: in its way is ${by}`;
+  return stepError(step, message, {
     code: 'conflict',
     phase: 'reset',
-    fixture: name,
     hint: 'change or delete that row first',
   });
 }

@@ -1,13 +1,13 @@
 import { nameOf } from '../report/table-name.js';
 import { rowsIn, Staging, type Range } from '../copy/staging.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
-import { ScaleSeedError } from '../errors.js';
+import type { ScaleSeedError } from '../errors.js';
 import type { Opened } from '../postgres/session.js';
 import type { Blocked, Counts, LoadedFixture, MergeStrategy } from '../report/result.js';
 import { formatCount, inOneLine } from '../report/units.js';
 import { askForTurn, lockFixture, lockLoaders } from '../run/lock-fixture.js';
 import { orAborted } from '../run/or-aborted.js';
-import type { Step } from '../run/step.js';
+import { stepError, type Step } from '../run/step.js';
 import { stopwatch } from '../report/clock.js';
 import { hasChanged, surveyTable, type Standing } from '../table/survey.js';
 import { eachBatch, FIRST_BATCH_ROWS, whileEncoding } from './batches.js';
@@ -188,12 +188,7 @@ async function mergeBatches(
   return { inserted, merge, foreignKeys };
 }
 
-function exclusiveOnWorkers({ fixture, table }: Step): ScaleSeedError {
-  return new ScaleSeedError(`exclusive mode is not for ${nameOf(table)}: Citus keeps it on its workers`, {
-    code: 'usage',
-    phase: 'prepare',
-    fixture: fixture.name,
-    table: nameOf(table),
-    hint: 'load with --mode online',
-  });
+function exclusiveOnWorkers(step: Step): ScaleSeedError {
+  const message = `exclusive mode is not for ${nameOf(step.table)}: Citus keeps it on its workers`;
+  return stepError(step, message, { code: 'usage', hint: 'load with --mode online' });
 }

@@ -1,8 +1,8 @@
-import { hasState, ScaleSeedError } from '../errors.js';
+import { hasState, type ScaleSeedError } from '../errors.js';
 import { literal, quote, quoteTable } from '../postgres/quote.js';
-import { nameOf, type TableName } from '../report/table-name.js';
+import type { TableName } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
-import type { Step } from '../run/step.js';
+import { stepError, type Step } from '../run/step.js';
 import type { TableInfo } from '../table/inspect-table.js';
 import { chooseForeignKeyCheck, refersBy } from './foreign-keys.js';
 
@@ -93,11 +93,12 @@ export async function dropForeignKeys(
  * @throws ScaleSeedError `parents` where rows that stood before lack a parent; `server` where one would not be as it was.
  */
 export async function addForeignKeys(
-  { session, fixture }: Step,
+  step: Step,
   table: TableInfo,
   keys: readonly PlainForeignKey[],
 ): Promise<void> {
   if (keys.length === 0) return;
+  const { session } = step;
   const adds = keys.map(({ name, definition }) => `add constraint ${quote(name)} ${definition}`);
   const comments = keys.flatMap(({ name, comment }) =>
     comment === null
@@ -105,13 +106,7 @@ export async function addForeignKeys(
       : [`comment on constraint ${quote(name)} on ${quoteTable(table)} is ${literal(comment)}`],
   );
   const failed = (message: string, code: 'parents' | 'server'): ScaleSeedError =>
-    new ScaleSeedError(message, {
-      code,
-      phase: session.phase,
-      fixture: fixture.name,
-      table: nameOf(table),
-      hint: 'load with --mode online, which leaves the foreign keys alone',
-    });
+    stepError(step, message, { code, hint: 'load with --mode online, which leaves the foreign keys alone' });
   try {
     await session.query([`alter table ${quoteTable(table)} ${adds.join(', ')}`, ...comments].join(';\n'));
   } catch (error) {

@@ -1,16 +1,13 @@
 import { quote, quoteTable } from '../postgres/quote.js';
 import { nameOf } from '../report/table-name.js';
 import type { RowsOf } from '../report/result.js';
-import type { Step } from '../run/step.js';
+import type { OnTable } from '../run/step.js';
 import { inspectTables } from '../table/inspect-table.js';
 import type { Keys } from '../table/keys.js';
 import { countRows } from '../table/count-rows.js';
 
 /** How many rows of the tables that a fixture's `recordedIn` names are about its rows; none of one that is not there. */
-export async function countRecords(
-  { session, fixture, table }: Pick<Step, 'session' | 'fixture' | 'table'>,
-  keys: Keys,
-): Promise<RowsOf[]> {
+export async function countRecords({ session, fixture, table }: OnTable, keys: Keys): Promise<RowsOf[]> {
   const found: RowsOf[] = [];
   const names = fixture.recordedIn.map((record) => record.table);
   const tables = await inspectTables(session, names, table.schema);

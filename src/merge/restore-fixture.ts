@@ -1,10 +1,9 @@
 import { stage, Staging } from '../copy/staging.js';
-import { ScaleSeedError } from '../errors.js';
+import type { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { ColumnDrift, ForeignKeyCheck } from '../report/result.js';
 import { formatCount } from '../report/units.js';
-import { nameOf } from '../report/table-name.js';
-import { SERIALIZATION_FAILURE, type Step } from '../run/step.js';
+import { SERIALIZATION_FAILURE, stepError, type Step } from '../run/step.js';
 import { holdKey, type Roots } from '../table/dependents.js';
 import type { TableInfo } from '../table/inspect-table.js';
 import { findReferences } from '../table/references.js';
@@ -143,26 +142,16 @@ async function updateRows(
 }
 
 /** @throws ScaleSeedError `conflict` where rows that stand could not be changed; what a trigger makes of them is told. */
-function refuseUnrestored({ fixture, table, session: { phase } }: Step, rows: number): void {
+function refuseUnrestored(step: Step, rows: number): void {
   if (rows <= 0) return;
-  throw new ScaleSeedError(
-    `${formatCount(rows)} rows stand and were not changed: ${keepersOf(table)} kept them`,
-    {
-      code: 'conflict',
-      phase,
-      fixture: fixture.name,
-      table: nameOf(table),
-      hint: 'reset them as a role that may change them',
-    },
-  );
+  const message = `${formatCount(rows)} rows stand and were not changed: ${keepersOf(step.table)} kept them`;
+  throw stepError(step, message, { code: 'conflict', hint: 'reset them as a role that may change them' });
 }
 
 /** Rows that others added after those that stood were locked: they would have to be restored, and what hangs on them to go. */
-function joined({ fixture, session: { phase } }: Step): ScaleSeedError {
-  return new ScaleSeedError('another session has added rows of the fixture in the meantime', {
+function joined(step: Step): ScaleSeedError {
+  return stepError(step, 'another session has added rows of the fixture in the meantime', {
     code: 'conflict',
-    phase,
-    fixture: fixture.name,
     sqlState: SERIALIZATION_FAILURE,
     hint: 'keep others from adding them, and run the command again',
   });

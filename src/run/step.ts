@@ -1,4 +1,4 @@
-import { hasState, type Phase, type ScaleSeedError } from '../errors.js';
+import { hasState, ScaleSeedError, type ErrorContext, type Phase } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { Session } from '../postgres/session.js';
 import { translateError } from '../postgres/translate-error.js';
@@ -22,6 +22,18 @@ export interface Step extends Prepared {
   count: (phase: Phase, rows: number) => void;
   /** Does work all or nothing; what it has committed is told of, whatever fails later. */
   transaction: Session['transaction'];
+}
+
+/** What a step works on. */
+export type OnTable = Pick<Step, 'session' | 'fixture' | 'table'>;
+
+/** An error of what a step does; it says whose it is, and in which phase. */
+export function stepError(
+  { session: { phase }, fixture, table }: OnTable,
+  message: string,
+  more: Pick<ErrorContext, 'code'> & Partial<ErrorContext>,
+): ScaleSeedError {
+  return new ScaleSeedError(message, { phase, fixture: fixture.name, table: nameOf(table), ...more });
 }
 
 /** What stands of a fixture before its transaction, and after it. */
