@@ -3,7 +3,7 @@ import type { ScaleSeedError } from '../errors.js';
 import { identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 import { literal, quote } from '../postgres/quote.js';
 import type { Blocked, Counts } from '../report/result.js';
-import { stepError, type Step } from '../run/step.js';
+import { atOneMoment, stepError, type Step } from '../run/step.js';
 import { columnOf, rowsOf } from '../table/inspect-table.js';
 import { countedKeys } from '../table/keys.js';
 import { foreseeParents, keysToForesee, varies } from './foreign-keys.js';
@@ -76,13 +76,19 @@ function stuck(step: Step, { key, by }: Blocked): ScaleSeedError {
   });
 }
 
-/** Has the server see to it that nothing is written, where no row has to be staged. */
-export async function forbidWriting(step: Step): Promise<void> {
+/**
+ * Looks for what a step would do, without a lock that anybody could wait for. The server sees to it that nothing is written,
+ * where no row has to be staged.
+ */
+export function foresee<Foreseen>(step: Step, look: () => Promise<Foreseen>): Promise<Foreseen> {
   const { fixture, table, session } = step;
   const nothingStaged =
     numberedRelation(step, otherKeys(fixture, table)) !== undefined &&
     countedKeys(fixture, table) !== undefined;
-  if (nothingStaged) await session.query('set transaction read only');
+  return atOneMoment(step, async () => {
+    if (nothingStaged) await session.query('set transaction read only');
+    return look();
+  });
 }
 
 /** Columns of what is foreseen on: whether an earlier row has the same key, and which ones have the same in others. */

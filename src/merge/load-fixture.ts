@@ -7,7 +7,7 @@ import type { Blocked, Counts, LoadedFixture, MergeStrategy } from '../report/re
 import { formatCount, inOneLine } from '../report/units.js';
 import { askForTurn, lockFixture, lockLoaders } from '../run/lock-fixture.js';
 import { orAborted } from '../run/or-aborted.js';
-import { stepError, type Step } from '../run/step.js';
+import { stepError, whichRows, type Step } from '../run/step.js';
 import { stopwatch } from '../report/clock.js';
 import { hasChanged, surveyTable, type Standing } from '../table/survey.js';
 import { eachBatch, FIRST_BATCH_ROWS, whileEncoding } from './batches.js';
@@ -65,9 +65,7 @@ export async function loadFixture(step: Step, plan: LoadPlan): Promise<LoadedFix
   if (counts.firstBlocked !== null)
     context.onNotice(blockedNotice(fixture.name, counts, counts.firstBlocked));
   return {
-    name: fixture.name,
-    schema: table.schema,
-    table: table.name,
+    ...whichRows(step),
     ...counts,
     fingerprint: fingerprint ?? (await orAborted(fingerprintOf(fixture), context.signal)),
     ...rest,

@@ -7,7 +7,7 @@ import {
   type Deleted,
   type Deletion,
 } from '../merge/delete-rows.js';
-import { forbidWriting } from '../merge/foresee.js';
+import { foresee } from '../merge/foresee.js';
 import { summarizeChecks } from '../merge/foreign-keys.js';
 import { atLeast, exceed } from '../merge/hanging.js';
 import { keysOf } from '../merge/keys.js';
@@ -19,7 +19,7 @@ import { askForTurn, lockFixture } from '../run/lock-fixture.js';
 import type { DryRunOptions, FixtureOptions } from '../run/options.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Opened } from '../postgres/session.js';
-import type { Step } from '../run/step.js';
+import { whichRows, type Step } from '../run/step.js';
 import { stopwatch } from '../report/clock.js';
 import type { Keys } from '../table/keys.js';
 
@@ -82,27 +82,22 @@ async function cleanFixture(step: Step, confirm: CleanOptions['confirm']): Promi
   return transaction(work, { opening: askForTurn(step) });
 }
 
-/** What would be deleted, without a lock that anybody could wait for. */
+/** What would be deleted. */
 async function foreseeClean(step: Step, gone: RowsByTable): Promise<CleanedFixture> {
   const total = stopwatch();
-  return step.transaction(
-    async () => {
-      await forbidWriting(step);
-      const keys = await keysOf(step);
-      step.enter('clean');
-      return resultOf(step, await foreseeDeletion(step, keys, gone), total());
-    },
-    { isolation: 'repeatable read' },
-  );
+  return foresee(step, async () => {
+    const keys = await keysOf(step);
+    step.enter('clean');
+    return resultOf(step, await foreseeDeletion(step, keys, gone), total());
+  });
 }
 
 function resultOf(
-  { fixture, table }: Step,
+  step: Step,
   { rows: deleted, dependents, foreignKeys }: Deleted,
   totalMs: number,
 ): CleanedFixture {
-  const { schema, name } = table;
-  return { name: fixture.name, schema, table: name, deleted, dependents, foreignKeys, timings: { totalMs } };
+  return { ...whichRows(step), deleted, dependents, foreignKeys, timings: { totalMs } };
 }
 
 /** Deletes the rows where the answer is yes, and returns what went. */

@@ -1,4 +1,4 @@
-import { forbidWriting, foreseeMerge } from '../merge/foresee.js';
+import { foresee, foreseeMerge } from '../merge/foresee.js';
 import { chooseForeignKeyCheck, summarizeChecks } from '../merge/foreign-keys.js';
 import { loadFixture, loadPlan } from '../merge/load-fixture.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
@@ -12,7 +12,7 @@ import { orAborted } from '../run/or-aborted.js';
 import type { Needs } from '../run/prepare.js';
 import { withHeadStart } from '../run/head-start.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
-import type { Step } from '../run/step.js';
+import { whichRows, type Step } from '../run/step.js';
 import { stopwatch } from '../report/clock.js';
 import { verifyOn } from './verify.js';
 import { confirmationOf } from '../fixtures/fixture.js';
@@ -102,29 +102,23 @@ export function needsToAdd({
   return { parents, guard: force !== true, settle: settle && !dryRun } as const;
 }
 
-/** What would be loaded, without a lock that anybody could wait for. */
+/** What would be loaded. */
 async function foreseeLoad(step: Step): Promise<LoadedFixture> {
-  const { fixture, table, server, transaction, context } = step;
+  const { fixture, table, server, context } = step;
   const total = stopwatch();
-  return transaction(
-    async () => {
-      await forbidWriting(step);
-      const counts = await foreseeMerge(step);
-      return {
-        name: fixture.name,
-        schema: table.schema,
-        table: table.name,
-        ...counts,
-        fingerprint: await orAborted(fingerprintOf(fixture), context.signal),
-        copiedBytes: 0,
-        merge: 'none',
-        rebuiltIndexes: [],
-        foreignKeys: chooseForeignKeyCheck(fixture, table, server.mayReplicate),
-        timings: { copyMs: 0, mergeMs: 0, totalMs: total() },
-        rowsPerSecond: 0,
-        confirmation: confirmationOf(fixture, counts.present),
-      };
-    },
-    { isolation: 'repeatable read' },
-  );
+  return foresee(step, async () => {
+    const counts = await foreseeMerge(step);
+    return {
+      ...whichRows(step),
+      ...counts,
+      fingerprint: await orAborted(fingerprintOf(fixture), context.signal),
+      copiedBytes: 0,
+      merge: 'none',
+      rebuiltIndexes: [],
+      foreignKeys: chooseForeignKeyCheck(fixture, table, server.mayReplicate),
+      timings: { copyMs: 0, mergeMs: 0, totalMs: total() },
+      rowsPerSecond: 0,
+      confirmation: confirmationOf(fixture, counts.present),
+    };
+  });
 }

@@ -9,7 +9,7 @@ import type { Manifest, ManifestFixture, ManifestStanding } from '../report/mani
 import { withDatabase } from '../run/context.js';
 import { checkOptions, type FixtureOptions } from '../run/options.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
-import type { Step } from '../run/step.js';
+import { atOneMoment, type Step } from '../run/step.js';
 import { countedKeys, keysIn } from '../table/keys.js';
 
 export interface ManifestOptions extends FixtureOptions {
@@ -69,9 +69,9 @@ async function describe(fixture: Fixture): Promise<ManifestFixture> {
 }
 
 async function findStanding(step: Step): Promise<{ fixture: Fixture; standing: ManifestStanding }> {
-  const { session, fixture, table, enter, transaction } = step;
+  const { session, fixture, table, enter } = step;
   const { schema } = table;
-  const look = async () => {
+  return atOneMoment(step, async () => {
     const counted = countedKeys(fixture, table);
     const none = { fixture, standing: { schema, present: 0, anchors: [], anchorCount: 0, ageMs: null } };
     if (counted !== undefined && (await countStanding(session, step, counted)) === 0) return none;
@@ -82,7 +82,5 @@ async function findStanding(step: Step): Promise<{ fixture: Fixture; standing: M
     enter('verify');
     const { anchors, anchorCount, ageMs } = await findAnchors(session, fixture, table, staged);
     return { fixture, standing: { schema, present, anchors, anchorCount, ageMs } };
-  };
-  // All that is said of the rows is said of one moment.
-  return transaction(look, { isolation: 'repeatable read' });
+  });
 }

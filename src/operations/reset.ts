@@ -1,7 +1,7 @@
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
-import { forbidWriting, foreseeMerge } from '../merge/foresee.js';
+import { foresee, foreseeMerge } from '../merge/foresee.js';
 import { summarizeChecks } from '../merge/foreign-keys.js';
 import {
   atLeast,
@@ -25,7 +25,7 @@ import type { DryRunOptions } from '../run/options.js';
 import { orAborted } from '../run/or-aborted.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { Opened } from '../postgres/session.js';
-import type { Step } from '../run/step.js';
+import { whichRows, type Step } from '../run/step.js';
 import { stopwatch } from '../report/clock.js';
 import type { Roots, RowsByTable } from '../table/dependents.js';
 import { watchEffects } from '../table/effects.js';
@@ -85,7 +85,7 @@ export function reset(options: ResetOptions = {}): Promise<ResetReport> {
 }
 
 async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFixture> {
-  const { fixture, table, enter, transaction } = step;
+  const { fixture, enter, transaction } = step;
   const total = stopwatch();
   const work = async (opened: Opened) => {
     await lockFixture(step, opened);
@@ -115,9 +115,7 @@ async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFix
       `${fixture.name}: ${strangers} rows bear its mark and are none of its: they stay, and to verify they are unexpected`,
     );
   return {
-    name: fixture.name,
-    schema: table.schema,
-    table: table.name,
+    ...whichRows(step),
     ...tally.counts(inserted, look),
     ...restored,
     foreignKeys: done.foreignKeys,
@@ -183,36 +181,30 @@ async function keepHanging(step: Step, keys: StepKeys, plan: LoadPlan): Promise<
   return { claimed, dependents: [], kept };
 }
 
-/** What would be done, without a lock that anybody could wait for. */
+/** What would be done. */
 async function foreseeReset(step: Step, keepDependents: boolean, gone: RowsByTable): Promise<ResetFixture> {
-  const { session, fixture, table, context, transaction } = step;
+  const { session, fixture, context } = step;
   const total = stopwatch();
-  return transaction(
-    async () => {
-      await forbidWriting(step);
-      const keys = await keysOf(step);
-      const counts = await foreseeMerge(step, keys);
-      const roots = rootsOfRun(step, keys);
-      const atSight = leftBehind(rootsAtSight(step), step);
-      const foresee = (these: Roots) => foreseeHanging(session, these);
-      return {
-        name: fixture.name,
-        schema: table.schema,
-        table: table.name,
-        ...counts,
-        restored: counts.skipped,
-        fingerprint: await orAborted(fingerprintOf(fixture), context.signal),
-        foreignKeys: await foreseeCheck(step, roots),
-        rebuiltIndexes: [],
-        overruled: [],
-        dependents: keepDependents ? [] : await inTurn(keys, { roots, atSight, gone }, foresee),
-        kept: keepDependents ? (await countHanging(session, roots)).hanging : [],
-        records: await countRecords(step, keys),
-        timings: { totalMs: total() },
-      };
-    },
-    { isolation: 'repeatable read' },
-  );
+  return foresee(step, async () => {
+    const keys = await keysOf(step);
+    const counts = await foreseeMerge(step, keys);
+    const roots = rootsOfRun(step, keys);
+    const atSight = leftBehind(rootsAtSight(step), step);
+    const hanging = (these: Roots) => foreseeHanging(session, these);
+    return {
+      ...whichRows(step),
+      ...counts,
+      restored: counts.skipped,
+      fingerprint: await orAborted(fingerprintOf(fixture), context.signal),
+      foreignKeys: await foreseeCheck(step, roots),
+      rebuiltIndexes: [],
+      overruled: [],
+      dependents: keepDependents ? [] : await inTurn(keys, { roots, atSight, gone }, hanging),
+      kept: keepDependents ? (await countHanging(session, roots)).hanging : [],
+      records: await countRecords(step, keys),
+      timings: { totalMs: total() },
+    };
+  });
 }
 
 function notAgreed({ name }: Fixture): ScaleSeedError {

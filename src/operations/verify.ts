@@ -12,7 +12,7 @@ import type { FixtureOptions } from '../run/options.js';
 import { missingParents, parentLabel } from '../run/parents.js';
 import { orAborted } from '../run/or-aborted.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
-import type { Step } from '../run/step.js';
+import { atOneMoment, whichRows, type Step } from '../run/step.js';
 import { stopwatch } from '../report/clock.js';
 import { countedKeys, keysIn } from '../table/keys.js';
 
@@ -53,60 +53,52 @@ async function verifyFixture(
   step: Step,
   { maxAgeMs, live = false }: VerifyOptions,
 ): Promise<VerifiedFixture> {
-  const { context, session, fixture, table, enter, transaction } = step;
+  const { context, session, fixture, table, enter } = step;
   const total = stopwatch();
-  // All that is said of the rows is said of one moment.
-  return transaction(
-    async () => {
-      const staged = await stage(step);
-      enter('verify');
-      const liveColumns = live ? fixture.live : [];
-      const { missing, ages, ...compared } = await compareRows(session, fixture, table, staged, liveColumns);
-      if (missing.rows > 0 && table.rowsHidden)
-        context.onNotice(`${fixture.name}: row security may hide rows from the role: they count as missing`);
-      const { anchors, anchorCount, ageMs, expired, allExpired } = ages;
-      const keys = countedKeys(fixture, table) ?? keysIn(staged.table, fixture, table);
-      const present = await countStanding(session, step, keys);
-      // Of two rows with one key only one can stand: no load can make the table what the fixture is.
-      const isRepeated = present + missing.rows < staged.rows;
-      const blocked = await findObstacle(step, staged, { isMissing: missing.rows > 0, isRepeated });
-      const { hanging, unread } = await countHanging(session, rootsOfRun(step, keys));
-      const left = live ? 0 : hanging.length;
-      const parents = await missingParents(session, [fixture], table.schema);
-      const tooOld = allExpired || (ageMs !== null && maxAgeMs !== undefined && ageMs > maxAgeMs);
-      const { unexpected, driftedRows } = compared;
-      const fingerprint = staged.fingerprint();
-      // Only where it matters: it takes a second generation.
-      const doubtful = missing.rows + driftedRows > 0 && fixture.frozenFingerprint === undefined;
-      if (doubtful && (await orAborted(computeFingerprint(fixture), session.signal)) !== fingerprint)
-        throw unrepeatable(fixture);
-      return {
-        name: fixture.name,
-        schema: table.schema,
-        table: table.name,
-        rows: staged.rows,
-        present,
-        fingerprint,
-        intact:
-          missing.rows + unexpected.rows + driftedRows + parents.length + left === 0 &&
-          !isRepeated &&
-          !tooOld,
-        missing: { ...missing, blocked },
-        ...compared,
-        hanging,
-        unread,
-        records: await countRecords(step, keys),
-        missingParents: parents.map(parentLabel),
-        anchors,
-        anchorCount,
-        ageMs,
-        tooOld,
-        expired,
-        timings: { totalMs: total() },
-      };
-    },
-    { isolation: 'repeatable read' },
-  );
+  return atOneMoment(step, async () => {
+    const staged = await stage(step);
+    enter('verify');
+    const liveColumns = live ? fixture.live : [];
+    const { missing, ages, ...compared } = await compareRows(session, fixture, table, staged, liveColumns);
+    if (missing.rows > 0 && table.rowsHidden)
+      context.onNotice(`${fixture.name}: row security may hide rows from the role: they count as missing`);
+    const { anchors, anchorCount, ageMs, expired, allExpired } = ages;
+    const keys = countedKeys(fixture, table) ?? keysIn(staged.table, fixture, table);
+    const present = await countStanding(session, step, keys);
+    // Of two rows with one key only one can stand: no load can make the table what the fixture is.
+    const isRepeated = present + missing.rows < staged.rows;
+    const blocked = await findObstacle(step, staged, { isMissing: missing.rows > 0, isRepeated });
+    const { hanging, unread } = await countHanging(session, rootsOfRun(step, keys));
+    const left = live ? 0 : hanging.length;
+    const parents = await missingParents(session, [fixture], table.schema);
+    const tooOld = allExpired || (ageMs !== null && maxAgeMs !== undefined && ageMs > maxAgeMs);
+    const { unexpected, driftedRows } = compared;
+    const fingerprint = staged.fingerprint();
+    // Only where it matters: it takes a second generation.
+    const doubtful = missing.rows + driftedRows > 0 && fixture.frozenFingerprint === undefined;
+    if (doubtful && (await orAborted(computeFingerprint(fixture), session.signal)) !== fingerprint)
+      throw unrepeatable(fixture);
+    return {
+      ...whichRows(step),
+      rows: staged.rows,
+      present,
+      fingerprint,
+      intact:
+        missing.rows + unexpected.rows + driftedRows + parents.length + left === 0 && !isRepeated && !tooOld,
+      missing: { ...missing, blocked },
+      ...compared,
+      hanging,
+      unread,
+      records: await countRecords(step, keys),
+      missingParents: parents.map(parentLabel),
+      anchors,
+      anchorCount,
+      ageMs,
+      tooOld,
+      expired,
+      timings: { totalMs: total() },
+    };
+  });
 }
 
 /** What keeps a load from adding what is missing, as far as the table tells. */

@@ -7,6 +7,7 @@ import type { RunContext } from './context.js';
 import type { Server } from './server.js';
 import { countWithCommit } from './settle.js';
 import { nameHolders } from './watch-locks.js';
+import type { FixtureResult } from '../report/result.js';
 import { nameOf } from '../report/table-name.js';
 
 /** One fixture's turn in one schema. */
@@ -27,6 +28,11 @@ export interface Step extends Prepared {
 /** What a step works on. */
 export type OnTable = Pick<Step, 'session' | 'fixture' | 'table'>;
 
+/** Whose result it is, as reports begin it. */
+export function whichRows({ fixture: { name }, table }: Pick<Step, 'fixture' | 'table'>): FixtureResult {
+  return { name, schema: table.schema, table: table.name };
+}
+
 /** An error of what a step does; it says whose it is, and in which phase. */
 export function stepError(
   { session: { phase }, fixture, table }: OnTable,
@@ -34,6 +40,11 @@ export function stepError(
   more: Pick<ErrorContext, 'code'> & Partial<ErrorContext>,
 ): ScaleSeedError {
   return new ScaleSeedError(message, { phase, fixture: fixture.name, table: nameOf(table), ...more });
+}
+
+/** Does what only looks in a transaction of the step's: all that is said of the rows is said of one moment. */
+export function atOneMoment<T>({ transaction }: Step, look: () => Promise<T>): Promise<T> {
+  return transaction(look, { isolation: 'repeatable read' });
 }
 
 /** What stands of a fixture before its transaction, and after it. */
