@@ -1,9 +1,9 @@
 import type { Staging } from '../copy/staging.js';
-import { castTo, columnOf, rowsOf, type TableInfo } from '../table/inspect-table.js';
+import { castTo, columnOf, rowsOf } from '../table/inspect-table.js';
 import { quote } from '../postgres/quote.js';
-import type { Session } from '../postgres/session.js';
-import { anchoredColumns, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
+import { anchoredColumns, type FixtureColumn } from '../fixtures/fixture.js';
 import type { VerifiedFixture } from '../report/result.js';
+import type { OnTable } from '../run/step.js';
 import { columnValue, sameIdentity } from './expressions.js';
 
 /** On which anchors the standing rows are. */
@@ -24,20 +24,15 @@ const ISO = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
  * times bears that out; else `usual`, the one that most rows tell. A time that were held against an anchor made of it alone
  * would always be right. None is later than now, but for what a clock may be put back.
  */
-export function rowAnchor(
-  fixture: Fixture,
-  table: TableInfo,
-  usual: string | null,
-  values: unknown[],
-): string {
-  if (anchoredColumns(fixture).length === 0) return '';
+export function rowAnchor(on: OnTable, usual: string | null, values: unknown[]): string {
+  if (anchoredColumns(on.fixture).length === 0) return '';
   values.push(usual);
   const anchor = `$${values.length}::timestamptz`;
-  const untold = untoldSql(fixture, table, values);
+  const untold = untoldSql(on, values);
   const told =
     untold === 'true'
       ? anchor
-      : `coalesce(case when not (${untold}) then ${ownAnchor(fixture, table, usual, values)} end, ${anchor})`;
+      : `coalesce(case when not (${untold}) then ${ownAnchor(on, usual, values)} end, ${anchor})`;
   return `least(${told}, now() + interval '1 minute')`;
 }
 
@@ -51,7 +46,7 @@ interface Tellers {
 }
 
 /** A constant is changed most seldom, and one that is empty tells nothing. */
-function tellersOf(fixture: Fixture, table: TableInfo): Tellers {
+function tellersOf({ fixture, table }: OnTable): Tellers {
   const digits = ({ name }: FixtureColumn): number => digitsOf(columnOf(table, name).uncut);
   const worth = (column: FixtureColumn): number => 2 * digits(column) + Number(column.kind === 'constant');
   const all = anchoredColumns(fixture)
@@ -68,13 +63,13 @@ function digitsOf(type: string): number {
 }
 
 /** Whether each row tells its own anchor; otherwise there is but one, that of most rows. */
-export function tellOwn(fixture: Fixture, table: TableInfo): boolean {
-  return tellersOf(fixture, table).own !== undefined;
+export function tellOwn(on: OnTable): boolean {
+  return tellersOf(on).own !== undefined;
 }
 
 /** SQL that is true of a staged row `s` that cannot tell its own anchor. */
-function untoldSql(fixture: Fixture, table: TableInfo, values: unknown[]): string {
-  const { finest, own } = tellersOf(fixture, table);
+function untoldSql(on: OnTable, values: unknown[]): string {
+  const { finest, own } = tellersOf(on);
   if (own === undefined) return 'true';
   const others = finest.filter((column) => column !== own).map((column) => columnValue(column, values).sql);
   return others.length === 0 ? 'true' : `num_nonnulls(${others.join(', ')}) = 0`;
@@ -84,8 +79,8 @@ function untoldSql(fixture: Fixture, table: TableInfo, values: unknown[]): strin
  * SQL for the anchor that a row tells: the `usual` one where any of its times does, else what the best of them tells. One
  * that has an anchor column tells that column's, unless nothing in the row bears it out.
  */
-function ownAnchor(fixture: Fixture, table: TableInfo, usual: string | null, values: unknown[]): string {
-  const { all, finest, own } = tellersOf(fixture, table);
+function ownAnchor(on: OnTable, usual: string | null, values: unknown[]): string {
+  const { all, finest, own } = tellersOf(on);
   const others = own === undefined ? all : finest.filter((column) => column !== own);
   const told = (columns: FixtureColumn[]): string =>
     ['null::timestamptz', ...columns.map((column) => toldBy(column, values))].join(', ');
@@ -95,7 +90,7 @@ function ownAnchor(fixture: Fixture, table: TableInfo, usual: string | null, val
   const anchor = `$${values.length}::timestamptz`;
   const tellUsual = others.map(
     (column) =>
-      `t.${quote(column.name)} = ${castTo(table, column.name, `${anchor} + ${columnValue(column, values).sql}`)}`,
+      `t.${quote(column.name)} = ${castTo(on.table, column.name, `${anchor} + ${columnValue(column, values).sql}`)}`,
   );
   const isBorneOut = own !== undefined && `(${byItself} = any (array[${told(others)}])) is true`;
   return `case when (${tellUsual.join(' or ')}) and not ${isBorneOut} then ${anchor} else ${byItself} end`;
@@ -112,13 +107,9 @@ function toldBy(column: FixtureColumn, values: unknown[]): string {
  * where there is none. Where two are told as often, that of the anchor column counts. Coarser times are asked where none
  * of the finest tells.
  */
-export async function findMostTold(
-  session: Session,
-  fixture: Fixture,
-  table: TableInfo,
-  staged: Staging,
-): Promise<string | null> {
-  const { all, finest, own } = tellersOf(fixture, table);
+export async function findMostTold(on: OnTable, staged: Staging): Promise<string | null> {
+  const { session, fixture, table } = on;
+  const { all, finest, own } = tellersOf(on);
   for (const times of all.length > finest.length ? [finest, all] : [all]) {
     if (times.length === 0) break;
     const values: unknown[] = [];
@@ -140,40 +131,27 @@ export async function findMostTold(
 }
 
 /** The anchor on which rows are held that do not tell their own. */
-export async function findUsual(
-  session: Session,
-  fixture: Fixture,
-  table: TableInfo,
-  staged: Staging,
-): Promise<string | null> {
-  return tellOwn(fixture, table) ? null : findMostTold(session, fixture, table, staged);
+export async function findUsual(on: OnTable, staged: Staging): Promise<string | null> {
+  return tellOwn(on) ? null : findMostTold(on, staged);
 }
 
 /** When the standing rows were loaded or reset, and how stale they are by the server's clock. */
-export async function findAnchors(
-  session: Session,
-  fixture: Fixture,
-  table: TableInfo,
-  staged: Staging,
-): Promise<Anchors> {
+export async function findAnchors(on: OnTable, staged: Staging): Promise<Anchors> {
+  const { fixture, table } = on;
   const values: unknown[] = [];
-  const usual = await findUsual(session, fixture, table, staged);
-  const joined = `select true as stands, ${anchorSql(fixture, table, values, usual)}
+  const usual = await findUsual(on, staged);
+  const joined = `select true as stands, ${anchorSql(on, values, usual)}
     from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)}`;
-  return (await countByAnchor(session, fixture, table, joined, [], values)).ages;
+  return (await countByAnchor(on, joined, [], values)).ages;
 }
 
 /** What {@link countByAnchor} has to know of a standing row `t` and its staged row `s`, as columns. */
-export function anchorSql(
-  fixture: Fixture,
-  table: TableInfo,
-  values: unknown[],
-  usual: string | null,
-): string {
+export function anchorSql(on: OnTable, values: unknown[], usual: string | null): string {
+  const { fixture } = on;
   const expiry = anchoredColumns(fixture).find(({ name }) => name === fixture.expiryColumn);
   const expiring = expiry && `${columnValue(expiry, values).sql} > interval '0'`;
   const expired = expiry && `t.${quote(expiry.name)} <= now()`;
-  return `${ownAnchor(fixture, table, usual, values)} as anchor, ${untoldSql(fixture, table, values)} as untold,
+  return `${ownAnchor(on, usual, values)} as anchor, ${untoldSql(on, values)} as untold,
     ${expiring ?? 'false'} as expiring, ${expired ?? 'false'} as expired`;
 }
 
@@ -182,15 +160,13 @@ export function anchorSql(
  * `more` are further counts, as SQL; `untold` are the rows that stand and cannot tell theirs.
  */
 export async function countByAnchor(
-  session: Session,
-  fixture: Fixture,
-  table: TableInfo,
+  on: OnTable,
   joined: string,
   more: readonly string[],
   values: unknown[],
 ): Promise<{ ages: Anchors; counts: number[]; untold: number }> {
-  const several = tellOwn(fixture, table);
-  const { rows } = await session.query<{
+  const several = tellOwn(on);
+  const { rows } = await on.session.query<{
     anchors: { at: string; rows: number; ageMs: number }[];
     anchor_count: string;
     usual: string | null;
@@ -221,7 +197,7 @@ export async function countByAnchor(
   );
   const { anchors, anchor_count, usual, counts, ...sums } = rows[0]!;
   const [expiring, expired] = [Number(sums.expiring), Number(sums.expired)];
-  const hasExpiry = fixture.expiryColumn !== undefined;
+  const hasExpiry = on.fixture.expiryColumn !== undefined;
   return {
     ages: {
       anchors: anchors.map(({ at, rows: count }) => ({ at, rows: count })),

@@ -2,10 +2,9 @@ import type { Staging } from '../copy/staging.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { readRows } from '../fixtures/read-rows.js';
 import { quote } from '../postgres/quote.js';
-import type { Session } from '../postgres/session.js';
 import type { Blocked, Counts } from '../report/result.js';
 import { formatCount } from '../report/units.js';
-import { stepError, type OnTable, type Step } from '../run/step.js';
+import { stepError, type OnTable } from '../run/step.js';
 import { rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { keyText, sameIdentity } from './expressions.js';
 import { holderOf, otherKeys, sameKey } from './unique-keys.js';
@@ -17,13 +16,10 @@ export const REPEATED = 'another row of the fixture with the same key';
 export const UNKNOWN = 'unknown';
 
 /** The first staged row that could not be added, and what is in its way. */
-export async function findBlocked(
-  { session, fixture, table }: Step,
-  staging: Staging,
-): Promise<Blocked | null> {
-  const absent = await findAbsent(session, fixture, table, staging);
-  if (absent !== undefined) return { key: absent.key, by: absent.by ?? suspects(table) };
-  const key = await findRepeated(session, fixture, staging);
+export async function findBlocked(on: OnTable, staging: Staging): Promise<Blocked | null> {
+  const absent = await findAbsent(on, staging);
+  if (absent !== undefined) return { key: absent.key, by: absent.by ?? suspects(on.table) };
+  const key = await findRepeated(on, staging);
   return key === undefined ? null : { key, by: REPEATED };
 }
 
@@ -53,9 +49,7 @@ export async function nameRepeated(fixture: Fixture, counts: Counts): Promise<Co
 
 /** The first staged row whose key does not stand, and the row that holds another of its unique keys, if any does. */
 export async function findAbsent(
-  session: Session,
-  fixture: Fixture,
-  table: TableInfo,
+  { session, fixture, table }: OnTable,
   staging: Staging,
 ): Promise<{ key: string; by: string | undefined } | undefined> {
   const values: unknown[] = [];
@@ -103,8 +97,7 @@ export function refuseHidden(on: OnTable, rows: number): void {
 
 /** The key of a staged row that another has as well. */
 export async function findRepeated(
-  session: Session,
-  fixture: Fixture,
+  { session, fixture }: OnTable,
   staging: Staging,
 ): Promise<string | undefined> {
   const key = identityOf(fixture).map((column) => `s.${quote(column)}`);

@@ -70,7 +70,7 @@ async function settleParents(
   missing: ScaleSeedError | undefined,
 ): Promise<TableInfo> {
   const isAsBefore = JSON.stringify(now.foreignKeys) === JSON.stringify(table.foreignKeys);
-  const stillMissing = isAsBefore ? missing : await lockConstantParents(session, fixture, now);
+  const stillMissing = isAsBefore ? missing : await lockConstantParents({ session, fixture, table: now });
   const { check } = chooseForeignKeyCheck(fixture, now, server.mayReplicate);
   if (stillMissing !== undefined && check === 'set') throw stillMissing;
   return now;
@@ -78,11 +78,12 @@ async function settleParents(
 
 /** Undefined where it has to let go. */
 async function tryToClaim(
-  { session, fixture, table }: Step,
+  step: Step,
   mode: Mode,
   parents: readonly TableName[],
   leftMs: number,
 ): Promise<{ missing: ScaleSeedError | undefined } | undefined> {
+  const { session, table } = step;
   const waitAtMost = (tables: readonly TableName[], to: Mode): void => {
     session.soon(limitSql(`least(${atLeastOne(leftMs)}, ${sliceSql(tables, to)})`));
   };
@@ -90,7 +91,7 @@ async function tryToClaim(
     waitAtMost(parents, 'access exclusive');
     if (parents.length > 0)
       await session.query(`lock table ${parents.map(quoteTable).join(', ')} in access exclusive mode`);
-    const missing = await lockConstantParents(session, fixture, table);
+    const missing = await lockConstantParents(step);
     waitAtMost([table], mode);
     await session.query(`lock table ${quoteTable(table)} in ${mode} mode`);
     return { missing };
@@ -150,7 +151,7 @@ export async function takeOverForeignKeys(
 }
 
 async function holdParentsAndStructure(step: Step): Promise<TableInfo> {
-  const missing = await lockConstantParents(step.session, step.fixture, step.table);
+  const missing = await lockConstantParents(step);
   return settleParents(step, await holdStructure(step), missing);
 }
 

@@ -1,11 +1,12 @@
 import type { Staging } from '../copy/staging.js';
-import { castTo, columnOf, rowsOf, type TableInfo } from '../table/inspect-table.js';
+import { castTo, columnOf, rowsOf } from '../table/inspect-table.js';
 import { markCondition } from '../table/marks.js';
 import { countRows } from '../table/count-rows.js';
 import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
-import { identityOf, type Fixture } from '../fixtures/fixture.js';
+import { identityOf } from '../fixtures/fixture.js';
 import type { ColumnDrift, VerifiedFixture } from '../report/result.js';
+import type { OnTable } from '../run/step.js';
 import {
   anchorSql,
   countByAnchor,
@@ -34,9 +35,7 @@ const EXAMPLES = 3;
  * differs in the `live` columns is told apart. Sets the planner for the rest of the transaction.
  */
 export async function compareRows(
-  session: Session,
-  fixture: Fixture,
-  table: TableInfo,
+  { session, fixture, table }: OnTable,
   staged: Staging,
   live: readonly string[] = [],
 ): Promise<Comparison> {
@@ -44,8 +43,8 @@ export async function compareRows(
   await session.query('set local enable_nestloop = off');
   const on = { session, fixture, table, staged, live };
   // Where every row tells its own anchor, which one most rows tell need not be known first.
-  const isTold = tellOwn(fixture, table);
-  let usual = await findUsual(session, fixture, table, staged);
+  const isTold = tellOwn(on);
+  let usual = await findUsual(on, staged);
   let compared = await countDrift(on, usual, false);
   const holdOn = async (anchor: string | null): Promise<void> => {
     if (anchor === null || anchor === usual) return;
@@ -54,7 +53,7 @@ export async function compareRows(
   };
   if (isTold && compared.untold > 0) await holdOn(compared.ages.usual);
   // Whose anchor column has been changed tells another by the rest of its times.
-  if (isTold && differing(compared) > 0) await holdOn(await findMostTold(session, fixture, table, staged));
+  if (isTold && differing(compared) > 0) await holdOn(await findMostTold(on, staged));
   const [missing = 0, driftedRows = 0, liveRows = 0] = compared.counts;
   // Most fleets have not drifted: to count column by column at once would take half as long again.
   if (differing(compared) > 0) compared = await countDrift(on, usual, true);
@@ -74,7 +73,7 @@ export async function compareRows(
   const absent = `select key from (${sql}) as joined where not stands`;
   return {
     missing: { rows: missing, examples: await someKeys(session, missing, absent, values) },
-    unexpected: await unexpectedRows(session, fixture, table, staged),
+    unexpected: await unexpectedRows(on),
     driftedRows,
     drift: drift.filter(({ column }) => !live.includes(column)),
     liveRows,
@@ -89,27 +88,20 @@ const differing = ({ counts: [, drifted = 0, live = 0] }: { counts: number[] }):
 const differs = (i: number): string => `f${i} is distinct from e${i}`;
 
 /** One pass over all rows: how many are absent, have drifted, differ in a live column; then, if asked for, the same column by column. */
-async function countDrift(
-  { session, fixture, table, staged, live }: Compared,
-  usual: string | null,
-  byColumn: boolean,
-) {
+async function countDrift(on: Compared, usual: string | null, byColumn: boolean) {
   const values: unknown[] = [];
-  const checks = checksOf(fixture, table, usual, values);
-  const sql = joinedSql(fixture, table, staged, checks, usual, values);
+  const checks = checksOf(on, usual, values);
+  const sql = joinedSql(on, checks, usual, values);
   const any = (isLive: boolean): string => {
-    const own = checks.flatMap(({ column }, i) => (live.includes(column) === isLive ? differs(i) : []));
+    const own = checks.flatMap(({ column }, i) => (on.live.includes(column) === isLive ? differs(i) : []));
     return `stands and (${['false', ...own].join(' or ')})`;
   };
   const columns = byColumn ? checks.map((_, i) => `stands and ${differs(i)}`) : [];
   const conditions = ['not stands', any(false), any(true), ...columns];
-  return { checks, sql, values, ...(await countByAnchor(session, fixture, table, sql, conditions, values)) };
+  return { checks, sql, values, ...(await countByAnchor(on, sql, conditions, values)) };
 }
 
-interface Compared {
-  session: Session;
-  fixture: Fixture;
-  table: TableInfo;
+interface Compared extends OnTable {
   staged: Staging;
   live: readonly string[];
 }
@@ -121,10 +113,11 @@ interface Check {
 }
 
 /** Every column but those of the key, with its value as it should be on the row's anchor and as it is. */
-function checksOf(fixture: Fixture, table: TableInfo, usual: string | null, values: unknown[]): Check[] {
+function checksOf(on: Compared, usual: string | null, values: unknown[]): Check[] {
+  const { fixture, table } = on;
   const identity = identityOf(fixture);
   const columns = columnValues(fixture, values);
-  const anchor = rowAnchor(fixture, table, usual, values);
+  const anchor = rowAnchor(on, usual, values);
   const own = columns.map((value) => ({ column: value.column, sql: valueOn(anchor, value) }));
   return [...own, ...restColumns(fixture, table).fixed]
     .filter(({ column }) => !identity.includes(column))
@@ -154,18 +147,12 @@ function comparable(type: string, sql: string): string {
 }
 
 /** A row for every row of the fixture: its key, whether it stands, and e(xpected) and f(ound) for every check. */
-function joinedSql(
-  fixture: Fixture,
-  table: TableInfo,
-  staged: Staging,
-  checks: readonly Check[],
-  usual: string | null,
-  values: unknown[],
-): string {
+function joinedSql(on: Compared, checks: readonly Check[], usual: string | null, values: unknown[]): string {
+  const { fixture, table, staged } = on;
   const columns = [
     `${keyText(fixture, 's')} as key`,
     `t.${quote(identityOf(fixture)[0] ?? '')} is not null as stands`,
-    anchorSql(fixture, table, values, usual),
+    anchorSql(on, values, usual),
     ...checks.map(({ expected, found }, i) => `${expected} as e${i}, ${found} as f${i}`),
   ];
   return `select ${columns.join(', ')}
@@ -173,12 +160,12 @@ function joinedSql(
 }
 
 /** Rows of the fixture's mark that are not in it; for a fleet that may grow they are nothing to wonder at. */
-async function unexpectedRows(
-  session: Session,
-  fixture: Fixture,
-  table: TableInfo,
-  staged: Staging,
-): Promise<Comparison['unexpected']> {
+async function unexpectedRows({
+  session,
+  fixture,
+  table,
+  staged,
+}: Compared): Promise<Comparison['unexpected']> {
   if (fixture.growable) return { rows: 0, examples: [] };
   const values: unknown[] = [];
   // Not by NOT EXISTS: Citus joins its tables with a temporary one, but not in a correlated subquery.

@@ -1,13 +1,12 @@
 import type { Staging } from '../copy/staging.js';
 import { castTo, type TableInfo } from '../table/inspect-table.js';
 import { literal, quote, quoteTable } from '../postgres/quote.js';
-import { nameOf } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
-import { ScaleSeedError } from '../errors.js';
+import type { ScaleSeedError } from '../errors.js';
 import { columnsOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 import type { ForeignKeyCheck } from '../report/result.js';
 import { isSharded, setEverywhere } from '../table/citus.js';
-import type { Step } from '../run/step.js';
+import { stepError, type OnTable, type Step } from '../run/step.js';
 import { columnValue } from './expressions.js';
 import { restColumns } from './rest-columns.js';
 
@@ -98,14 +97,10 @@ async function setReplicationRole(
  *
  * @throws ScaleSeedError `parents`.
  */
-export async function lockParents(
-  session: Session,
-  fixture: Fixture,
-  table: TableInfo,
-  staged: Staging,
-): Promise<void> {
+export async function lockParents(on: OnTable, staged: Staging): Promise<void> {
+  const { fixture, table } = on;
   const keys = table.foreignKeys.filter(({ columns }) => columns.some((column) => varies(fixture, column)));
-  const missing = await findMissingParent(session, fixture, table, keys, staged);
+  const missing = await findMissingParent(on, keys, staged);
   if (missing !== undefined) throw missing;
 }
 
@@ -113,11 +108,8 @@ export async function lockParents(
  * The same for parents that are the same for all rows, before any is staged and as far as the role may lock them. Returns
  * the error of one that is missing: whether a trigger might still make it, only the table's lock tells.
  */
-export async function lockConstantParents(
-  session: Session,
-  fixture: Fixture,
-  table: TableInfo,
-): Promise<ScaleSeedError | undefined> {
+export async function lockConstantParents(on: OnTable): Promise<ScaleSeedError | undefined> {
+  const { fixture, table } = on;
   const keys = table.foreignKeys.filter(
     ({ columns, simple, lockable, rowsHidden, parent }) =>
       simple &&
@@ -126,7 +118,7 @@ export async function lockConstantParents(
       !(parent.schema === table.schema && parent.name === table.name) &&
       !columns.some((column) => varies(fixture, column)),
   );
-  return findMissingParent(session, fixture, table, keys);
+  return findMissingParent(on, keys);
 }
 
 /**
@@ -147,35 +139,32 @@ export function keysToForesee({
 
 /** @throws ScaleSeedError `parents` where a row of the fixture would have none by such a key, without a lock. */
 export async function foreseeParents(step: Step, staged?: Staging): Promise<void> {
-  const { session, fixture, table } = step;
-  const missing = await findMissingParent(session, fixture, table, keysToForesee(step), staged, false);
+  const missing = await findMissingParent(step, keysToForesee(step), staged, false);
   if (missing !== undefined) throw missing;
 }
 
 /** Finds and locks the parents of some foreign keys; returns the error of the first key of which some are missing. */
 async function findMissingParent(
-  session: Session,
-  fixture: Fixture,
-  table: TableInfo,
+  on: OnTable,
   keys: readonly ForeignKey[],
   staged?: Staging,
   locks = true,
 ): Promise<ScaleSeedError | undefined> {
+  const { session, fixture, table } = on;
   const checks = keys
     .filter((key) => refersBy(fixture, table, key))
-    .map((key) => missingParentsSql(fixture, table, staged, key, locks));
+    .map((key) => missingParentsSql(on, staged, key, locks));
   if (checks.length === 0) return undefined;
   const { rows } = await session.query<{ key: string; missing: string }>(checks.join(' union all '));
   const key = keys.find(({ name }) => name === rows[0]?.key);
   if (key === undefined) return undefined;
   const missing = rows.filter((row) => row.key === key.name).map((row) => row.missing);
-  return new ScaleSeedError(
+  return stepError(
+    on,
     `fixture ${fixture.name}: ${key.parent.name} has no row ${missing.join(', ')}, to which ${key.columns.join(', ')} would refer`,
     {
       code: 'parents',
       phase: 'merge',
-      fixture: fixture.name,
-      table: nameOf(table),
       hint: 'insert the parent row: --create-parents adds those that the fixture describes',
     },
   );
@@ -183,8 +172,7 @@ async function findMissingParent(
 
 /** A select that locks a foreign key's parents and returns a few that are missing. */
 function missingParentsSql(
-  fixture: Fixture,
-  table: TableInfo,
+  { fixture, table }: OnTable,
   staged: Staging | undefined,
   { name, columns, parent, parentColumns, parentIsPartitioned }: ForeignKey,
   locks: boolean,

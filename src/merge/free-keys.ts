@@ -1,8 +1,8 @@
 import type { Staging } from '../copy/staging.js';
-import { castTo, columnOf, rowsOf, type TableInfo } from '../table/inspect-table.js';
+import { castTo, columnOf, rowsOf } from '../table/inspect-table.js';
 import { quote } from '../postgres/quote.js';
-import type { Session } from '../postgres/session.js';
-import { columnsOf, identityOf, type Fixture } from '../fixtures/fixture.js';
+import { columnsOf, identityOf } from '../fixtures/fixture.js';
+import type { OnTable } from '../run/step.js';
 import { sameIdentity } from './expressions.js';
 import { otherKeys, valueIn } from './unique-keys.js';
 
@@ -13,9 +13,7 @@ import { otherKeys, valueIn } from './unique-keys.js';
  * Returns the number of rows.
  */
 export async function freeKeys(
-  session: Session,
-  fixture: Fixture,
-  table: TableInfo,
+  { session, fixture, table }: OnTable,
   { table: staging }: Staging,
 ): Promise<number> {
   const values: unknown[] = [];

@@ -170,15 +170,14 @@ async function mergeBatches(
   { noneAfter }: Standing,
   tally: Tally,
 ): Promise<Pick<Loaded, 'inserted' | 'merge' | 'foreignKeys'>> {
-  const { fixture, session } = step;
-  const { anchor } = step.server;
+  const on = { ...step, table };
   let merge: MergeStrategy = noneAfter ? 'insert' : 'on conflict';
   let inserted = 0;
   if (foreignKeys.check === 'set' && table.foreignKeys.length > 0 && keys.length === 0)
-    await silenceTriggers(session, table);
+    await silenceTriggers(step.session, table);
   await eachBatch(step, staging, 'merge', async (rows) => {
-    if (foreignKeys.check === 'set') await lockParents(session, fixture, table, staging);
-    const merged = await mergeStaged(session, fixture, table, staging, anchor, merge === 'insert');
+    if (foreignKeys.check === 'set') await lockParents(on, staging);
+    const merged = await mergeStaged(on, staging, merge === 'insert');
     merge = merged.strategy;
     inserted += merged.inserted;
     await tally.add(staging, rows, merged.inserted);

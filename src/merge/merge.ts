@@ -1,9 +1,8 @@
 import type { Staging } from '../copy/staging.js';
 import { quoteList, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
-import type { Fixture } from '../fixtures/fixture.js';
 import type { MergeStrategy } from '../report/result.js';
-import type { TableInfo } from '../table/inspect-table.js';
+import type { Step } from '../run/step.js';
 import { countInserted } from '../table/citus.js';
 import { valuesOnAnchor } from './expressions.js';
 import { nameMisfit } from './misfit.js';
@@ -22,16 +21,10 @@ export interface Merged {
  * if another session or another fixture holds one of the keys, the savepoint takes it back and ON CONFLICT decides. It is
  * released: only in the subtransaction that has made it is a table truncated in place (0.3 ms instead of 2.4).
  */
-export async function mergeStaged(
-  session: Session,
-  fixture: Fixture,
-  table: TableInfo,
-  staging: Staging,
-  anchor: string,
-  noneStands: boolean,
-): Promise<Merged> {
+export async function mergeStaged(step: Step, staging: Staging, noneStands: boolean): Promise<Merged> {
+  const { session, fixture, table, server } = step;
   // Without parameters, so that the savepoint and the insert are one message.
-  const columns = valuesOnAnchor(fixture, table, anchor);
+  const columns = valuesOnAnchor(fixture, table, server.anchor);
   const insert = `insert into ${quoteTable(table)} (${quoteList(columns.map(({ column }) => column))})
      select ${columns.map(({ sql }) => sql).join(', ')} from ${staging.table} as s`;
   session.soon('savepoint merge');
@@ -41,10 +34,7 @@ export async function mergeStaged(
     session.soon('release savepoint merge');
     return merged;
   } catch (error) {
-    throw await nameMisfit(
-      { session, fixture, table, staging, columns, values: [], savepoint: 'merge' },
-      error,
-    );
+    throw await nameMisfit({ ...step, staging, columns, values: [], savepoint: 'merge' }, error);
   }
 }
 

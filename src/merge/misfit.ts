@@ -1,15 +1,11 @@
 import { ofRow, type Staging } from '../copy/staging.js';
 import { hasState } from '../errors.js';
-import type { Fixture } from '../fixtures/fixture.js';
 import { quote, quoteList } from '../postgres/quote.js';
-import type { Session } from '../postgres/session.js';
-import { rowsOf, type TableInfo } from '../table/inspect-table.js';
+import type { OnTable } from '../run/step.js';
+import { rowsOf } from '../table/inspect-table.js';
 
 /** The values that were to get into a table: staged rows `s`, and the SQL of every column, with its parameters. */
-export interface Values {
-  session: Session;
-  fixture: Fixture;
-  table: TableInfo;
+export interface Values extends OnTable {
   staging: Staging;
   columns: readonly { column: string; sql: string }[];
   values: unknown[];

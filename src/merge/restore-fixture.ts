@@ -82,8 +82,8 @@ async function loadAnew(
     step.enter('reset');
     let added = 0;
     await eachBatch(step, staging, 'reset', async (rows) => {
-      await lockParents(session, fixture, table, staging);
-      const { inserted } = await mergeStaged(session, fixture, table, staging, step.server.anchor, true);
+      await lockParents(step, staging);
+      const { inserted } = await mergeStaged(step, staging, true);
       await tally.add(staging, rows, inserted);
       added += inserted;
     });
@@ -113,23 +113,19 @@ async function updateRows(
   check: ForeignKeyCheck['check'],
   locked = Infinity,
 ): Promise<Restored> {
-  const { context, session, fixture, table, server } = step;
+  const { context, fixture, table } = step;
   const staged = keys.staged ?? (await stage(step));
   step.enter('reset');
-  if (check === 'set') await lockParents(session, fixture, table, staged);
-  const restored = await restoreRows(session, fixture, table, staged, server.anchor);
-  const { inserted } =
-    restored < staged.rows
-      ? await mergeStaged(session, fixture, table, staged, server.anchor, false)
-      : { inserted: 0 };
+  if (check === 'set') await lockParents(step, staged);
+  const restored = await restoreRows(step, staged);
+  const { inserted } = restored < staged.rows ? await mergeStaged(step, staged, false) : { inserted: 0 };
   const tally = new Tally(step, 0);
   await tally.add(staged, staged.rows, restored + inserted);
   if (table.rowSecurity || table.rules.length > 0)
     refuseUnrestored(step, tally.standing - inserted - restored);
   // Not by what was restored: a trigger may have kept rows from that.
   if (tally.standing - inserted > locked) throw joined(step);
-  const overruled =
-    table.userTriggers.length > 0 ? (await compareRows(session, fixture, table, staged)).drift : [];
+  const overruled = table.userTriggers.length > 0 ? (await compareRows(step, staged)).drift : [];
   if (overruled.length > 0) context.onNotice(ofTriggers(fixture, table, overruled));
   return {
     restored,

@@ -1,8 +1,8 @@
 import type { Staging } from '../copy/staging.js';
-import { rowsOf, type TableInfo } from '../table/inspect-table.js';
+import { rowsOf } from '../table/inspect-table.js';
 import { quote } from '../postgres/quote.js';
-import type { Session } from '../postgres/session.js';
-import { identityOf, type Fixture } from '../fixtures/fixture.js';
+import { identityOf } from '../fixtures/fixture.js';
+import type { Step } from '../run/step.js';
 import { sameIdentity, valuesOnAnchor } from './expressions.js';
 import { freeKeys } from './free-keys.js';
 import { nameMisfit } from './misfit.js';
@@ -13,16 +13,11 @@ import { restColumns } from './rest-columns.js';
  * Gives every standing row of a staged fixture the fixture's values again, and the columns that the fixture leaves
  * alone their defaults. Rows that hold each other's unique keys give them up first. Returns the number of rows.
  */
-export async function restoreRows(
-  session: Session,
-  fixture: Fixture,
-  table: TableInfo,
-  staged: Staging,
-  anchor: string,
-): Promise<number> {
+export async function restoreRows(step: Step, staged: Staging): Promise<number> {
+  const { session, fixture, table, server } = step;
   const values: unknown[] = [];
   const identity = identityOf(fixture);
-  const columns = valuesOnAnchor(fixture, table, anchor, values);
+  const columns = valuesOnAnchor(fixture, table, server.anchor, values);
   const assignments = [
     ...columns
       .filter(({ column }) => !identity.includes(column))
@@ -49,12 +44,9 @@ export async function restoreRows(
     return await restore();
   } catch (error) {
     if (!isKeyTaken(error))
-      throw await nameMisfit(
-        { session, fixture, table, staging: staged, columns, values, savepoint: 'restore' },
-        error,
-      );
+      throw await nameMisfit({ ...step, staging: staged, columns, values, savepoint: 'restore' }, error);
     await session.query('rollback to savepoint restore');
-    const freed = await freeKeys(session, fixture, table, staged).catch((refusal: unknown) => {
+    const freed = await freeKeys(step, staged).catch((refusal: unknown) => {
       throw isRefusal(refusal) ? error : refusal;
     });
     if (freed === 0) throw error;

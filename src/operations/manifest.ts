@@ -80,7 +80,7 @@ async function findStanding(step: Step): Promise<{ fixture: Fixture; standing: M
     const present = await countStanding(session, step, keys);
     if (present === 0) return none;
     enter('verify');
-    const { anchors, anchorCount, ageMs } = await findAnchors(session, fixture, table, staged);
+    const { anchors, anchorCount, ageMs } = await findAnchors(step, staged);
     return { fixture, standing: { schema, present, anchors, anchorCount, ageMs } };
   });
 }

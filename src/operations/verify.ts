@@ -59,7 +59,7 @@ async function verifyFixture(
     const staged = await stage(step);
     enter('verify');
     const liveColumns = live ? fixture.live : [];
-    const { missing, ages, ...compared } = await compareRows(session, fixture, table, staged, liveColumns);
+    const { missing, ages, ...compared } = await compareRows(step, staged, liveColumns);
     if (missing.rows > 0 && table.rowsHidden)
       context.onNotice(`${fixture.name}: row security may hide rows from the role: they count as missing`);
     const { anchors, anchorCount, ageMs, expired, allExpired } = ages;
@@ -103,12 +103,12 @@ async function verifyFixture(
 
 /** What keeps a load from adding what is missing, as far as the table tells. */
 async function findObstacle(
-  { session, fixture, table }: Step,
+  step: Step,
   staged: Staging,
   { isMissing, isRepeated }: { isMissing: boolean; isRepeated: boolean },
 ): Promise<Blocked | null> {
-  const absent = isMissing ? await findAbsent(session, fixture, table, staged) : undefined;
+  const absent = isMissing ? await findAbsent(step, staged) : undefined;
   if (absent?.by !== undefined) return { key: absent.key, by: absent.by };
-  const key = isRepeated ? await findRepeated(session, fixture, staged) : undefined;
+  const key = isRepeated ? await findRepeated(step, staged) : undefined;
   return key === undefined ? null : { key, by: REPEATED };
 }
