@@ -1,4 +1,5 @@
 import type { Staging } from '../copy/staging.js';
+import { hasState } from '../errors.js';
 import { quoteList, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { MergeStrategy } from '../report/result.js';
@@ -6,7 +7,6 @@ import type { Step } from '../run/step.js';
 import { countInserted } from '../table/citus.js';
 import { valuesOnAnchor } from './expressions.js';
 import { nameMisfit } from './misfit.js';
-import { isKeyTaken, isUnnamed } from './refusals.js';
 
 export interface Merged {
   inserted: number;
@@ -38,6 +38,11 @@ export async function mergeStaged(step: Step, staging: Staging, noneStands: bool
   }
 }
 
+/** Whether the server refused a row because another has the same key, or one that excludes it. */
+export function isKeyTaken(error: unknown): boolean {
+  return hasState(error, /^(23505|23P01)/);
+}
+
 async function tryInsert(
   session: Session,
   insert: string,
@@ -47,7 +52,8 @@ async function tryInsert(
     const { rowCount } = await session.query(insert);
     return { inserted: rowCount ?? 0, strategy: 'insert' };
   } catch (error) {
-    if (!isKeyTaken(error) && !(distributed && isUnnamed(error))) throw error;
+    // An INSERT ... SELECT that Citus makes a COPY of tells no SQLSTATE.
+    if (!isKeyTaken(error) && !(distributed && hasState(error, /^XX000/))) throw error;
     await session.query('rollback to savepoint merge');
     return undefined;
   }

@@ -1,12 +1,13 @@
 import type { Staging } from '../copy/staging.js';
+import { hasState } from '../errors.js';
 import { rowsOf } from '../table/inspect-table.js';
 import { quote } from '../postgres/quote.js';
 import { identityOf } from '../fixtures/fixture.js';
 import type { Step } from '../run/step.js';
 import { sameIdentity, valuesOnAnchor } from './expressions.js';
 import { freeKeys } from './free-keys.js';
+import { isKeyTaken } from './merge.js';
 import { nameMisfit } from './misfit.js';
-import { isRefusal, isKeyTaken } from './refusals.js';
 import { restColumns } from './rest-columns.js';
 
 /**
@@ -47,7 +48,8 @@ export async function restoreRows(step: Step, staged: Staging): Promise<number> 
       throw await nameMisfit({ ...step, staging: staged, columns, values, savepoint: 'restore' }, error);
     await session.query('rollback to savepoint restore');
     const freed = await freeKeys(step, staged).catch((refusal: unknown) => {
-      throw isRefusal(refusal) ? error : refusal;
+      // Refused for a value or a row that it holds.
+      throw hasState(refusal, /^2[23]/) ? error : refusal;
     });
     if (freed === 0) throw error;
     return restore();

@@ -1,5 +1,4 @@
-import type { ScaleSeedError } from '../errors.js';
-import { hasState } from '../errors.js';
+import { hasState, type ScaleSeedError } from '../errors.js';
 import type { Session } from '../postgres/session.js';
 
 export const BEFORE_DDL = 'rollback to savepoint ddl';
