@@ -1,10 +1,7 @@
-/** A median with the interval that the samples alone give it. */
-export interface MedianEstimate {
-  median: number;
-  interval: [number, number];
-  /** Probability that an interval made in this way holds the true median. */
-  confidence: number;
-}
+import type { RatioMeasurement } from '../report/result.js';
+
+/** A median with the interval that the samples alone give it, which holds the true one with that probability. */
+export type MedianEstimate = Pick<RatioMeasurement, 'median' | 'interval' | 'confidence'>;
 
 const TAIL = 0.025;
 

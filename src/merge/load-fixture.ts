@@ -16,7 +16,7 @@ import { dismantle, rebuild, takeTable, type Dismantled, type Exclusive } from '
 import { chooseForeignKeyCheck, lockParents, silenceTriggers } from './foreign-keys.js';
 import { mergeStaged } from './merge.js';
 import { Tally, type LastLook } from './tally.js';
-import { confirmationOf } from '../fixtures/fixture.js';
+import { confirmationOf, type Optional } from '../fixtures/fixture.js';
 
 /** How fixtures are to be loaded. */
 export interface LoadPlan {
@@ -26,12 +26,7 @@ export interface LoadPlan {
 }
 
 /** The same out of an operation's options. */
-export function loadPlan({
-  mode = 'online',
-  lockTimeoutMs = 10_000,
-}: {
-  [Part in keyof LoadPlan]?: LoadPlan[Part] | undefined;
-}): LoadPlan {
+export function loadPlan({ mode = 'online', lockTimeoutMs = 10_000 }: Optional<LoadPlan>): LoadPlan {
   return { mode, lockTimeoutMs };
 }
 

@@ -20,6 +20,8 @@ type Vacuumed = TableName & {
   oid: string;
   /** How long the role waits for a lock, in milliseconds. */
   limitMs: string;
+  /** Why the role may not vacuum it. */
+  obstacle: string | null;
 };
 
 const NOT_SETTLED = 'everything is done and committed, but the tables are not vacuumed and analyzed';
@@ -62,10 +64,9 @@ export async function settleTables(
         tell('was not vacuumed: there is no table of that name any more');
         continue;
       }
-      const { obstacle, ...table } = found;
-      onEvent({ type: 'settle', table: table.name });
-      if (obstacle === null) await vacuum(session, table, tell);
-      else tell(`is not vacuumed, as the role may not: ${obstacle}`);
+      onEvent({ type: 'settle', table: found.name });
+      if (found.obstacle === null) await vacuum(session, found, tell);
+      else tell(`is not vacuumed, as the role may not: ${found.obstacle}`);
     } catch (error) {
       if (signal.aborted) throw translateError(error, { phase: 'settle' }).with({ state: NOT_SETTLED });
       tell(`was not vacuumed: ${messageOf(error)}; the rows stand all the same`);
@@ -141,11 +142,8 @@ from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_database d
   (select current_setting('server_version_num')::int >= 170000 as maintain) as v
 where n.nspname || '.' || c.relname = $1 and c.relkind in ('r', 'p')`;
 
-async function prepareVacuum(
-  session: Session,
-  name: string,
-): Promise<(Vacuumed & { obstacle: string | null }) | undefined> {
+async function prepareVacuum(session: Session, name: string): Promise<Vacuumed | undefined> {
   if (!session.pooled) await session.query(SET_FOR_VACUUM);
-  const { rows } = await session.query<Vacuumed & { obstacle: string | null }>(FIND, [name]);
+  const { rows } = await session.query<Vacuumed>(FIND, [name]);
   return rows[0];
 }
