@@ -2,7 +2,7 @@ import type { ResetPlan } from '../operations/reset.js';
 import { listRows } from '../report/units.js';
 import { confirmUnless } from './confirm.js';
 import { defineCommand } from './define-command.js';
-import { ADD_OPTIONS, DRY_RUN, MODE_OPTIONS, type AddFlags, type ModeFlags } from './load.js';
+import { ADD_OPTIONS, DRY_RUN, loadOptionsOf, MODE_OPTIONS, type AddFlags, type ModeFlags } from './load.js';
 import { OPERATION } from './shared-options.js';
 
 type ResetFlags = AddFlags & ModeFlags & { yes?: true; dryRun?: true; keepDependents?: true };
@@ -26,13 +26,12 @@ export const registerReset = defineCommand<ResetFlags>('reset', {
   codes: ['drift'],
   async run(names, flags) {
     const { execute, reset } = await import('./on-database.js');
-    const { dryRun, keepDependents, createParents, settle, force, mode, lockTimeout } = flags;
-    const how = { createParents, settle, force, mode, lockTimeoutMs: lockTimeout };
+    const { dryRun, keepDependents } = flags;
     const confirm = confirmUnless(flags, questionFor);
     // A question and bars do not share a terminal.
     const progress = flags.progress && (confirm === undefined || keepDependents === true);
     return execute('reset', names, { ...flags, progress }, (options) =>
-      reset({ ...options, ...how, dryRun, keepDependents, confirm }),
+      reset({ ...options, ...loadOptionsOf(flags), dryRun, keepDependents, confirm }),
     );
   },
 });
