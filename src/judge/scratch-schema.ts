@@ -49,7 +49,7 @@ export async function withScratchSchema<T>(
     return result;
   } catch (error) {
     // That one says so, and what to do.
-    isLeft &&= !isLeftBehind(error, name);
+    isLeft &&= !(error instanceof ScaleSeedError && error.table === name);
     throw error;
   } finally {
     if (isLeft) await dropSchema(context, name);
@@ -71,10 +71,6 @@ export function sweepScratchSchemas(context: RunContext): Promise<void> {
       if (dropped === true) context.onNotice(`dropped schema ${name}, which an earlier run had left behind`);
     }
   });
-}
-
-function isLeftBehind(error: unknown, name: string): boolean {
-  return error instanceof ScaleSeedError && error.table === name;
 }
 
 /** A run that leaves a schema behind has failed, whatever its verdict would be. */

@@ -79,16 +79,11 @@ function checkRows({ verified }: Judged): Finding {
     const left = live ? 0 : hanging.reduce((sum, { rows }) => sum + rows, 0);
     measured += missing.rows + unexpected.rows + driftedRows + left;
   }
-  return intact
-    ? {
-        outcome: 'pass',
-        reason: live
-          ? 'every row stands as it was loaded, but for what a running stack writes'
-          : 'every column of every row stands as it was loaded',
-        measured,
-        interval: null,
-      }
-    : { outcome: 'fail', reason: wrong.join('; '), measured, interval: null };
+  const right = live
+    ? 'every row stands as it was loaded, but for what a running stack writes'
+    : 'every column of every row stands as it was loaded';
+  const [outcome, reason] = intact ? (['pass', right] as const) : (['fail', wrong.join('; ')] as const);
+  return { outcome, reason, measured, interval: null };
 }
 
 /** The load took no longer than `limit` milliseconds. */

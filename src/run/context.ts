@@ -30,7 +30,7 @@ export async function withDatabase<T>(
     const result = await work({ target, signal, abort, onEvent, onNotice });
     // What the last events met, a promise of the listener's among it.
     await nextTurn();
-    if (listener.failed()) throw listener.error();
+    listener.rethrow();
     return result;
   };
   try {
@@ -41,7 +41,7 @@ export async function withDatabase<T>(
     return await on(target);
   } catch (error) {
     // What the caller's listener threw is the caller's.
-    if (listener.failed()) throw listener.error();
+    listener.rethrow();
     throw translateError(error, { phase: 'prepare' });
   } finally {
     release();
@@ -69,8 +69,9 @@ function listenTo(onEvent: OnEvent = () => undefined, abort: RunContext['abort']
     onNotice: (message: string): void => {
       guarded({ type: 'notice', message });
     },
-    failed: () => thrown !== undefined,
-    error: () => thrown?.error,
+    rethrow: (): void => {
+      if (thrown !== undefined) throw thrown.error;
+    },
   };
 }
 

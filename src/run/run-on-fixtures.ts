@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { refusal } from '../errors.js';
 import type { Opened } from '../postgres/session.js';
 import { SETS } from '../fixtures/registry.js';
@@ -11,7 +12,7 @@ import { Patience } from './patience.js';
 import type { Needs } from './prepare.js';
 import { resolveSchemas } from './schemas.js';
 import { ASK_SERVER, readServer, type Server } from './server.js';
-import { jobsOf, Sessions } from './sessions.js';
+import { Sessions } from './sessions.js';
 import { settleTables } from './settle.js';
 import type { Step } from './step.js';
 import { stopwatch } from '../report/clock.js';
@@ -53,7 +54,7 @@ export async function runOnFixtures<Result>(
 ): Promise<RunResult<Result>> {
   const { fixtures = SETS.fleet, known = [] } = options;
   const { inTurn = false, settle = false, reads = false, changed = () => false, work } = plan;
-  const jobs = jobsOf(options.jobs);
+  const jobs = options.jobs ?? Math.max(2, availableParallelism());
   const startedAt = new Date().toISOString();
   const total = stopwatch();
   const enter = (stage: Extract<RunEvent, { type: 'stage' }>['stage']): void => {

@@ -1,12 +1,6 @@
-import { availableParallelism } from 'node:os';
 import { Session } from '../postgres/session.js';
 import type { RunContext } from './context.js';
 import { watchLocks } from './watch-locks.js';
-
-/** How many sessions are at work at once: what was asked for, else one for each processor and two at least. */
-export function jobsOf(asked: number | undefined): number {
-  return asked ?? Math.max(2, availableParallelism());
-}
 
 /** The sessions of a run, each opened when it is first needed and kept until the run ends. */
 export class Sessions {
