@@ -13,7 +13,6 @@ interface CiFlags extends LoadFlags, FileFlags, BaselineFlags {
   pristine?: true;
 }
 
-/** `scale-seed ci`. */
 export const registerCi = defineCommand<CiFlags>('ci', {
   description: 'wait, load, verify, and judge the load: exit 3 over budget or regressed, 4 drifted',
   ...OPERATION,

@@ -5,7 +5,6 @@ import { defineCommand } from './define-command.js';
 import { DRY_RUN } from './load.js';
 import { OPERATION, type OperationFlags } from './shared-options.js';
 
-/** `scale-seed clean`. */
 export const registerClean = defineCommand<OperationFlags & { yes?: true; dryRun?: true; settle: boolean }>(
   'clean',
   {

@@ -12,7 +12,6 @@ type Which = EmbeddedOptions & { signal: AbortSignal };
 type DbFlags = Pick<EmbeddedOptions, 'dataDirectory' | 'port'> & { format: 'text' | 'json'; yes?: true };
 type Action = (server: typeof embedded, which: Which, flags: DbFlags) => Promise<void>;
 
-/** `scale-seed db`. */
 export function registerDb(program: Command): void {
   const db = program.command('db').description('the embedded server, for psql and the other commands');
   withHelp(db, [['psql "$(scale-seed db url)"', 'a look at what `db start` has started']]);

@@ -4,7 +4,6 @@ import { defineCommand } from './define-command.js';
 import { fixtureFileOption, SIZE_OPTIONS } from './shared-options.js';
 import type { GenerateFlags } from './write-rows.js';
 
-/** `scale-seed generate`. */
 export const registerGenerate = defineCommand<GenerateFlags>('generate', {
   description: "a fixture's rows as CSV on standard output; its columns are in `list --format json`",
   argument: ['[fixture]', 'a fixture by name'],

@@ -3,7 +3,6 @@ import { choiceOption, parseRows } from './parse.js';
 import type { ListFlags } from './list-fixtures.js';
 import { fixtureFileOption } from './shared-options.js';
 
-/** `scale-seed list`. */
 export const registerList = defineCommand<ListFlags>('list', {
   description: 'the fixtures: rows, table, fingerprint, purpose',
   options: [

@@ -53,7 +53,6 @@ export function optedOut(): boolean {
   return true;
 }
 
-/** `scale-seed load`. */
 export const registerLoad = defineCommand<LoadFlags & { verify?: true; dryRun?: true }>('load', {
   description: 'load fixtures; existing rows are left alone',
   ...OPERATION,

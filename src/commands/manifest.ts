@@ -1,7 +1,6 @@
 import { defineCommand } from './define-command.js';
 import { databaseOf, TARGET, type TargetFlags } from './shared-options.js';
 
-/** `scale-seed manifest`. */
 export const registerManifest = defineCommand<TargetFlags & { standing: boolean; output?: string }>(
   'manifest',
   {

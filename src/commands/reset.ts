@@ -7,7 +7,6 @@ import { OPERATION } from './shared-options.js';
 
 type ResetFlags = AddFlags & ModeFlags & { yes?: true; dryRun?: true; keepDependents?: true };
 
-/** `scale-seed reset`. */
 export const registerReset = defineCommand<ResetFlags>('reset', {
   description: 'make the fleet what a fresh load would make of it: rows, and what hangs on them',
   ...OPERATION,

@@ -2,7 +2,6 @@ import { defineCommand } from './define-command.js';
 import { parseDuration } from './parse.js';
 import { OPERATION, type OperationFlags } from './shared-options.js';
 
-/** `scale-seed verify`. */
 export const registerVerify = defineCommand<OperationFlags & { live?: true; maxAge?: number }>('verify', {
   description: 'hold the rows against a fresh load: what drifted, and what hangs on them',
   ...OPERATION,
