@@ -65,13 +65,14 @@ export async function claimTable(
  * @throws ScaleSeedError `parents` where one is missing, and foreign keys are to be checked by set.
  */
 async function settleParents(
-  { session, fixture, table, server }: Step,
+  step: Step,
   now: TableInfo,
   missing: ScaleSeedError | undefined,
 ): Promise<TableInfo> {
-  const isAsBefore = JSON.stringify(now.foreignKeys) === JSON.stringify(table.foreignKeys);
-  const stillMissing = isAsBefore ? missing : await lockConstantParents({ session, fixture, table: now });
-  const { check } = chooseForeignKeyCheck(fixture, now, server.mayReplicate);
+  const changed = { ...step, table: now };
+  const isAsBefore = JSON.stringify(now.foreignKeys) === JSON.stringify(step.table.foreignKeys);
+  const stillMissing = isAsBefore ? missing : await lockConstantParents(changed);
+  const { check } = chooseForeignKeyCheck(changed);
   if (stillMissing !== undefined && check === 'set') throw stillMissing;
   return now;
 }
@@ -142,12 +143,12 @@ export async function takeOverForeignKeys(
   step: Step,
   claimed?: TableInfo,
 ): Promise<{ table: TableInfo; foreignKeys: ForeignKeyCheck }> {
-  const { fixture, table, server } = step;
-  const before = chooseForeignKeyCheck(fixture, table, server.mayReplicate);
+  const { table } = step;
+  const before = chooseForeignKeyCheck(step);
   if (before.check === 'row' || table.foreignKeys.length === 0)
     return { table: claimed ?? table, foreignKeys: before };
   const now = claimed ?? (await holdParentsAndStructure(step));
-  return { table: now, foreignKeys: chooseForeignKeyCheck(fixture, now, server.mayReplicate) };
+  return { table: now, foreignKeys: chooseForeignKeyCheck({ ...step, table: now }) };
 }
 
 async function holdParentsAndStructure(step: Step): Promise<TableInfo> {

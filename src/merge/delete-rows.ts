@@ -4,7 +4,6 @@ import { SERIALIZATION_FAILURE, stepError, type OnTable, type Step } from '../ru
 import { isSharded, lockHere } from '../table/citus.js';
 import { findImpact, holdKey, type Impact, type Roots, type RowsByTable } from '../table/dependents.js';
 import { watchEffects } from '../table/effects.js';
-import type { TableInfo } from '../table/inspect-table.js';
 import { countedKeys, type Keys } from '../table/keys.js';
 import { findReferences, type Reference } from '../table/references.js';
 import { countRows } from '../table/count-rows.js';
@@ -32,9 +31,9 @@ export interface Deleted extends Deletion {
  * @throws ScaleSeedError `conflict` where rows that stay forbid it.
  */
 export async function foreseeDeletion(step: Step, keys: StepKeys, gone?: RowsByTable): Promise<Deleted> {
-  const { session, table, server } = step;
+  const { session, table } = step;
   const roots = rootsOf(step, keys);
-  const foreignKeys = checkOf(table, await findReferences(session, table), roots, server.mayReplicate);
+  const foreignKeys = checkOf(step, await findReferences(session, table), roots);
   const rows = await countRows(session, roots.from);
   refuseHidden(step, rows);
   const { dependents } = await inTurn(
@@ -144,21 +143,20 @@ async function impactOf(on: OnTable, roots: Roots): Promise<Impact> {
 
 /** The same, as it holds until the transaction ends. */
 async function chooseDeletion(step: Step, roots: Roots): Promise<ForeignKeyCheck> {
-  const { session, table, server } = step;
-  const before = checkOf(table, [], roots, server.mayReplicate);
+  const { session, table } = step;
+  const before = checkOf(step, [], roots);
   if (before.check === 'row') return before;
   const now = await holdStructure(step);
-  return checkOf(now, await findReferences(session, table), roots, server.mayReplicate);
+  return checkOf({ ...step, table: now }, await findReferences(session, table), roots);
 }
 
 /** How the foreign keys that point at a table can be heeded. */
 function checkOf(
-  table: TableInfo,
+  { table, server }: Pick<Step, 'table' | 'server'>,
   references: readonly Reference[],
   roots: Roots,
-  mayReplicate: boolean,
 ): ForeignKeyCheck {
-  const obstacle = obstacleToSilence(table, mayReplicate) ?? obstacleIn(references, roots);
+  const obstacle = obstacleToSilence(table, server.mayReplicate) ?? obstacleIn(references, roots);
   return obstacle === undefined
     ? { check: 'set', reason: 'what refers to the rows is looked for once' }
     : { check: 'row', reason: obstacle };

@@ -18,16 +18,13 @@ type ForeignKey = TableInfo['foreignKeys'][0];
  * distinct parent once gives the same guarantee, but silences the triggers by session_replication_role, so it is done
  * only where that silences nothing else.
  */
-export function chooseForeignKeyCheck(
-  fixture: Fixture,
-  table: TableInfo,
-  mayReplicate: boolean,
-): ForeignKeyCheck {
+export function chooseForeignKeyCheck(on: Pick<Step, 'fixture' | 'table' | 'server'>): ForeignKeyCheck {
+  const { table } = on;
   // A key that is checked later is checked by triggers, too.
   const hasNone = table.foreignKeys.length + table.deferrableKeys.length === 0;
   if (hasNone && (!table.distributed || table.mayReplicateThere))
     return { check: 'set', reason: `${table.name} has no foreign keys` };
-  const obstacle = obstacleTo(fixture, table, mayReplicate);
+  const obstacle = obstacleTo(on);
   return obstacle === undefined
     ? { check: 'set', reason: 'every distinct parent is checked and locked once' }
     : { check: 'row', reason: obstacle };
@@ -49,9 +46,13 @@ export function obstacleToSilence(table: TableInfo, mayReplicate: boolean): stri
   return rules.length > 0 ? `${name} has rules: ${rules.join(', ')}` : undefined;
 }
 
-function obstacleTo(fixture: Fixture, table: TableInfo, mayReplicate: boolean): string | undefined {
+function obstacleTo({
+  fixture,
+  table,
+  server,
+}: Pick<Step, 'fixture' | 'table' | 'server'>): string | undefined {
   const { name, foreignKeys, deferrableKeys } = table;
-  const obstacle = obstacleToSilence(table, mayReplicate);
+  const obstacle = obstacleToSilence(table, server.mayReplicate);
   if (obstacle !== undefined) return obstacle;
   if (deferrableKeys.length > 0) return `${name} has deferrable keys: ${deferrableKeys.join(', ')}`;
   const unlockable = foreignKeys.find((key) => !key.lockable && refersBy(fixture, table, key));

@@ -77,13 +77,13 @@ function blockedNotice(name: string, { blocked, rows }: Counts, firstBlocked: Bl
 }
 
 async function loadInTransaction(step: Step, plan: LoadPlan, opened: Opened): Promise<Loaded> {
-  const { fixture, table, server, enter, count } = step;
+  const { enter, count } = step;
   const { missing, standing, taken } = await findMissing(step, plan, opened);
   const stood = missing.first - 1;
   if (stood > 0) count('merge', stood);
   const tally = new Tally(step, stood);
   if (missing.first > missing.last) {
-    const foreignKeys = chooseForeignKeyCheck(fixture, table, server.mayReplicate);
+    const foreignKeys = chooseForeignKeyCheck(step);
     return { ...NOTHING_TO_DO, tally, look: tally.lookAtCommit(standing), foreignKeys };
   }
 

@@ -193,7 +193,7 @@ export async function claimFixture(
 
 /** The same, as far as it can be known without a lock. */
 export async function foreseeCheck(step: Step, roots: Roots): Promise<ForeignKeyCheck> {
-  const { session, fixture, table, server } = step;
+  const { session, table, server } = step;
   const row = (reason: string): ForeignKeyCheck => ({ check: 'row', reason });
   const obstacle = obstacleToSilence(table, server.mayReplicate);
   if (obstacle !== undefined) return row(obstacle);
@@ -204,5 +204,5 @@ export async function foreseeCheck(step: Step, roots: Roots): Promise<ForeignKey
   const other = references.find((reference) => holdKey(reference, roots) === undefined);
   if (other !== undefined)
     return row(`foreign key ${other.name} of ${other.child.name} refers to other columns than the key`);
-  return chooseForeignKeyCheck(fixture, table, server.mayReplicate);
+  return chooseForeignKeyCheck(step);
 }

@@ -104,7 +104,7 @@ export function needsToAdd({
 
 /** What would be loaded. */
 async function foreseeLoad(step: Step): Promise<LoadedFixture> {
-  const { fixture, table, server, context } = step;
+  const { fixture, context } = step;
   const total = stopwatch();
   return foresee(step, async () => {
     const counts = await foreseeMerge(step);
@@ -115,7 +115,7 @@ async function foreseeLoad(step: Step): Promise<LoadedFixture> {
       copiedBytes: 0,
       merge: 'none',
       rebuiltIndexes: [],
-      foreignKeys: chooseForeignKeyCheck(fixture, table, server.mayReplicate),
+      foreignKeys: chooseForeignKeyCheck(step),
       timings: { copyMs: 0, mergeMs: 0, totalMs: total() },
       rowsPerSecond: 0,
       confirmation: confirmationOf(fixture, counts.present),
