@@ -16,7 +16,7 @@ export function keepCompiledCode(): void {
     const caches = cacheDirectory();
     const folder = join(caches, 'scale-seed');
     if (!isAbsolute(caches) || !isOursAlone(caches)) return;
-    if (!isThere(folder)) mkdirSync(folder, { mode: 0o700 });
+    if (lstatSync(folder, { throwIfNoEntry: false }) === undefined) mkdirSync(folder, { mode: 0o700 });
     if (isOursAlone(folder)) enableCompileCache(folder);
   } catch {
     // A home that is missing, or cannot be written to, has no cache.
@@ -28,10 +28,6 @@ function cacheDirectory(): string {
   const named = process.env.XDG_CACHE_HOME ?? '';
   // As its specification has it, a relative one does not count.
   return isAbsolute(named) ? named : join(homedir(), inHome);
-}
-
-function isThere(folder: string): boolean {
-  return lstatSync(folder, { throwIfNoEntry: false }) !== undefined;
 }
 
 /** A link may lead anywhere, and Windows tells no owner. */

@@ -26,8 +26,7 @@ const ISO = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
  */
 export function rowAnchor(on: OnTable, usual: string | null, values: unknown[]): string {
   if (anchoredColumns(on.fixture).length === 0) return '';
-  values.push(usual);
-  const anchor = `$${values.length}::timestamptz`;
+  const anchor = `$${values.push(usual)}::timestamptz`;
   const untold = untoldSql(on, values);
   const told =
     untold === 'true'
@@ -86,8 +85,7 @@ function ownAnchor(on: OnTable, usual: string | null, values: unknown[]): string
     ['null::timestamptz', ...columns.map((column) => toldBy(column, values))].join(', ');
   const byItself = `coalesce(${told(own === undefined ? all : [own])})`;
   if (usual === null || others.length === 0) return byItself;
-  values.push(usual);
-  const anchor = `$${values.length}::timestamptz`;
+  const anchor = `$${values.push(usual)}::timestamptz`;
   const tellUsual = others.map(
     (column) =>
       `t.${quote(column.name)} = ${castTo(on.table, column.name, `${anchor} + ${columnValue(column, values).sql}`)}`,

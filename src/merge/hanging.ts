@@ -50,17 +50,12 @@ export async function foreseeHanging(session: Session, roots: Roots): Promise<De
     throw keeps(
       session,
       `nobody can tell what of ${unread.join(', ')} hangs on the rows: the role may not read it`,
-      {
-        code: 'privilege',
-        table: unread[0],
-      },
+      { code: 'privilege', table: unread[0] },
     );
   if (blockers.length > 0) {
     const list = blockers.map(({ table, rows }) => `${rows} in ${table}`).join(', ');
-    throw keeps(session, `rows forbid to delete what hangs on the fleet, as they refer to it: ${list}`, {
-      code: 'conflict',
-      table: blockers[0]?.table,
-    });
+    const message = `rows forbid to delete what hangs on the fleet, as they refer to it: ${list}`;
+    throw keeps(session, message, { code: 'conflict', table: blockers[0]?.table });
   }
   for (const { child, mayDelete } of references) {
     const table = nameOf(child);

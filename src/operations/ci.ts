@@ -38,7 +38,10 @@ export async function ci(options: CiOptions = {}): Promise<CiReport> {
       'maxRegressionPercent needs something to compare with',
       "add baseline, an earlier run's report",
     );
-  if (fixtures.every(({ count }) => count === 0)) throw noRows();
+  if (fixtures.every(({ count }) => count === 0)) {
+    const message = 'there are no rows to load, so there is nothing to judge';
+    throw new ScaleSeedError(message, { code: 'usage', phase: 'configure' });
+  }
   const baseline = options.baseline && asBaseline(options.baseline);
   refuseIncomparable(baseline, {
     mode,
@@ -101,9 +104,4 @@ async function measure(
     if (budgetRatio !== undefined || !mayBeMissing) throw error;
     return { unmeasured: `${error.message}: ${error.hint ?? ''}` };
   }
-}
-
-function noRows(): ScaleSeedError {
-  const message = 'there are no rows to load, so there is nothing to judge';
-  return new ScaleSeedError(message, { code: 'usage', phase: 'configure' });
 }

@@ -1,6 +1,5 @@
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { ScaleSeedError } from '../errors.js';
-import type { Fixture } from '../fixtures/fixture.js';
 import { foresee, foreseeMerge } from '../merge/foresee.js';
 import { summarizeChecks } from '../merge/foreign-keys.js';
 import {
@@ -152,7 +151,11 @@ function clearHanging(
       return exceed(dependents, asked) ? { more: dependents } : { done: { claimed, dependents, kept: [] } };
     },
     refused: () => {
-      throw notAgreed(step.fixture);
+      throw new ScaleSeedError(`${step.fixture.name} is not reset, since what hangs on it is to stay`, {
+        code: 'conflict',
+        phase: 'reset',
+        hint: '--keep-dependents resets the rows alone',
+      });
     },
   });
 }
@@ -204,13 +207,5 @@ async function foreseeReset(step: Step, keepDependents: boolean, gone: RowsByTab
       records: await countRecords(step, keys),
       timings: { totalMs: total() },
     };
-  });
-}
-
-function notAgreed({ name }: Fixture): ScaleSeedError {
-  return new ScaleSeedError(`${name} is not reset, since what hangs on it is to stay`, {
-    code: 'conflict',
-    phase: 'reset',
-    hint: '--keep-dependents resets the rows alone',
   });
 }
