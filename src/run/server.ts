@@ -1,7 +1,7 @@
 import { ScaleSeedError } from '../errors.js';
 import { timestampText } from '../fixtures/timestamp.js';
 import type { Opened, Session } from '../postgres/session.js';
-import { HAS_CITUS } from '../table/citus.js';
+import { HAS_CITUS, mayReplicateIn } from '../table/citus.js';
 
 /** What a run has to know of its server. */
 export interface Server {
@@ -55,7 +55,7 @@ export async function readServer(session: Session, answer: Opened): Promise<Serv
       hint: 'name a newer server',
     });
   }
-  const mayReplicate = superuser || (number >= 150_000 && (await isGrantedReplicaRole(session)));
+  const mayReplicate = superuser || (number >= 150_000 && (await mayReplicateIn(session)));
   const anchor = timestampText(BigInt(anchorUs));
   return { version: version.split(' ')[0] ?? version, mayReplicate, hasCitus, anchor };
 }
@@ -63,12 +63,4 @@ export async function readServer(session: Session, answer: Opened): Promise<Serv
 /** Every operation needs a temporary table. */
 function refused(what: string, hint: string): ScaleSeedError {
   return new ScaleSeedError(what, { code: 'privilege', phase: 'prepare', hint });
-}
-
-/** PostgreSQL 15 brought the privilege, and the function that tells of it. */
-async function isGrantedReplicaRole(session: Session): Promise<boolean> {
-  const { rows } = await session.query<{ granted: boolean }>(
-    `select has_parameter_privilege('session_replication_role', 'set') as granted`,
-  );
-  return rows[0]?.granted === true;
 }

@@ -32,17 +32,21 @@ export async function markDistributed(
     if (found === undefined) continue;
     table.distributed = true;
     table.shardedBy = found.shardedBy ?? undefined;
-    // PostgreSQL 15 brought what the worker is asked.
     const oneShard = !found.copied && found.shardedBy === null;
     const mayReplicate = server.mayReplicate && oneShard && Number.parseInt(server.version) >= 15;
-    table.mayReplicateThere = mayReplicate && (await mayReplicateThere(session, table));
+    table.mayReplicateThere = mayReplicate && (await mayReplicateIn(session, table));
   }
   if (all.some(isSharded)) session.soon(ONE_BY_ONE);
 }
 
-async function mayReplicateThere(session: Session, table: TableInfo): Promise<boolean> {
+/**
+ * Whether the role was granted to set session_replication_role, here or where a table is kept. PostgreSQL 15 brought the
+ * privilege, and the function that tells of it.
+ */
+export async function mayReplicateIn(session: Session, table?: TableInfo): Promise<boolean> {
+  const where = table === undefined ? '' : whereKept(table);
   const { rows } = await session.query<{ may: boolean }>(
-    `select has_parameter_privilege('session_replication_role', 'set') as may${whereKept(table)}`,
+    `select has_parameter_privilege('session_replication_role', 'set') as may${where}`,
   );
   return rows[0]?.may === true;
 }
