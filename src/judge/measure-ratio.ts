@@ -1,11 +1,10 @@
 import { ScaleSeedError } from '../errors.js';
 import { loadFixture } from '../merge/load-fixture.js';
 import type { RatioMeasurement, RatioRound } from '../report/result.js';
-import type { Session } from '../postgres/session.js';
 import type { RunContext } from '../run/context.js';
-import type { Prepared } from '../run/prepare.js';
 import { withHeadStart } from '../run/head-start.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
+import type { OnTable } from '../run/step.js';
 import { withSession } from '../run/sessions.js';
 import { stopwatch } from '../report/clock.js';
 import { estimateMedian } from './median-interval.js';
@@ -59,11 +58,7 @@ export function measureRatio(context: RunContext, load: RealLoad, wanted: Wanted
  *
  * @throws ScaleSeedError `privilege` or `configuration`.
  */
-export async function requireMeasurable({
-  session,
-  fixture,
-  table,
-}: Prepared & { session: Session }): Promise<void> {
+export async function requireMeasurable({ session, fixture, table }: OnTable): Promise<void> {
   await requireCreate(session);
   await requireCopyable(session, [fixture], [table]);
 }

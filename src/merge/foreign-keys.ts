@@ -11,6 +11,7 @@ import { columnValue } from './expressions.js';
 import { restColumns } from './rest-columns.js';
 
 type ForeignKey = TableInfo['foreignKeys'][0];
+type Checked = Pick<Step, 'fixture' | 'table' | 'server'>;
 
 /**
  * How the merge will have its foreign keys checked. Their triggers lock every parent row once for every child row,
@@ -18,7 +19,7 @@ type ForeignKey = TableInfo['foreignKeys'][0];
  * distinct parent once gives the same guarantee, but silences the triggers by session_replication_role, so it is done
  * only where that silences nothing else.
  */
-export function chooseForeignKeyCheck(on: Pick<Step, 'fixture' | 'table' | 'server'>): ForeignKeyCheck {
+export function chooseForeignKeyCheck(on: Checked): ForeignKeyCheck {
   const { table } = on;
   // A key that is checked later is checked by triggers, too.
   const hasNone = table.foreignKeys.length + table.deferrableKeys.length === 0;
@@ -46,11 +47,7 @@ export function obstacleToSilence(table: TableInfo, mayReplicate: boolean): stri
   return rules.length > 0 ? `${name} has rules: ${rules.join(', ')}` : undefined;
 }
 
-function obstacleTo({
-  fixture,
-  table,
-  server,
-}: Pick<Step, 'fixture' | 'table' | 'server'>): string | undefined {
+function obstacleTo({ fixture, table, server }: Checked): string | undefined {
   const { name, foreignKeys, deferrableKeys } = table;
   const obstacle = obstacleToSilence(table, server.mayReplicate);
   if (obstacle !== undefined) return obstacle;
@@ -126,11 +123,7 @@ export async function lockConstantParents(on: OnTable): Promise<ScaleSeedError |
  * The foreign keys whose parents a dry run looks for: not those that the fixture describes, which were looked for before,
  * nor those that are rows of another fixture that is known, and may come with it.
  */
-export function keysToForesee({
-  fixture,
-  table,
-  known,
-}: Pick<Step, 'fixture' | 'table' | 'known'>): ForeignKey[] {
+export function keysToForesee({ fixture, table, known }: Step): ForeignKey[] {
   const others = [...fixture.parents.map((parent) => parent.table), ...known.map((other) => other.table)];
   return table.foreignKeys.filter(
     ({ simple, readable, rowsHidden, parent }) =>
@@ -209,11 +202,7 @@ export function varies(fixture: Fixture, name: string): boolean {
 }
 
 /** Whether a fixture's rows refer to anything by a foreign key: one without a value in a column of it does not. */
-export function refersBy(
-  fixture: Fixture,
-  table: TableInfo,
-  { columns }: Pick<ForeignKey, 'columns'>,
-): boolean {
+export function refersBy(fixture: Fixture, table: TableInfo, { columns }: ForeignKey): boolean {
   return !columns.some(
     (name) => columnOf(fixture, name) === undefined && defaultOf(fixture, table, name) === 'NULL',
   );

@@ -57,22 +57,18 @@ export async function restoreFixture(
   if (check === 'row') return updateRows(step, keys, check, locked);
   await silenceTriggers(step.session, step.table);
   await step.session.query('savepoint anew');
-  const loaded = await loadAnew(step, keys, rootsOf(step, keys), plan);
+  const loaded = await loadAnew(step, keys, plan);
   if (loaded.restored + loaded.inserted === step.fixture.count) return loaded;
   await step.session.query('rollback to savepoint anew');
   return updateRows(step, keys, check);
 }
 
 /** Deletes the rows that stand, and loads all. */
-async function loadAnew(
-  step: Step,
-  { staged }: StepKeys,
-  roots: Roots,
-  { mode }: LoadPlan,
-): Promise<Restored> {
+async function loadAnew(step: Step, keys: StepKeys, { mode }: LoadPlan): Promise<Restored> {
   const { session, fixture, table } = step;
+  const { staged } = keys;
   const tally = new Tally(step, 0);
-  const deleted = await session.query(`delete ${roots.from}`);
+  const deleted = await session.query(`delete ${rootsOf(step, keys).from}`);
   const isRebuilt = mode === 'exclusive' && (await rebuildPays(step, fixture.count));
   const dropped = isRebuilt ? await dropPlainIndexes(step) : [];
   if (isRebuilt && deleted.rowCount !== 0) await rewriteTable(step);

@@ -9,14 +9,10 @@ import { failureRemark } from './summary.js';
  */
 export function renderAnnotations({ verdict, verified, failures }: CiReport): string {
   const failed = failures.map((failure) => annotate('error', 'failed', failureRemark(failure)));
+  const drifted = named(verified).flatMap((fixture) => describeDrift(fixture, verified.live));
+  const drift = drifted.join('\n');
   const checks = verdict.checks.map((check) => {
-    const drift =
-      check.name === 'verify'
-        ? named(verified)
-            .flatMap((fixture) => describeDrift(fixture, verified.live))
-            .join('\n')
-        : '';
-    const message = drift || describeCheck(check);
+    const message = (check.name === 'verify' && drift) || describeCheck(check);
     if (check.outcome === 'fail') return annotate('error', check.name, message);
     return check.outcome === 'inconclusive' ? annotate('warning', check.name, message) : '';
   });
