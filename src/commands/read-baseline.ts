@@ -12,10 +12,8 @@ export interface BaselineFlags {
  *
  * @throws ScaleSeedError `usage` or `configuration` where the flags leave nothing to compare with.
  */
-export async function readBaseline({
-  baseline: file,
-  maxRegression,
-}: BaselineFlags): Promise<Baseline | undefined> {
+export async function readBaseline(flags: BaselineFlags): Promise<Baseline | undefined> {
+  const { baseline: file, maxRegression } = flags;
   if (file === undefined && maxRegression === undefined) return undefined;
   if (file === undefined)
     throw refusal(

@@ -160,12 +160,8 @@ function joinedSql(on: Compared, checks: readonly Check[], usual: string | null,
 }
 
 /** Rows of the fixture's mark that are not in it; for a fleet that may grow they are nothing to wonder at. */
-async function unexpectedRows({
-  session,
-  fixture,
-  table,
-  staged,
-}: Compared): Promise<Comparison['unexpected']> {
+async function unexpectedRows(on: Compared): Promise<Comparison['unexpected']> {
+  const { session, fixture, table, staged } = on;
   if (fixture.growable) return { rows: 0, examples: [] };
   const values: unknown[] = [];
   // Not by NOT EXISTS: Citus joins its tables with a temporary one, but not in a correlated subquery.

@@ -92,12 +92,8 @@ export async function loadOn(
 }
 
 /** What adding rows asks of a run. */
-export function needsToAdd({
-  createParents,
-  force,
-  settle = true,
-  dryRun = false,
-}: AddOptions & DryRunOptions) {
+export function needsToAdd(options: AddOptions & DryRunOptions) {
+  const { createParents, force, settle = true, dryRun = false } = options;
   const parents = createParents === true ? (dryRun ? 'foresee' : 'create') : 'require';
   return { parents, guard: force !== true, settle: settle && !dryRun } as const;
 }

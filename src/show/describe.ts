@@ -5,11 +5,8 @@ import { formatCount, formatMs, formatRatio, inOneLine, listRows } from '../repo
 const NOTEWORTHY = 1 / 30;
 
 /** What went wrong, what stands now, and what to do about it. */
-export function describeFailure({
-  message,
-  state,
-  hint,
-}: Pick<Failure, 'message' | 'state' | 'hint'>): string[] {
+export function describeFailure(failure: Pick<Failure, 'message' | 'state' | 'hint'>): string[] {
+  const { message, state, hint } = failure;
   return [message, ...(state ? [`now: ${state}`] : []), ...(hint ? [`try: ${hint}`] : [])];
 }
 
