@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import ts from 'typescript';
@@ -116,10 +116,13 @@ describe('the package', () => {
   it('holds what was built and what explains it', () => {
     const folders = [...new Set(files.map((path) => path.split('/')[0]))].filter((name) => name !== 'dist');
     expect(folders.sort()).toEqual([
+      'ARCHITECTURE.md',
       'CHANGELOG.md',
+      'CONTRIBUTING.md',
       'LICENSE',
       'README.md',
       'SECURITY.md',
+      'docs',
       'examples',
       'package.json',
     ]);
@@ -132,5 +135,18 @@ describe('the package', () => {
       'dist/manifest.schema.json',
       'dist/report.schema.json',
     ]);
+  });
+
+  it('holds what its papers link to', async () => {
+    const papers = files.filter((path) => path.endsWith('.md'));
+    const dead = papers.map(async (paper) => {
+      const text = await readFile(join(ROOT, paper), 'utf8');
+      return [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)]
+        .map(([, target = '']) => posix.join(posix.dirname(paper), target))
+        .filter((target) => !files.some((path) => path === target || path.startsWith(`${target}/`)))
+        .map((target) => `${paper}: ${target}`);
+    });
+    expect(papers).toContain('README.md');
+    expect((await Promise.all(dead)).flat()).toEqual([]);
   });
 });
