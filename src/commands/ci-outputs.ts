@@ -1,8 +1,9 @@
 import { messageOf, ScaleSeedError } from '../errors.js';
 import { benchmarkEntries } from '../judge/benchmark.js';
 import type { CiReport } from '../report/result.js';
+import { annotate, onGitHub, tellGitHub } from '../show/annotate.js';
 import { describeFailure } from '../show/describe.js';
-import { annotate, renderAnnotations } from '../show/github.js';
+import { renderAnnotations } from '../show/github.js';
 import { renderJunit, renderJunitError } from '../show/junit.js';
 import { renderMarkdown } from '../show/render.js';
 import { allWritten, writeResult, type FileFlags } from './outputs.js';
@@ -31,14 +32,6 @@ export async function publishFailure(
     writeResult('--junit', junit, renderJunitError(text)),
     appendSummary(`### Failed: scale-seed ci\n\n${text.replace(/^/gm, '    ')}\n`, summary),
   ]);
-}
-
-function tellGitHub(commands: string): void {
-  if (onGitHub()) process.stderr.write(commands);
-}
-
-function onGitHub(): boolean {
-  return process.env.GITHUB_ACTIONS === 'true';
 }
 
 /** To the file that was named, else to GitHub's, which nobody named: where that cannot be written, it is a warning. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { withoutPasswords } from '../errors.js';
+import { annotate, tellGitHub } from '../show/annotate.js';
 import { registerCi } from './ci.js';
 import { registerClean } from './clean.js';
 import { reportFailure } from './conclude.js';
@@ -57,7 +58,9 @@ function describeProgram(): Command {
     // All messages have one prefix, commander's own too.
     .configureOutput({
       outputError: (text, write) => {
-        write(withoutPasswords(text.replace(/^error: /, 'scale-seed: ')));
+        const message = withoutPasswords(text.replace(/^error: /, ''));
+        write(`scale-seed: ${message}`);
+        if (process.argv[2] === 'ci') tellGitHub(annotate('error', 'failed', message.trimEnd()));
       },
     })
     .showHelpAfterError('(add --help for more)');

@@ -1,5 +1,6 @@
 import type { CiReport } from '../report/result.js';
 import { named } from '../report/schemas.js';
+import { annotate } from './annotate.js';
 import { describeCheck, describeDrift } from './describe.js';
 import { failureRemark } from './summary.js';
 
@@ -17,14 +18,4 @@ export function renderAnnotations({ verdict, verified, failures }: CiReport): st
     return check.outcome === 'inconclusive' ? annotate('warning', check.name, message) : '';
   });
   return [...failed, ...checks].join('');
-}
-
-/** One workflow command. Its text may hold rows of the database, so nothing in it must read as a command. */
-export function annotate(level: 'error' | 'warning', title: string, message: string): string {
-  const named = escapeData(`scale-seed ci: ${title}`).replaceAll(':', '%3A').replaceAll(',', '%2C');
-  return `::${level} title=${named}::${escapeData(message)}\n`;
-}
-
-function escapeData(text: string): string {
-  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
 }

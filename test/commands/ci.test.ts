@@ -262,6 +262,21 @@ describe('a run that does not pass', () => {
     await expect(read('both.json')).rejects.toThrow();
   });
 
+  it.each([
+    ['a value that is none', ['--certs', 'many'], "option '--certs <n>'"],
+    ['an option that is none', ['--bugdet', '8s'], "unknown option '--bugdet'"],
+    ['an option without its value', ['--budget'], "option '--budget <duration>' argument missing"],
+    ['a fixture that is none', ['03_nothing'], '03_nothing'],
+  ])('is told to GitHub where it is %s', async (_what, args, said) => {
+    const { code, stderr } = await ci(args, { GITHUB_ACTIONS: 'true' });
+    expect(code).toBe(2);
+    const told = stderr
+      .split('\n')
+      .filter((line) => line.startsWith('::error title=scale-seed ci%3A failed::'));
+    expect(told).toEqual([expect.stringContaining(said)]);
+    expect((await ci(args)).stderr).not.toContain('::');
+  });
+
   it('is a warning where only GitHub’s own summary cannot be written', async () => {
     const env = { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: '/nowhere/step.md' };
     const { code, stderr } = await ci([...SMALL], env);
