@@ -31,7 +31,7 @@ export interface CiOptions
  * @throws ScaleSeedError, as `load` and `verify` do; `configuration` for a baseline that cannot be compared with.
  */
 export async function ci(options: CiOptions = {}): Promise<CiReport> {
-  checkOptions(options);
+  checkOptions('ci', options);
   const { fixtures = SETS.fleet, mode = 'online', maxRegressionPercent = 20 } = options;
   if (options.maxRegressionPercent !== undefined && options.baseline === undefined)
     throw refusal(
@@ -52,7 +52,7 @@ export async function ci(options: CiOptions = {}): Promise<CiReport> {
     })),
   });
   const criteria = { ...options, baseline, maxRegressionPercent };
-  return withDatabase(options, async (context) => {
+  return withDatabase('ci', options, async (context) => {
     const total = stopwatch();
     // A comparison with a baseline can do without the measurement, a budget for it cannot.
     const check = options.budgetRatio === undefined ? undefined : requireMeasurable;

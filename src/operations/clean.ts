@@ -51,7 +51,7 @@ export function clean(options: CleanOptions = {}): Promise<CleanReport> {
   // One question at a time.
   const own = confirm === undefined ? options : { ...options, jobs: 1 };
   const gone: RowsByTable = new Map();
-  return withDatabase(own, async (context) => {
+  return withDatabase('clean', own, async (context) => {
     const { base, fixtures } = await runOnFixtures<CleanedFixture>(context, own, {
       privileges: ['select', 'delete'],
       inTurn: true,

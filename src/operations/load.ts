@@ -47,7 +47,7 @@ export interface LoadOptions extends AddOptions, DryRunOptions {
  * @throws ScaleSeedError; fixtures that had been committed by then stand, and its `state` names them.
  */
 export function load(options: LoadOptions = {}): Promise<LoadReport> {
-  return withDatabase(options, async (context) => {
+  return withDatabase('load', options, async (context) => {
     const report = await loadOn(context, options);
     if (options.verify !== true || report.dryRun) return rounded(report);
     const verified = await verifyOn(context, options).catch((error: unknown) => {

@@ -22,14 +22,14 @@ export interface ManifestOptions extends FixtureOptions {
  * looked at, which rows stand and since when. Changes nothing; needs the right to create a temporary table there.
  */
 export async function manifest(options: ManifestOptions = {}): Promise<Manifest> {
-  checkOptions(options);
+  checkOptions('manifest', options);
   const { fixtures = SETS.fleet } = options;
   const rows: Record<string, number> = {};
   for (const { table, count } of fixtures) rows[table] = (rows[table] ?? 0) + count;
   const described = await Promise.all(fixtures.map(describe));
   const base = { version: MANIFEST_VERSION, generatedAt: new Date().toISOString(), rows } as const;
   if (options.standing === false) return { ...base, fixtures: described };
-  return withDatabase(options, async (context) => {
+  return withDatabase('manifest', options, async (context) => {
     const run = await runOnFixtures(context, options, {
       privileges: ['select'],
       reads: true,

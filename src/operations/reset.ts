@@ -67,7 +67,7 @@ export function reset(options: ResetOptions = {}): Promise<ResetReport> {
   // One question at a time.
   const own = confirm === undefined ? options : { ...options, jobs: 1 };
   const gone: RowsByTable = new Map();
-  return withDatabase(own, async (context) => {
+  return withDatabase('reset', own, async (context) => {
     const { base, anchor, fixtures } = await runOnFixtures<ResetFixture>(context, own, {
       ...needsToAdd(options),
       privileges: ['select', 'insert', 'update'],

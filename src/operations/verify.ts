@@ -34,7 +34,7 @@ export interface VerifyOptions extends FixtureOptions {
  * itself tells. Changes nothing; needs the right to create a temporary table.
  */
 export function verify(options: VerifyOptions = {}): Promise<VerifyReport> {
-  return withDatabase(options, async (context) => rounded(await verifyOn(context, options)));
+  return withDatabase('verify', options, async (context) => rounded(await verifyOn(context, options)));
 }
 
 /** Verifies fixtures in a database that is at hand. */

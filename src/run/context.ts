@@ -4,7 +4,7 @@ import { messageOf } from '../errors.js';
 import { resolveTarget, type Target } from '../postgres/target.js';
 import { translateError } from '../postgres/translate-error.js';
 import type { OnEvent } from '../report/events.js';
-import { checkOptions, type DatabaseOptions } from './options.js';
+import { checkOptions, type DatabaseOptions, type Operation } from './options.js';
 
 /** What all parts of a run share. */
 export interface RunContext {
@@ -17,12 +17,13 @@ export interface RunContext {
   onNotice: (message: string) => void;
 }
 
-/** Runs `work` on the database that the options name; an embedded server that was started for it stops after it. */
+/** Runs an operation's `work` on the database that its options name; an embedded server that was started for it stops after it. */
 export async function withDatabase<T>(
+  operation: Operation,
   options: DatabaseOptions,
   work: (context: RunContext) => Promise<T>,
 ): Promise<T> {
-  checkOptions(options);
+  checkOptions(operation, options);
   const { signal, abort, release } = cancellation(options);
   const listener = listenTo(options.onEvent, abort);
   const { onEvent, onNotice } = listener;

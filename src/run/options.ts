@@ -3,7 +3,10 @@ import { refusal } from '../errors.js';
 import { nearest } from '../fixtures/nearest.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { OnEvent } from '../report/events.js';
+import type { Report } from '../report/result.js';
 import { MAX_MS } from '../report/units.js';
+
+export type Operation = Report['command'] | 'manifest';
 
 /** Where an operation works, and how long it may take; every operation takes these. */
 export interface DatabaseOptions {
@@ -46,7 +49,7 @@ const within =
   (value: unknown): boolean =>
     typeof value === 'number' && value >= least && value <= most;
 const isAbove0 = (value: unknown): boolean => Number.isFinite(value) && Number(value) > 0;
-const isFixtureList = (value: unknown): boolean => Array.isArray(value) && value.every(isComplete);
+const isFixtureList = (value: unknown): value is Fixture[] => Array.isArray(value) && value.every(isComplete);
 /** What defineFixture has completed has all of these. */
 const isComplete = (one: unknown): boolean => {
   const { rows, confirmation, numberedKeys, live } = Object(one) as Partial<Fixture>;
@@ -56,7 +59,7 @@ const A_FLAG = ['true or false', (value: unknown) => typeof value === 'boolean']
 const A_FUNCTION = ['a function', (value: unknown) => typeof value === 'function'] as const;
 export const MAX_JOBS = 64;
 const A_TIME = [`a number of milliseconds from 0 to ${MAX_MS}`, within(0, MAX_MS)] as const;
-const FIXTURES = ['a list of what defineFixture or chooseFixtures returns', isFixtureList] as const;
+const FIXTURES = 'a list of what defineFixture or chooseFixtures returns';
 
 /** Every option of every operation, and what it must be: JavaScript lets anything pass. */
 const OPTIONS: Readonly<Record<string, readonly [what: string, is: (value: unknown) => boolean]>> = {
@@ -78,8 +81,8 @@ const OPTIONS: Readonly<Record<string, readonly [what: string, is: (value: unkno
   baseline: ['a report', (value) => typeof value === 'object'],
   budgetRatio: ['a number above 0', isAbove0],
   maxRegressionPercent: ['a number above 0', isAbove0],
-  fixtures: FIXTURES,
-  known: FIXTURES,
+  fixtures: [`${FIXTURES}, one at least`, (value) => isFixtureList(value) && value.length > 0],
+  known: [FIXTURES, isFixtureList],
   onEvent: A_FUNCTION,
   confirm: A_FUNCTION,
   waitMs: A_TIME,
@@ -99,17 +102,22 @@ const OPTIONS: Readonly<Record<string, readonly [what: string, is: (value: unkno
   pristine: A_FLAG,
 };
 
+/** What an operation has no way to heed, and must not pass over: it would change what was to stay. */
+const HEEDLESS: Partial<Record<Operation, string>> = { ci: 'dryRun', clean: 'keepDependents' };
+
 /**
  * Checks an operation's options at the door.
  *
  * @throws ScaleSeedError `usage` for one that is unknown, or not what it must be.
  */
-export function checkOptions(options: object): void {
+export function checkOptions(operation: Operation, options: object): void {
   for (const [name, value] of Object.entries(options)) {
     const [what, is] = Object.hasOwn(OPTIONS, name) ? OPTIONS[name]! : [];
-    if (value === undefined && what !== undefined) continue;
     if (what === undefined) throw refusal(`there is no option ${name}`, hintFor(name));
+    if (value === undefined) continue;
     if (is?.(value) !== true) throw refusal(`${name} must be ${what}`, 'check the options');
+    if (value === true && HEEDLESS[operation] === name)
+      throw refusal(`${operation} has no option ${name}`, 'leave it out');
   }
   const { databaseUrl, embedded = false, fixtures = [] }: FixtureOptions = options;
   const names = fixtures.map(({ name }) => name);

@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { ci, load, manifest, reset, SETS, sizedAgents, type LoadOptions } from '../../src/index.js';
+import {
+  ci,
+  clean,
+  load,
+  manifest,
+  reset,
+  SETS,
+  sizedAgents,
+  verify,
+  type LoadOptions,
+} from '../../src/index.js';
 
 const NOWHERE = { databaseUrl: 'postgresql://u@127.0.0.1:1/d' };
 
@@ -29,6 +39,7 @@ describe('options from JavaScript', () => {
       { databaseUrl: undefined, embedded: { datadir: '/tmp/x' } },
       /^embedded must be true, false or an object with dataDirectory/,
     ],
+    ['no fixture', { fixtures: [] }, /^fixtures must be a list of .*, one at least$/],
     ['one fixture for a list', { fixtures: SETS.fleet[0] }, /^fixtures must be a list/],
     ['a name for a list of schemas', { schemas: 'fleet' }, /^schemas must be a list of texts$/],
     ['a number for a schema', { schemas: [1] }, /^schemas must be/],
@@ -62,6 +73,18 @@ describe('options from JavaScript', () => {
         message: expect.stringMatching(message) as string,
       });
     }
+  });
+
+  it.each<[string, string, (options: never) => Promise<unknown>]>([
+    ['ci', 'dryRun', ci],
+    ['clean', 'keepDependents', clean],
+  ])('%s does not pass over %s, and change what was to stay', async (name, option, operation) => {
+    await expect(operation({ ...NOWHERE, [option]: true } as never)).rejects.toMatchObject({
+      code: 'usage',
+      message: `${name} has no option ${option}`,
+    });
+    const others = { ...NOWHERE, [option]: false, settle: false, live: true };
+    await expect(operation(others as never)).rejects.toMatchObject({ code: 'connect' });
   });
 
   it('refuses a regression from nothing', async () => {
