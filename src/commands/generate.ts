@@ -26,6 +26,7 @@ export const registerGenerate = defineCommand<GenerateFlags>('generate', {
 
 function parseAnchor(text: string): bigint {
   const anchor = parseTimestamp(text);
-  if (anchor === undefined) throw new InvalidArgumentError('write a time as 2026-01-31T12:00:00Z.');
+  if (anchor === undefined)
+    throw new InvalidArgumentError('write a time of the years 2 to 9997 as 2026-01-31T12:00:00Z.');
   return anchor;
 }

@@ -6,9 +6,13 @@ interface Told<Fixture extends FixtureResult = FixtureResult> {
   fixtures: readonly Fixture[];
 }
 
-/** Whether a run was of several schemas, those among them in which nothing was done. */
+/**
+ * Whether a run was of several schemas, those among them in which nothing was done: then a fixture stands in more than one,
+ * or failed in one that has a name. The tables of one fleet may lie in several of a search_path.
+ */
 export function ofSeveral({ fixtures, failures }: Told): boolean {
-  return new Set([...fixtures, ...failures].map(({ schema }) => schema)).size > 1;
+  const names = new Set(fixtures.map(({ name }) => name));
+  return names.size < fixtures.length || failures.some(({ schema }) => schema !== null);
 }
 
 /** The fixtures of a report by the names that people read: with their schema, where there are several. */

@@ -3,7 +3,7 @@ import type { Session } from '../postgres/session.js';
 
 /**
  * A pattern as pg_dump's `-n` takes it, as a regular expression of PostgreSQL's: `*` and `?` stand for any characters and
- * for one, letters are folded to lower case, and what stands in double quotes is taken as it is. Other characters mean
+ * for one, letters from A to Z are folded to lower case, and what stands in double quotes is taken as it is. Other characters mean
  * what they mean in a regular expression, so `fleet_[0-9]+` and `red|blue` work too.
  *
  * @throws ScaleSeedError `usage` for a pattern that is empty, not closed, or names a database.
@@ -21,7 +21,8 @@ function schemaPattern(pattern: string): { regex: string; isName: boolean } {
     else if (character === '.') throw badPattern(pattern, 'it names more than a schema');
     else {
       isName &&= !/[*?|()[\]{}+^\\]/.test(character);
-      regex += { '*': '.*', '?': '.' }[character] ?? character.toLowerCase();
+      regex +=
+        { '*': '.*', '?': '.' }[character] ?? character.replace(/[A-Z]/, (capital) => capital.toLowerCase());
     }
   }
   if (quoted) throw badPattern(pattern, 'its quotes are not closed');
@@ -39,7 +40,7 @@ export async function resolveSchemas(session: Session, patterns: readonly string
   const finding = session.query<{ name: string; pattern: number }>(
     `select n.nspname as name, p.i::int as pattern
      from unnest($1::text[], $2::bool[]) with ordinality as p (regex, is_name, i)
-       join pg_namespace as n on n.nspname ~ p.regex collate "C"
+       join pg_namespace as n on n.nspname ~ p.regex collate pg_catalog.default
      where p.is_name or (n.nspname !~ '^pg_' and n.nspname <> 'information_schema')
      order by p.i, n.nspname collate "C"`,
     [parsed.map(({ regex }) => regex), parsed.map(({ isName }) => isName)],

@@ -39,7 +39,8 @@ const counts = async (schema: string): Promise<unknown> =>
   );
 
 beforeAll(async () => {
-  for (const name of ['f_01', 'f_02', 'f_03', 'f_04', 'A."b*', 'orphans']) await makeSchema(name);
+  for (const name of ['f_01', 'f_02', 'f_03', 'f_04', 'A."b*', 'orphans', 'flottÄ', 'flottä'])
+    await makeSchema(name);
   await database.query(`create schema empty; delete from orphans.owners`);
 });
 
@@ -176,6 +177,35 @@ describe('several schemas', () => {
     ]);
   });
 
+  it.each([reset, clean, verify])('are told of once each: %o', async (operation) => {
+    const ended: (string | undefined)[] = [];
+    const onEvent = (event: RunEvent): void => {
+      if (event.type === 'end') ended.push(event.schema);
+    };
+    const schemas = ['empty', 'f_04'];
+    await operation({ ...at(), schemas, fixtures: [sizedAgents(200)], onEvent });
+    expect(ended.sort()).toEqual(schemas);
+  });
+
+  it('are one fleet where its two tables lie in two of the search_path', async () => {
+    await database.query(`create schema agents;
+      create table agents.agents (like f_01.agents including all)`);
+    const path = encodeURIComponent('-c search_path=agents,f_03');
+    const { code, stdout, stderr } = await run(
+      ['load', '--database-url', `${database.url}?options=${path}`, '--no-progress'],
+      env(),
+    );
+    expect(code).toBe(0);
+    expect(stderr.split('\n')).toEqual(
+      expect.arrayContaining([
+        'Phase 8 bulk-renewal seed: 10000 managed_certificates rows present',
+        'Phase 8 agent-storm seed: 5000 agents rows present',
+      ]),
+    );
+    expect(stdout).not.toContain('f_03: ');
+    await database.query('drop schema agents cascade');
+  });
+
   it('all fail at once where there is no server, or no schema', async () => {
     await expect(
       load({ databaseUrl: 'postgresql://u@127.0.0.1:1/d', schemas: ['a', 'b'] }),
@@ -201,6 +231,10 @@ describe('a pattern of schemas', () => {
     ['f_"0"1', ['f_01']],
     ['"A.""b*"', ['A."b*']],
     ['orphan+s', ['orphans']],
+    // Letters that the server does not fold.
+    ['flottÄ', ['flottÄ']],
+    ['FLOTTä', ['flottä']],
+    ['FLOTT?', ['flottÄ', 'flottä']],
   ])('%s', async (pattern, expected) => {
     const { fixtures, failures } = await verify({ ...at(), schemas: [pattern], fixtures: [sizedAgents(0)] });
     expect(failures).toEqual([]);
