@@ -24,33 +24,32 @@ interface TimedLoad {
  */
 export function measureRatio(context: RunContext, load: RealLoad, wanted: Wanted): Promise<RatioMeasurement> {
   const total = stopwatch();
-  return withScratchSchema(context, (schema) =>
-    withSession(context, async (session) => {
-      context.onNotice(`measuring against the reference load in schema ${schema}`);
-      const tables = await furnish(session, load, schema);
-      const rounds = await takeRounds(
-        wanted,
-        (round) => {
-          context.onEvent({ type: 'measure', round });
-          return takeRound(context, tables, round % 2 === 1);
-        },
-        (count) => {
-          context.onNotice(`${count} rounds were over the limit: fresh ones must confirm it`);
-        },
-      ).catch((error: unknown) => {
-        throw changedMeanwhile(error);
-      });
-      return {
-        ...estimateMedian(ratiosOf(rounds)),
-        oursMs: estimateMedian(rounds.map(({ oursMs }) => oursMs)).median,
-        referenceMs: estimateMedian(rounds.map(({ referenceMs }) => referenceMs)).median,
-        rounds,
-        references: tables.references.map(({ fixture, source }) => ({ fixture, source })),
-        leftOut: tables.leftOut,
-        totalMs: total(),
-      };
-    }),
-  );
+  return withScratchSchema(context, async (schema) => {
+    context.onNotice(`measuring against the reference load in schema ${schema}`);
+    // Nobody idles while others are at work: a server may end such sessions.
+    const tables = await withSession(context, (session) => furnish(session, load, schema));
+    const rounds = await takeRounds(
+      wanted,
+      (round) => {
+        context.onEvent({ type: 'measure', round });
+        return takeRound(context, tables, round % 2 === 1);
+      },
+      (count) => {
+        context.onNotice(`${count} rounds were over the limit: fresh ones must confirm it`);
+      },
+    ).catch((error: unknown) => {
+      throw changedMeanwhile(error);
+    });
+    return {
+      ...estimateMedian(ratiosOf(rounds)),
+      oursMs: estimateMedian(rounds.map(({ oursMs }) => oursMs)).median,
+      referenceMs: estimateMedian(rounds.map(({ referenceMs }) => referenceMs)).median,
+      rounds,
+      references: tables.references.map(({ fixture, source }) => ({ fixture, source })),
+      leftOut: tables.leftOut,
+      totalMs: total(),
+    };
+  });
 }
 
 /**
@@ -70,7 +69,7 @@ async function takeRound(
   oursFirst: boolean,
 ): Promise<Omit<RatioRound, 'confirming'>> {
   const afresh = async (load: typeof loadOurs): Promise<TimedLoad> => {
-    await tables.empty();
+    await withSession(context, tables.empty);
     return load(context, tables);
   };
   const early = await afresh(oursFirst ? loadOurs : loadReference);

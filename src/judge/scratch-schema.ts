@@ -16,6 +16,9 @@ const NAME = `^${PREFIX}[0-9a-f]{16}$`;
 /** By then a schema should long have been created. */
 const LATE_MS = 5000;
 
+/** How long an end that was asked for, or came of a failure, waits for the schema to go. */
+const DROP_MS = 6000;
+
 /**
  * Gives `work` a schema of its own, which goes away however that ends. An advisory lock tells that it is in use; it is a
  * transaction's, held by a session that does nothing else, since a session's would stay behind in PgBouncer's
@@ -133,15 +136,20 @@ async function createSchema(context: RunContext, name: string): Promise<void> {
   });
 }
 
-/** By a session of its own that no abort reaches. What cannot be dropped now is swept by the next run. */
+/** By a session of its own, which no abort of the run's reaches. What cannot be dropped now is swept by the next run. */
 async function dropSchema(context: RunContext, name: string): Promise<void> {
-  const { signal } = new AbortController();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const late = setTimeout(() => {
+    controller.abort(new DOMException(`it took more than ${DROP_MS / 1000} s`, 'TimeoutError'));
+  }, DROP_MS);
   const dropping = withSession({ ...context, signal }, (session) =>
     session.transaction(() => drop(session, name)),
   );
   await dropping.catch((error: unknown) => {
     tellFailure(context, name, error);
   });
+  clearTimeout(late);
 }
 
 function dropUnlocked(session: Session, name: string): Promise<boolean> {

@@ -26,7 +26,7 @@ export interface ScratchTables extends RealLoad, Pick<RatioMeasurement, 'leftOut
   /** The reference load. */
   references: Reference[];
   /** Takes all rows out of the copied tables. */
-  empty: () => Promise<unknown>;
+  empty: (session: Session) => Promise<unknown>;
 }
 
 /**
@@ -60,7 +60,8 @@ export async function furnish(session: Session, load: RealLoad, schema: string):
       session.query('select citus_schema_distribute($1::text::regnamespace)', [quote(schema)]),
     );
   const copies = names.map((name) => quote(schema, name));
-  const empty = () => session.transaction(() => session.query(`truncate ${copies.join(', ')}`));
+  const empty: ScratchTables['empty'] = (own) =>
+    own.transaction(() => own.query(`truncate ${copies.join(', ')}`));
   return { ...load, schema, leftOut, references, empty };
 }
 

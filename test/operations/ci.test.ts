@@ -5,6 +5,7 @@ import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import type { Check, CiReport } from '../../src/report/result.js';
 import { useDatabase } from '../support/database.js';
+import { startTcpProxy } from '../support/tcp-proxy.js';
 import { matchesSchema } from '../support/schema-validator.js';
 
 const database = useDatabase();
@@ -108,6 +109,41 @@ describe('ci', () => {
   ])('measures %s as it loads', async (_, expected, options) => {
     const report = await run({ budgetRatio: 1000, ...options() });
     expect(report).toMatchObject({ ...expected, verdict: { outcome: 'pass' } });
+  });
+});
+
+describe('the measurement', () => {
+  it('has no session that idles while others are at work', async () => {
+    const options = encodeURIComponent('-c idle_session_timeout=100ms');
+    const report = await run({
+      databaseUrl: `${database.url}?options=${options}`,
+      fixtures: [sizedAgents(8_000)],
+      budgetRatio: 1000,
+    });
+    expect(report.verdict.outcome).toBe('pass');
+    await database.query('delete from agents');
+  });
+
+  it('that is interrupted does not wait for ever for its schema to go', async () => {
+    const url = new URL(database.url);
+    const proxy = await startTcpProxy(Number(url.port), (bytes) => {
+      if (bytes.includes('drop schema')) proxy.stall();
+    });
+    url.port = String(proxy.port);
+    const controller = new AbortController();
+    const told: string[] = [];
+    const onEvent: CiOptions['onEvent'] = (event) => {
+      if (event.type === 'measure') controller.abort();
+      if (event.type === 'notice') told.push(event.message);
+    };
+    const options = { databaseUrl: url.href, budgetRatio: 1000, signal: controller.signal, onEvent };
+    await expect(run(options)).rejects.toMatchObject({ code: 'interrupted' });
+    expect(told.at(-1)).toMatch(
+      /^schema scale_seed_ci_\w+ could not be dropped: .*more than 6 s; the next run of ci tries again$/,
+    );
+    await proxy.close();
+    await run();
+    expect(await scratchSchemas()).toEqual([]);
   });
 });
 
