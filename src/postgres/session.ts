@@ -20,6 +20,8 @@ interface Begin {
   isolation?: 'read committed' | 'repeatable read' | undefined;
   /** A select that goes with the begin. */
   opening?: string | undefined;
+  /** Nothing changes, whether it is committed or not. */
+  reads?: boolean | undefined;
 }
 
 /**
@@ -53,6 +55,8 @@ export class Session {
   #broken = false;
   /** What the server, or the network, said of it first. */
   #lostBy: unknown;
+  /** What the server said last of a statement that was interrupted. */
+  #said: unknown;
   /** The transaction is being rolled back: whatever of its work is still under way gets no further. */
   #leaving = false;
 
@@ -140,12 +144,13 @@ export class Session {
    */
   async transaction<T>(
     work: (opened: Opened) => Promise<T>,
-    { isolation = 'read committed', opening = '' }: Begin = {},
+    { isolation = 'read committed', opening = '', reads = false }: Begin = {},
   ): Promise<T> {
     let committing = false;
     this.#lastWords = [];
     this.#soon = [];
     this.heldBy = undefined;
+    this.#said = undefined;
     try {
       const begin = `begin isolation level ${isolation}; ${SETTINGS}; select pg_catalog.pg_backend_pid() as pid; ${opening}`;
       const begun = await this.#run<unknown>(() => this.#client.query(begin)).catch(explainReplica);
@@ -157,7 +162,10 @@ export class Session {
       return result;
     } catch (error) {
       this.#leaving = true;
-      const isLost = committing && !isRefused(error) && !(isAnswered(error) && (await this.#isOpen()));
+      // What the server has said of it counts, not why it was interrupted.
+      const said = this.#said ?? error;
+      const isLost =
+        committing && !reads && !isRefused(said) && !(isAnswered(said) && (await this.#isOpen()));
       if (!isLost || isAnswered(error)) await this.#rollback();
       throw isLost ? lostInCommit(error, this) : error;
     } finally {
@@ -208,7 +216,10 @@ export class Session {
       this.#running = running.catch(() => undefined);
       return await running;
     } catch (error) {
-      throw translateError(signal.aborted ? signal.reason : error, { phase });
+      const known = translateError(error, { phase });
+      if (!signal.aborted) throw known;
+      this.#said = known;
+      throw translateError(signal.reason, { phase });
     } finally {
       this.#running = undefined;
       this.busySinceMs = undefined;

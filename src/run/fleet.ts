@@ -70,8 +70,9 @@ export async function prepareFleets<Result>(
         const session = await take();
         session.onWait = fleet.context.onNotice;
         return tryAgain(fleet.context.onNotice, () =>
-          session.transaction(() =>
-            prepareSchema(fleet.context, session, server, fleet.schema, fixtures, needs),
+          session.transaction(
+            () => prepareSchema(fleet.context, session, server, fleet.schema, fixtures, needs),
+            { reads: needs.parents !== 'create' },
           ),
         );
       });
@@ -94,6 +95,7 @@ export async function workOnFleets<Result>(
   work: (step: Step) => Promise<Result>,
 ): Promise<void> {
   const turns = fleets.flatMap((fleet) => {
+    if (fleet.failed !== undefined) return [];
     const turns = turnsOf(
       fleet.tasks.map(({ prepared }) => prepared),
       order,

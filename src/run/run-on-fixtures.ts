@@ -89,6 +89,7 @@ export async function runOnFixtures<Result>(
       const session = await sessions.at(0);
       crew.server = await session.transaction((answer) => readServer(session, answer), {
         opening: ASK_SERVER,
+        reads: true,
       });
     }
     const connectMs = total() - patience.waitedMs;
@@ -97,18 +98,22 @@ export async function runOnFixtures<Result>(
     const working = stopwatch();
     const { backwards = false } = plan;
     await workOnFleets(crew, fleets, { inTurn, backwards, stop: fleets.length === 1 }, work);
+    const tasks = fleets.flatMap((fleet) => fleet.tasks);
+    const written = tasks.flatMap(({ prepared: { table }, done }) =>
+      done !== undefined && changed(done.result) ? [{ table, done }] : [],
+    );
+    // What fails ends the run before they are.
+    if (settle) for (const { done } of written) done.state += ', but not vacuumed and analyzed';
     failFast();
     const workMs = working();
 
     enter('settle');
     const settling = stopwatch();
-    const tasks = fleets.flatMap((fleet) => fleet.tasks);
-    const written = tasks.flatMap(({ prepared: { table }, done }) => {
-      if (done === undefined || !changed(done.result)) return [];
+    const names = written.flatMap(({ table, done }) => {
       const others = plan.dependents?.(done.result) ?? [];
       return [nameOf(table), ...others.map((rows) => rows.table)];
     });
-    if (settle) await settleTables(context, sessions, server, new Set(written));
+    if (settle) await settleTables(context, sessions, server, new Set(names));
     const settleMs = settling();
 
     const timings = { connectMs, waitMs: patience.waitedMs, workMs, settleMs, totalMs: total() };
@@ -149,6 +154,6 @@ async function reachServer(
       server: await readServer(session, answer),
       schemas: patterns === undefined ? [undefined] : await resolveSchemas(session, patterns),
     });
-    return session.transaction(ask, { opening: ASK_SERVER });
+    return session.transaction(ask, { opening: ASK_SERVER, reads: true });
   });
 }

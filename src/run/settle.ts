@@ -59,7 +59,7 @@ export async function settleTables(
       const session = await sessions.at(0);
       session.phase = 'settle';
       session.onWait = tell;
-      const found = await session.transaction(() => prepareVacuum(session, name));
+      const found = await session.transaction(() => prepareVacuum(session, name), { reads: true });
       if (found === undefined) {
         tell('was not vacuumed: there is no table of that name any more');
         continue;

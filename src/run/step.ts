@@ -102,11 +102,14 @@ export async function takeStep<Result>(
   };
   session.onWait = say;
   const transaction: Step['transaction'] = async (own, begin) => {
-    const result = await session.transaction(async (opened) => {
-      const done = await own(opened);
-      if (settle) countWithCommit(session, server);
-      return done;
-    }, begin);
+    const result = await session.transaction(
+      async (opened) => {
+        const done = await own(opened);
+        if (settle) countWithCommit(session, server);
+        return done;
+      },
+      { ...begin, reads },
+    );
     if (!reads) state = COMMITTED;
     return result;
   };

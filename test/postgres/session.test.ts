@@ -1,7 +1,10 @@
-import { describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { Fixture } from '../../src/fixtures/fixture.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
+import { clean } from '../../src/operations/clean.js';
 import { load } from '../../src/operations/load.js';
+import { reset } from '../../src/operations/reset.js';
+import { verify } from '../../src/operations/verify.js';
 import { Session } from '../../src/postgres/session.js';
 import { resolveTarget } from '../../src/postgres/target.js';
 import { useDatabase } from '../support/database.js';
@@ -95,6 +98,66 @@ describe('a commit', () => {
     await proxy.close();
     await database.untilNoSession();
     await database.query('drop function wait cascade; delete from agents');
+  });
+});
+
+describe('an interruption of a commit', () => {
+  it('that the server takes leaves no doubt', async () => {
+    await database.query(
+      `create function slow() returns trigger language plpgsql as
+         $$begin perform pg_sleep(30); return null; end$$;
+       create constraint trigger late after insert on agents deferrable initially deferred
+         for each row execute function slow()`,
+    );
+    const controller = new AbortController();
+    const loading = load({
+      databaseUrl: database.url,
+      fixtures: [sizedAgents(10)],
+      signal: controller.signal,
+    });
+    loading.catch(() => undefined);
+    await database.untilSession(`wait_event = 'PgSleep' and query like '%commit'`);
+    controller.abort();
+    await expect(loading).rejects.toMatchObject({
+      code: 'interrupted',
+      state: 'scale_agents: nothing was changed',
+    });
+    await database.query('drop function slow cascade');
+    expect(await database.value('select count(*) from agents')).toBe('0');
+  });
+});
+
+describe('a commit of what changes nothing', () => {
+  beforeAll(async () => {
+    await load({ databaseUrl: database.url, fixtures: [sizedAgents(10)] });
+  });
+  afterAll(() => database.query('delete from agents'));
+
+  // One transaction asks for the server, the next for the tables, the third does the work.
+  it.each<[string, number, (options: object) => Promise<unknown>]>([
+    ['verify', 1, verify],
+    ['verify', 2, verify],
+    ['verify', 3, verify],
+    ['a dry run', 1, (options) => load({ ...options, dryRun: true })],
+    ['a dry run', 3, (options) => load({ ...options, dryRun: true })],
+    ['clean', 1, clean],
+    ['clean', 2, clean],
+    ['reset', 1, reset],
+    ['reset', 2, reset],
+    ['load', 2, load],
+  ])('leaves no doubt in %s, whichever answer is lost: %i', async (_, nth, operation) => {
+    const own = new URL(database.url);
+    let commits = 0;
+    const proxy = await startTcpProxy(Number(own.port), (bytes) => {
+      if (bytes.includes('commit\0') && (commits += 1) === nth) proxy.cut();
+    });
+    own.port = String(proxy.port);
+    await expect(operation({ databaseUrl: own.href, fixtures: [sizedAgents(10)] })).rejects.toMatchObject({
+      code: 'server',
+      state: expect.stringMatching(/^(scale_agents: )?nothing was changed$/) as string,
+      hint: expect.not.stringContaining('completes') as string,
+    });
+    await proxy.close();
   });
 });
 
