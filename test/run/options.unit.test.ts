@@ -7,7 +7,6 @@ import {
   reset,
   SETS,
   sizedAgents,
-  verify,
   type LoadOptions,
 } from '../../src/index.js';
 
