@@ -46,7 +46,7 @@ interface Tellers {
 
 /** A constant is changed most seldom, and one that is empty tells nothing. */
 function tellersOf({ fixture, table }: OnTable): Tellers {
-  const digits = ({ name }: FixtureColumn): number => digitsOf(columnOf(table, name).uncut);
+  const digits = (column: FixtureColumn): number => digitsIn({ table }, column);
   const worth = (column: FixtureColumn): number => 2 * digits(column) + Number(column.kind === 'constant');
   const all = anchoredColumns(fixture)
     .filter((column) => column.kind !== 'constant' || (column.value ?? null) !== null)
@@ -55,9 +55,13 @@ function tellersOf({ fixture, table }: OnTable): Tellers {
   return { all, finest, own: finest.find(({ name }) => name === fixture.anchorColumn) };
 }
 
-/** How many digits of a second a type keeps. */
-function digitsOf(type: string): number {
-  const [, digits = '6'] = /^timestamp(?:\((\d)\))?/.exec(type) ?? [];
+/** As many digits of a second as a time can have. */
+const MICROSECONDS = 6;
+
+/** How many digits of a second a fixture's column keeps; -1 of a date. */
+function digitsIn({ table }: Pick<OnTable, 'table'>, { name }: FixtureColumn): number {
+  const type = columnOf(table, name).uncut;
+  const [, digits = MICROSECONDS] = /^timestamp(?:\((\d)\))?/.exec(type) ?? [];
   return type === 'date' ? -1 : Number(digits);
 }
 
@@ -106,18 +110,20 @@ function toldBy(column: FixtureColumn, values: unknown[]): string {
  * of the finest tells.
  */
 export async function findMostTold(on: OnTable, staged: Staging): Promise<string | null> {
-  const { session, fixture, table } = on;
+  const { fixture, table } = on;
   const { all, finest, own } = tellersOf(on);
+  const values: unknown[] = [];
+  const from = `from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)}`;
+  if (finest[0] !== undefined && digitsIn(on, finest[0]) < MICROSECONDS) return findFitting(on, from);
   for (const times of all.length > finest.length ? [finest, all] : [all]) {
     if (times.length === 0) break;
-    const values: unknown[] = [];
+    values.length = 0;
     const told = times.map((column) => toldBy(column, values));
     // Not by VALUES: for Citus those are constant.
-    const { rows } = await session.query<{ anchor: string }>(
+    const { rows } = await on.session.query<{ anchor: string }>(
       `with standing as (
          select unnest(array[${told.join(', ')}]) as anchor,
-           unnest(array[${times.map((column) => column === own).join(', ')}]) as is_own
-         from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)})
+           unnest(array[${times.map((column) => column === own).join(', ')}]) as is_own ${from})
        select anchor::text from standing where anchor is not null group by anchor
        having count(*) * 2 > (select count(*) from standing where is_own)
        order by count(*) desc, count(*) filter (where is_own) desc, anchor limit 1`,
@@ -126,6 +132,34 @@ export async function findMostTold(on: OnTable, staged: Staging): Promise<string
     if (rows[0] !== undefined) return rows[0].anchor;
   }
   return null;
+}
+
+/**
+ * The same where no column keeps all digits: each time tells from when until when its anchor may have been, and the last
+ * moment counts in which most of them agree.
+ */
+async function findFitting(on: OnTable, from: string): Promise<string | null> {
+  const { all, own } = tellersOf(on);
+  const values: unknown[] = [];
+  const spans = all.map((column) => {
+    const digits = digitsIn(on, column);
+    // A cast to a date leaves the time of day out, any other rounds.
+    const [before, after] = digits < 0 ? [0, 86_400] : [10 ** -digits / 2, 10 ** -digits / 2];
+    const [told, isOwn] = [toldBy(column, values), column === own];
+    return `select ${told} - interval '${before.toFixed(7)} s' as since,
+      ${told} + interval '${after.toFixed(7)} s' as until, ${isOwn} as is_own ${from}`;
+  });
+  const { rows } = await on.session.query<{ anchor: string }>(
+    `with spans as (${spans.join(' union all ')}), ends as (
+       select since as at, 1 as more from spans where since is not null union all
+       select until, -1 from spans where until is not null), sums as (
+       select at, sum(sum(more)) over (order by at) as agree, lead(at) over (order by at) as next
+       from ends group by at)
+     select least(next - interval '1 microsecond', greatest(now(), at))::text as anchor from sums
+     where agree * 2 > (select count(*) from spans where is_own) order by agree desc, at desc limit 1`,
+    values,
+  );
+  return rows[0]?.anchor ?? null;
 }
 
 /** The anchor on which rows are held that do not tell their own. */

@@ -156,6 +156,39 @@ describe('a time that is kept with fewer digits', () => {
   });
 });
 
+describe('times of which none keeps all digits', () => {
+  it.each<[string, string, string, (g: number) => number, string | undefined]>([
+    ['days', 'date', 'date', (g) => after({ days: g % 30, hours: g % 24 }), undefined],
+    ['milliseconds', 'timestamptz(3)', 'date', (g) => -g * 12_345, undefined],
+    ['seconds', 'timestamptz(0)', 'timestamptz(0)', (g) => g * 12_000, undefined],
+    ['tenths of a second', 'timestamp(1)', 'timestamptz(0)', (g) => g * 1_234_567, undefined],
+    ['seconds, by an anchor column', 'timestamptz(0)', 'timestamptz(0)', (g) => -g * 12_000, 'made_at'],
+    ['both, by an anchor column', 'timestamptz(3)', 'timestamptz(0)', (g) => g * 1_234_567, 'made_at'],
+    ['both, by the coarser', 'timestamptz(0)', 'timestamptz(3)', (g) => g * 1_234_567, 'made_at'],
+  ])('are as they were loaded: %s', async (_, expires, made, offset, anchorColumn) => {
+    await database.query(`alter table own alter expires_at type ${expires}, alter made_at type ${made}`);
+    const fixture = fixtureOf({
+      ...MADE,
+      anchorColumn,
+      *rows(first: number, last: number) {
+        for (let g = first; g <= last; g++) yield [`a-${g}`, offset(g)];
+      },
+    });
+    const look = async () => (await verify({ ...run(fixture), maxAgeMs: 60_000 })).fixtures[0]!;
+    const whole = { intact: true, tooOld: false, anchorCount: 1, anchors: [{ rows: 50 }] };
+    await load(run(fixture));
+    expect(await look()).toMatchObject(whole);
+    await database.query(
+      `update own set expires_at = expires_at + interval '40 days' where id in ('a-7', 'a-9', 'a-11')`,
+    );
+    expect(driftOf(await look())).toEqual([['expires_at', 3]]);
+    await reset(run(fixture));
+    expect(await look()).toMatchObject(whole);
+    const { fixtures } = await manifest(run(fixture));
+    expect(fixtures[0]!.standing![0]!.ageMs).toBeLessThan(60_000);
+  });
+});
+
 describe('rows of several loads', () => {
   async function loadTwice(fixture: Fixture): Promise<void> {
     await load(run(fixture));

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import { ANCHORED, type Fixture, type FixtureDefinition } from '../../src/fixtures/fixture.js';
-import { after } from '../../src/fixtures/offset.js';
 import { quote } from '../../src/postgres/quote.js';
 
 /** What identifies a row: how it is declared, what its column is, and the key of row g. */
@@ -94,8 +93,8 @@ const anyColumn = fc.constantFrom(...Object.keys(TYPES)).chain((type) =>
 );
 
 const anyTime = fc.record({
-  column: fc.constantFrom('timestamptz', 'timestamptz(0)', 'timestamptz(3)'),
-  stepSeconds: fc.constantFrom(0, -60, 3600, 86_400),
+  column: fc.constantFrom('timestamptz', 'timestamptz(0)', 'timestamptz(3)', 'date'),
+  stepUs: fc.constantFrom(0, -60e6, 3600e6, 86_400e6, 12_345, -5_432_100),
   isOftenEmpty: fc.boolean(),
 });
 
@@ -172,8 +171,8 @@ export function fixtureOf(given: Case, count: number = given.rows): Fixture {
     isConstant ? [[`v${i}`, { type, value: values[0] }] as const] : [],
   );
   const times = given.times.map((time, i) => ({ ...time, name: `at${i}` }));
-  const timeOf = (g: number, { stepSeconds, isOftenEmpty }: Case['times'][0]): number | null =>
-    isOftenEmpty && g % 4 === 1 ? null : after({ seconds: stepSeconds * (g % 7) });
+  const timeOf = (g: number, { stepUs, isOftenEmpty }: Case['times'][0]): number | null =>
+    isOftenEmpty && g % 4 === 1 ? null : stepUs * (g % 7);
   const anchorColumn = given.hasAnchorColumn && times.length > 1 ? times[0]!.name : undefined;
   const definition: FixtureDefinition = {
     name: 'any',
