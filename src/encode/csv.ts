@@ -10,8 +10,8 @@ const PLAIN: Options = { record_delimiter: '\n', eof: true };
  */
 const CAREFUL: Options = { ...PLAIN, quoted_match: [/^$/, /^\\\.$/], quote_record_delimiter: true };
 
-/** What csv-stringify may have to quote. */
-const SPECIAL = /[",\n\r\\]|^$/;
+/** What csv-stringify may have to quote, and NUL, which no text of PostgreSQL's holds. */
+const SPECIAL = /[",\n\r\\\0]|^$/;
 
 /** Whether a field stands in CSV as it is. */
 export function isPlain(field: string): boolean {

@@ -172,7 +172,9 @@ function encodeBatch(
   return rows.map((row, index) =>
     columns.map(({ name, encode, value }) => {
       try {
-        return encode(value(row));
+        const field = encode(value(row));
+        if (field?.includes('\0') === true) throw new TypeError('a text holds a NUL');
+        return field;
       } catch (error) {
         const problem = `row ${first + index}, column ${name}: ${messageOf(error)}`;
         throw fixtureError(fixture, problem, { cause: error });
@@ -183,9 +185,12 @@ function encodeBatch(
 
 /** UTF-8 has no half of a surrogate pair; Buffer.from would replace it without a word. */
 function notUnicode(fixture: Fixture, { rows, first }: Batch): ScaleSeedError {
-  const index = rows.findIndex(
-    (row) => !row.every((value) => typeof value !== 'string' || value.isWellFormed()),
-  );
-  const where = index === -1 ? `rows ${first} to ${first + rows.length - 1}` : `row ${first + index}`;
+  const isHalf = (value: unknown): boolean => typeof value === 'string' && !value.isWellFormed();
+  const index = rows.findIndex((row) => row.some(isHalf));
+  const column = Object.keys(fixture.columns)[rows[index]?.findIndex(isHalf) ?? -1];
+  const where =
+    column === undefined
+      ? `rows ${first} to ${first + rows.length - 1}`
+      : `row ${first + index}, column ${column}`;
   return fixtureError(fixture, `${where}: a text holds half of a surrogate pair`);
 }

@@ -16,12 +16,12 @@ export interface Values extends OnTable {
 const PROBE = 'scale_seed_probe';
 
 /**
- * An error with the column and the row whose value the table has refused, which PostgreSQL says of a COPY alone: puts the
+ * An error with the column and the row whose value, or type, the table has refused, which PostgreSQL says of a COPY alone: puts the
  * staged values into an empty copy of the table's columns, one column after the other, then the first so many rows. The
  * transaction is to be rolled back afterwards.
  */
 export async function nameMisfit(on: Values, error: unknown): Promise<unknown> {
-  if (!hasState(error, /^(22|23514)/)) return error;
+  if (!hasState(error, /^(22|23514|42846)/)) return error;
   const { session, fixture, table, staging, columns } = on;
   await session.query(`rollback to savepoint ${quote(on.savepoint)}`);
   const names = quoteList(columns.map(({ column }) => column));
@@ -34,6 +34,8 @@ export async function nameMisfit(on: Values, error: unknown): Promise<unknown> {
   const ordered = [...columns.filter(isConstant), ...columns.filter((one) => !isConstant(one))];
   for (const { column } of ordered) {
     if (await fits(on, column, rows, error.sqlState)) continue;
+    // No value of that type gets into the column.
+    if (error.sqlState.startsWith('42')) return ofRow(error, fixture, undefined, column);
     let [good, bad] = [0, rows];
     while (bad - good > 1) {
       const middle = Math.floor((good + bad) / 2);

@@ -1,6 +1,13 @@
 import { stage } from '../copy/staging.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
-import { ANCHORED, numberedValue, type Fixture, type NumberedKey } from '../fixtures/fixture.js';
+import { elementOf, encoderFor } from '../fixtures/column-types.js';
+import {
+  ANCHORED,
+  numberedValue,
+  type ColumnType,
+  type Fixture,
+  type NumberedKey,
+} from '../fixtures/fixture.js';
 import { SETS } from '../fixtures/registry.js';
 import { findAnchors } from '../merge/anchors.js';
 import { countStanding } from '../merge/keys.js';
@@ -54,7 +61,7 @@ async function describe(fixture: Fixture): Promise<ManifestFixture> {
   // Times of the anchor's differ from load to load.
   const constants = Object.entries(fixture.constants)
     .filter(([, { type }]) => type !== ANCHORED)
-    .map(([column, { value }]) => [column, typeof value === 'bigint' ? String(value) : value]);
+    .map(([column, { type, value }]) => [column, asJson(type, value)]);
   return {
     name,
     table,
@@ -66,6 +73,15 @@ async function describe(fixture: Fixture): Promise<ManifestFixture> {
     live,
     constants: Object.fromEntries(constants) as ManifestFixture['constants'],
   };
+}
+
+/** A constant as JSON: as it is where JSON has its like, else the text that the column gets. */
+function asJson(type: ColumnType, value: unknown): unknown {
+  if (['string', 'boolean'].includes(typeof value) || Number.isFinite(value) || /^jsonb?$/i.test(type))
+    return value;
+  return Array.isArray(value)
+    ? value.map((item: unknown) => asJson(elementOf(type), item))
+    : encoderFor(type)(value);
 }
 
 async function findStanding(step: Step): Promise<{ fixture: Fixture; standing: ManifestStanding }> {

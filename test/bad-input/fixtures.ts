@@ -195,16 +195,25 @@ const FIXTURES_AND_SOURCES: readonly BadFixture[] = [
     printed: /row 1, column note: value too long for type character varying\(5\)/,
   },
   {
+    what: 'a type that cannot be cast to that of the column',
+    source: module(yields('[`own-${g}`, `00000000-0000-4000-8000-00000000000${g}`, `x`]'), {
+      ...OWN,
+      columns: `{ id: 'text', number: 'uuid', note: 'text' }`,
+    }),
+    exit: 1,
+    printed: /fixture own: column number: cannot cast type uuid to integer/,
+  },
+  {
     what: 'a NUL in a text',
     source: module(yields('[`own-${g}`, g, `a\\0`]'), OWN),
     exit: 1,
-    printed: /row 1: invalid byte sequence for encoding "UTF8": 0x00/,
+    printed: /row 1, column note: a text holds a NUL/,
   },
   {
     what: 'half of a surrogate pair in a row',
     source: module(yields('[`own-${g}`, g, `a\\ud800`]'), OWN),
     exit: 1,
-    printed: /row 1: a text holds half of a surrogate pair/,
+    printed: /row 1, column note: a text holds half of a surrogate pair/,
   },
   {
     what: 'two rows of one key',

@@ -105,7 +105,15 @@ describe('encodeVarying', () => {
     ['an invalid Date', ['own-1', new Date(NaN)], 'timestamptz', 'an invalid Date'],
     ['half a microsecond', ['own-1', 0.5], 'timestamptz after anchor', 'whole microseconds after the anchor'],
     ['a row without the mark', ['other-1', 'x'], 'text', 'row 1: id does not begin with the mark own-'],
-    ['half a surrogate pair', ['own-1', 'a\ud800'], 'text', 'row 1: a text holds half of a surrogate pair'],
+    [
+      'half a surrogate pair',
+      ['own-1', 'a\ud800'],
+      'text',
+      'row 1, column v: a text holds half of a surrogate pair',
+    ],
+    ['a NUL', ['own-1', 'a\0'], 'text', 'row 1, column v: a text holds a NUL'],
+    ['a NUL in an array', ['own-1', ['a', '\0']], 'text[]', 'row 1, column v: a text holds a NUL'],
+    ['an array in no array', ['own-1', [['x']]], 'text', 'text or a number is wanted, not an array'],
   ])('refuses %s', async (_, row, type, message) => {
     await expect(csvOf(ownFixture([row], type))).rejects.toMatchObject({
       code: 'fixture',
@@ -157,7 +165,31 @@ describe('times', () => {
   });
 });
 
+describe('Dates', () => {
+  it.each<[Date, type: string, as: string]>([
+    [new Date(Date.UTC(2024, 1, 29, 23, 59, 59, 999)), 'timestamptz', '2024-02-29T23:59:59.999Z'],
+    [new Date(Date.UTC(2024, 1, 29, 23, 59, 59, 999)), 'date', '2024-02-29'],
+    [new Date(Date.UTC(12_345, 0, 1)), 'timestamp', '12345-01-01T00:00:00.000Z'],
+    [new Date(Date.UTC(12_345, 0, 1)), 'date', '12345-01-01'],
+    [new Date('0000-12-31T00:00:00.000Z'), 'timestamptz', '0001-12-31T00:00:00.000Z BC'],
+    [new Date('-000005-03-01T00:00:00.000Z'), 'date', '0006-03-01 BC'],
+    [new Date('0099-03-01T00:00:00.000Z'), 'timestamptz(3)', '0099-03-01T00:00:00.000Z'],
+  ])('%o is a %s', (date, type, as) => {
+    expect(encoderFor(type)(date)).toBe(as);
+  });
+});
+
 describe('array literals', () => {
+  it('have any number of dimensions, however the type is written', () => {
+    for (const type of ['integer[]', 'integer[][]', 'integer[][][]'])
+      expect(
+        encoderFor(type)([
+          [1, 2],
+          [3, null],
+        ]),
+      ).toBe('{{"1","2"},{"3",NULL}}');
+  });
+
   it('quote every element, and tell NULL from its name', () => {
     const encode = encoderFor('text[]');
     expect(encode(['a', null, 'NULL', 'b"c\\d', '', ['x']])).toBe('{"a",NULL,"NULL","b\\"c\\\\d","",{"x"}}');

@@ -193,10 +193,35 @@ describe('rows that nothing would know again', () => {
           for (let g = first; g <= last; g++) yield [`own-${g === 6 ? 99 : String(g).padStart(2, '0')}`];
         },
       },
-      /row 6: its numberedKeys make own-06 of it, its rows own-99/,
+      /row 6: its numberedKeys.\w+ makes own-06 of it, its rows own-99/,
+    ],
+    [
+      'as a key beside the first counts otherwise',
+      {
+        columns: { id: 'text', name: 'text' },
+        numberedKeys: {
+          id: { prefix: 'own-', digits: 2, suffix: '' },
+          name: { prefix: 'name-', digits: 2, suffix: '' },
+        },
+        *rows(first, last) {
+          for (let g = first; g <= last; g++) yield [`own-${String(g).padStart(2, '0')}`, `host${g}`];
+        },
+      },
+      /row 1: its numberedKeys.name makes name-01 of it, its rows host1,/,
+    ],
+    [
+      'as its keys have more digits than it says',
+      {
+        count: 10,
+        numberedKeys: { id: { prefix: 'own-', digits: 1, suffix: '' } },
+        *rows(first, last) {
+          for (let g = first; g <= last; g++) yield [`own-${1000 + g}`];
+        },
+      },
+      /row 1: its numberedKeys.id makes own-1 of it, its rows own-1001,/,
     ],
   ])('are refused, %s', async (_, parts, message) => {
-    await database.query('create table own (id text primary key)');
+    await database.query('create table own (id text primary key, name text)');
     await expect(load(run(fixtureOf(parts)))).rejects.toMatchObject({
       code: 'fixture',
       message: expect.stringMatching(message) as string,

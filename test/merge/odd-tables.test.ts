@@ -247,7 +247,7 @@ describe('keys that count', () => {
     });
     await expect(reset(run(fixture))).rejects.toMatchObject({
       code: 'fixture',
-      message: `fixture numbered: row ${number}: its numberedKeys make a-${number} of it, its rows a-x, so nothing would know the row again`,
+      message: `fixture numbered: row ${number}: its numberedKeys.id makes a-${number} of it, its rows a-x, so nothing would know the row again`,
     });
   });
 });

@@ -74,4 +74,31 @@ describe('without a database', () => {
     expect(found.fixtures[0]).toMatchObject({ keys: {}, constants: { name: '12' } });
     expect(found.fixtures[1]?.keys.id).toMatchObject({ first: null, last: null });
   });
+
+  it.each<[string, unknown, unknown]>([
+    ['numeric', NaN, 'NaN'],
+    ['numeric', 1.5, 1.5],
+    ['numeric', null, null],
+    ['bytea', Uint8Array.of(0, 39, 255), '\\x0027ff'],
+    ['date', new Date('2024-02-29T23:59:59Z'), '2024-02-29'],
+    ['timestamptz', new Date('2024-02-29T23:59:59Z'), '2024-02-29T23:59:59.000Z'],
+    ['boolean', false, false],
+    ['jsonb', { a: [1, null] }, { a: [1, null] }],
+    ['text[]', ['a', null], ['a', null]],
+    ['bigint[][]', [[1n], [null]], [['1'], [null]]],
+  ])('says what a constant of type %s holds: %o', async (type, value, said) => {
+    const own = defineFixture({
+      name: '20_own',
+      table: 'agents',
+      count: 1,
+      columns: { id: 'text' },
+      constants: { other: { type, value } },
+      conflictKeys: [['id']],
+      mark: { column: 'id', prefix: 'own-' },
+      rows: () => [['own-1']],
+    });
+    const found = await manifest({ fixtures: [own], standing: false });
+    expectSchema(JSON.parse(JSON.stringify(found)));
+    expect(found.fixtures[0]?.constants).toEqual({ other: said });
+  });
 });
