@@ -1,6 +1,7 @@
 import { EMBEDDED_OPTIONS, isEmbeddedOptions, type EmbeddedOptions } from '../embedded/options.js';
 import { refusal } from '../errors.js';
 import { nearest } from '../fixtures/nearest.js';
+import { SETS } from '../fixtures/registry.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { OnEvent } from '../report/events.js';
 import type { Report } from '../report/result.js';
@@ -49,7 +50,7 @@ const within =
   (value: unknown): boolean =>
     typeof value === 'number' && value >= least && value <= most;
 const isAbove0 = (value: unknown): boolean => Number.isFinite(value) && Number(value) > 0;
-const isFixtureList = (value: unknown): value is Fixture[] => Array.isArray(value) && value.every(isComplete);
+const isFixtureList = (value: unknown): boolean => Array.isArray(value) && value.every(isComplete);
 /** What defineFixture has completed has all of these. */
 const isComplete = (one: unknown): boolean => {
   const { rows, confirmation, numberedKeys, live } = Object(one) as Partial<Fixture>;
@@ -81,7 +82,7 @@ const OPTIONS: Readonly<Record<string, readonly [what: string, is: (value: unkno
   baseline: ['a report', (value) => typeof value === 'object'],
   budgetRatio: ['a number above 0', isAbove0],
   maxRegressionPercent: ['a number above 0', isAbove0],
-  fixtures: [`${FIXTURES}, one at least`, (value) => isFixtureList(value) && value.length > 0],
+  fixtures: [FIXTURES, isFixtureList],
   known: [FIXTURES, isFixtureList],
   onEvent: A_FUNCTION,
   confirm: A_FUNCTION,
@@ -119,7 +120,12 @@ export function checkOptions(operation: Operation, options: object): void {
     if (value === true && HEEDLESS[operation] === name)
       throw refusal(`${operation} has no option ${name}`, 'leave it out');
   }
-  const { databaseUrl, embedded = false, fixtures = [] }: FixtureOptions = options;
+  const { databaseUrl, embedded = false, fixtures = SETS.fleet }: FixtureOptions = options;
+  if (fixtures.length === 0)
+    throw refusal(
+      'no fixture is chosen: there are no rows to load or to look at',
+      'name a fixture, or a size above 0',
+    );
   const names = fixtures.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw refusal(`two fixtures are called ${twice}`, 'give one of them another name');
