@@ -1,4 +1,4 @@
-import { ScaleSeedError } from '../errors.js';
+import { during, hasState, ScaleSeedError } from '../errors.js';
 import { loadFixture } from '../merge/load-fixture.js';
 import type { RatioMeasurement, RatioRound } from '../report/result.js';
 import type { RunContext } from '../run/context.js';
@@ -106,8 +106,19 @@ function loadReference(context: RunContext, { references }: ScratchTables): Prom
   return withSession(context, async (session) => {
     const loading = stopwatch();
     let rows = 0;
-    for (const { sql } of references) {
-      const { rowCount } = await session.transaction(() => session.query(sql));
+    for (const { fixture, sql } of references) {
+      const inserting = session.transaction(() => session.query(sql));
+      const { rowCount } = await inserting.catch((error: unknown) => {
+        // Of its SQL, the formulas are the user's own.
+        const own = hasState(error, /^42/)
+          ? ({ code: 'fixture', hint: "check the fixture's formulas" } as const)
+          : {};
+        throw during(error, `cannot make the reference load of ${fixture}`, {
+          ...own,
+          phase: 'measure',
+          fixture,
+        });
+      });
       rows += rowCount ?? 0;
     }
     return { ms: loading(), rows };

@@ -205,6 +205,21 @@ describe('a fixture of the user’s own', () => {
     expect(report.verdict.outcome).toBe('over budget');
   });
 
+  it('is named where its formulas are no SQL', async () => {
+    const wrong = {
+      ...sizedAgents(200),
+      formulas: { ...sizedAgents(200).formulas, name: 'nosuch(g)' },
+    };
+    await expect(run({ fixtures: [wrong], budgetRatio: 1000 })).rejects.toMatchObject({
+      code: 'fixture',
+      phase: 'measure',
+      fixture: 'scale_agents',
+      message: 'cannot make the reference load of scale_agents: function nosuch(integer) does not exist',
+      hint: "check the fixture's formulas",
+    });
+    expect(await scratchSchemas()).toEqual([]);
+  });
+
   it('must not have formulas that leave rows out', async () => {
     const wrong = {
       ...sizedAgents(200),
