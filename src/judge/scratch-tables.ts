@@ -18,13 +18,13 @@ export interface RealLoad {
 }
 
 /** What a fixture's reference load inserts its rows out of, with the statement that does. */
-type Reference = RatioMeasurement['references'][0] & { sql: string };
+type ReferenceLoad = RatioMeasurement['references'][0] & { sql: string };
 
 /** Where both loads go. */
 export interface ScratchTables extends RealLoad, Pick<RatioMeasurement, 'leftOut'> {
   schema: string;
   /** The reference load. */
-  references: Reference[];
+  references: ReferenceLoad[];
   /** Takes all rows out of the copied tables. */
   empty: (session: Session) => Promise<unknown>;
 }
@@ -50,7 +50,7 @@ export async function furnish(session: Session, load: RealLoad, schema: string):
     for (const table of tables.values()) leftOut.push(...(await copyTable(session, table, schema)));
     return keeps;
   });
-  const references: Reference[] = [];
+  const references: ReferenceLoad[] = [];
   for (const [index, fixture] of load.fixtures.entries()) {
     const real = tables.get(fixture.table)!;
     references.push(await referenceOf(session, fixture, real, schema, `scale_seed_ready_${index}`));
@@ -97,7 +97,7 @@ async function referenceOf(
   real: TableInfo,
   schema: string,
   readyName: string,
-): Promise<Reference> {
+): Promise<ReferenceLoad> {
   const { name } = fixture;
   const table = quote(schema, fixture.table);
   const series = insertSeries(fixture, table, (column, sql) => castTo(real, column, sql));

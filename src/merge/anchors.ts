@@ -21,8 +21,8 @@ const ISO = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
 
 /**
  * SQL for the anchor on which a standing row `t` is held: its own, as its anchor column tells it, where another of its
- * times bears that out; else `usual`, the one that most rows tell. A time that were held against an anchor made of it alone
- * would always be right. None is later than now, but for what a clock may be put back.
+ * times bears that out; else `usual`, the one that most rows tell: held against an anchor that it alone tells, a time would always fit. None is later
+ * than now, but for a minute by which a clock may have been put back.
  */
 export function rowAnchor(on: OnTable, usual: string | null, values: unknown[]): string {
   if (anchoredColumns(on.fixture).length === 0) return '';

@@ -19,10 +19,10 @@ const INSUFFICIENT_PRIVILEGE = /^42501/;
  * Locks a fixture's constant parents and then its table until the transaction ends, and returns the table as it is by then;
  * the tables of `parents` are locked as a whole before.
  *
- * Parents come first, since whoever holds one may want to read the table. Whoever does it the other way round would be in
- * a deadlock with this, which ends the session that looks for one last, after its deadlock_timeout: so this waits for no
- * longer than half of that at a time, and then lets everything go and begins again. That also lets others through that
- * came after. From then on a lock is waited for as long as for the table, with others waiting behind it.
+ * Parents come first, since whoever holds one may want to read the table. Whoever locks them in the other order would be in
+ * a deadlock with this, and PostgreSQL might end that session: so this waits for half of deadlock_timeout at a time, then
+ * lets everything go, and others through that came after, and begins again. Locks that the transaction asks for later are
+ * waited for up to `limitMs`, with others waiting behind.
  *
  * @throws ScaleSeedError `privilege`; `parents`; `locked` after `limitMs`.
  */

@@ -106,14 +106,14 @@ interface Compared extends OnTable {
   live: readonly string[];
 }
 
-interface Check {
+interface ColumnCheck {
   column: string;
   expected: string;
   found: string;
 }
 
 /** Every column but those of the key, with its value as it should be on the row's anchor and as it is. */
-function checksOf(on: Compared, usual: string | null, values: unknown[]): Check[] {
+function checksOf(on: Compared, usual: string | null, values: unknown[]): ColumnCheck[] {
   const { fixture, table } = on;
   const identity = identityOf(fixture);
   const columns = columnValues(fixture, values);
@@ -147,7 +147,12 @@ function comparable(type: string, sql: string): string {
 }
 
 /** A row for every row of the fixture: its key, whether it stands, and e(xpected) and f(ound) for every check. */
-function joinedSql(on: Compared, checks: readonly Check[], usual: string | null, values: unknown[]): string {
+function joinedSql(
+  on: Compared,
+  checks: readonly ColumnCheck[],
+  usual: string | null,
+  values: unknown[],
+): string {
   const { fixture, table, staged } = on;
   const columns = [
     `${keyText(fixture, 's')} as key`,

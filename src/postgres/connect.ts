@@ -4,7 +4,7 @@ import { restrictLogin } from './insist-on-scram.js';
 import { internals, type Connection } from './internals.js';
 import { goOnInPlainText } from './plain-text.js';
 import { refuse } from './refuse.js';
-import type { Server, Target } from './target.js';
+import type { Candidate, Target } from './target.js';
 import { refusesEncryption, type Ssl } from './tls.js';
 import { translateError } from './translate-error.js';
 
@@ -50,7 +50,7 @@ function leavesOthers(error: unknown): boolean {
 /** With or without TLS first, as the mode wants it. */
 async function connectEitherWay(
   target: Target,
-  { config, otherSsl }: Server,
+  { config, otherSsl }: Candidate,
   signal: AbortSignal,
 ): Promise<{ client: pg.Client; ssl: Ssl }> {
   try {
@@ -70,7 +70,7 @@ async function connectEitherWay(
 
 async function connectOnce(
   { login, attributes }: Target,
-  config: Server['config'],
+  config: Candidate['config'],
   signal: AbortSignal,
   takesPlainText = false,
 ): Promise<pg.Client> {

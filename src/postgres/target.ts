@@ -11,7 +11,7 @@ import { refuse } from './refuse.js';
 import { chooseTls, forPlace, type Ssl } from './tls.js';
 
 /** A server, and how to log in there. */
-export interface Server {
+export interface Candidate {
   config: pg.ClientConfig & { host: string; port: number; ssl: Ssl };
   /** What to try when the server refuses `config.ssl`. */
   otherSsl: Ssl | undefined;
@@ -22,7 +22,7 @@ export interface Server {
 /** Where to connect. */
 export interface Target {
   /** Servers to try in this order; as soon as one lets us in it is the only one. */
-  servers: Server[];
+  servers: Candidate[];
   login: Login;
   /** What libpq's target_session_attrs wants of a server. */
   attributes: string;
@@ -77,7 +77,7 @@ function targetOf(parameters: Parameters, env: Environment): Target {
   const places = listPlaces(parameters);
   const tls = places.every(isSocket) ? { ssl: false as const } : chooseTls(parameters, env, home, warn);
   const passfile = parameters.passfile || (home && join(home, '.pgpass'));
-  const servers = places.map((place): Server => {
+  const servers = places.map((place): Candidate => {
     const login = [
       place.host === defaultHost() ? 'localhost' : place.host,
       String(place.port),
@@ -104,7 +104,7 @@ function targetOf(parameters: Parameters, env: Environment): Target {
   };
 }
 
-function configOf(parameters: Parameters, place: Place, ssl: Ssl): Omit<Server['config'], 'password'> {
+function configOf(parameters: Parameters, place: Place, ssl: Ssl): Omit<Candidate['config'], 'password'> {
   const { connect_timeout, application_name, fallback_application_name, keepalives, keepalives_idle } =
     parameters;
   return {

@@ -1,7 +1,7 @@
 import type { Step } from './step.js';
 
 /** How long the others wait at most: they must not depend on what the first depends on. */
-const MAX_MS = 60;
+const HEAD_START_MS = 60;
 
 /**
  * Gives the first of a run's fixtures a head start, until its first rows are merged: those that are made at the same time
@@ -9,7 +9,7 @@ const MAX_MS = 60;
  */
 export function withHeadStart<Result>(
   work: (step: Step) => Promise<Result>,
-  maxMs = MAX_MS,
+  maxMs = HEAD_START_MS,
 ): (step: Step) => Promise<Result> {
   let ahead: Promise<void> | undefined;
   return async (step) => {

@@ -11,7 +11,7 @@ export async function missingParents(
   schema: string,
 ): Promise<ParentRow[]> {
   const parents = new Map(
-    fixtures.flatMap((fixture) => fixture.parents.map((parent) => [identityOf(parent), parent])),
+    fixtures.flatMap((fixture) => fixture.parents.map((parent) => [parentId(parent), parent])),
   );
   const wanted = [...parents.values()];
   if (wanted.length === 0) return [];
@@ -26,7 +26,7 @@ export async function missingParents(
 }
 
 /** What two fixtures mean by one parent: their labels may be the same all the same. */
-function identityOf({ table, key }: ParentRow): string {
+function parentId({ table, key }: ParentRow): string {
   return [table, ...Object.entries(key).flat()].map(String).join('\0');
 }
 

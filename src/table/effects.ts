@@ -36,9 +36,9 @@ where not exists (select from pg_inherits i where i.inhrelid = c.oid and c.relis
   and i.inhparent in (table reached)) order by 2, 3`;
 
 /**
- * A condition that holds for rows `t` that the transaction itself has written, by whatever savepoint. Ids before its own
- * are others'. Of those from its own on, what is seen though it has not ended is its own; what came after the snapshot
- * has not. An id that seems to be of the far future is one of a past round, of a row that was frozen since.
+ * A condition that holds for rows `t` that the transaction itself has written, by whatever savepoint. A transaction id below
+ * its own is somebody else's. From there on a row that can be seen though its writer has not ended was written here, and so
+ * was one whose id the snapshot did not know yet. An id far in the future is one of an earlier round: the row is frozen.
  */
 const WRITTEN = `case
   when age(t.xmin) > 0 or own.id - age(t.xmin) > own.next + 1000000 then false
