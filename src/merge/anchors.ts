@@ -21,8 +21,8 @@ const ISO = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
 
 /**
  * SQL for the anchor on which a standing row `t` is held: its own, as its anchor column tells it, where another of its
- * times bears that out; else `usual`, the one that most rows tell: held against an anchor that it alone tells, a time would always fit. None is later
- * than now, but for a minute by which a clock may have been put back.
+ * times bears that out; else `usual`, the one that most rows tell: held against an anchor that it alone tells, a time would
+ * always fit. None is later than now, but for a minute by which a clock may have been put back.
  */
 export function rowAnchor(on: OnTable, usual: string | null, values: unknown[]): string {
   if (anchoredColumns(on.fixture).length === 0) return '';
@@ -112,12 +112,11 @@ function toldBy(column: FixtureColumn, values: unknown[]): string {
 export async function findMostTold(on: OnTable, staged: Staging): Promise<string | null> {
   const { fixture, table } = on;
   const { all, finest, own } = tellersOf(on);
-  const values: unknown[] = [];
   const from = `from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)}`;
   if (finest[0] !== undefined && digitsIn(on, finest[0]) < MICROSECONDS) return findFitting(on, from);
   for (const times of all.length > finest.length ? [finest, all] : [all]) {
     if (times.length === 0) break;
-    values.length = 0;
+    const values: unknown[] = [];
     const told = times.map((column) => toldBy(column, values));
     // Not by VALUES: for Citus those are constant.
     const { rows } = await on.session.query<{ anchor: string }>(

@@ -17,7 +17,7 @@ export interface RunContext {
   onNotice: (message: string) => void;
 }
 
-/** Runs an operation's `work` on the database that its options name; an embedded server that was started for it stops after it. */
+/** Runs an operation's `work` on the database that its options name; an embedded server that it has started ends with it. */
 export async function withDatabase<T>(
   operation: Operation,
   options: DatabaseOptions,

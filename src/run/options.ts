@@ -1,7 +1,6 @@
 import { EMBEDDED_OPTIONS, isEmbeddedOptions, type EmbeddedOptions } from '../embedded/options.js';
 import { refusal } from '../errors.js';
 import { nearest } from '../fixtures/nearest.js';
-import { SETS } from '../fixtures/registry.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { OnEvent } from '../report/events.js';
 import type { Report } from '../report/result.js';
@@ -120,13 +119,13 @@ export function checkOptions(operation: Operation, options: object): void {
     if (value === true && HEEDLESS[operation] === name)
       throw refusal(`${operation} has no option ${name}`, 'leave it out');
   }
-  const { databaseUrl, embedded = false, fixtures = SETS.fleet }: FixtureOptions = options;
-  if (fixtures.length === 0)
+  const { databaseUrl, embedded = false, fixtures }: FixtureOptions = options;
+  if (fixtures?.length === 0)
     throw refusal(
       'no fixture is chosen: there are no rows to load or to look at',
       'name a fixture, or a size above 0',
     );
-  const names = fixtures.map(({ name }) => name);
+  const names = fixtures?.map(({ name }) => name) ?? [];
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw refusal(`two fixtures are called ${twice}`, 'give one of them another name');
   if (databaseUrl !== undefined && embedded !== false)

@@ -3,8 +3,8 @@ import type { Session } from '../postgres/session.js';
 
 /**
  * A pattern as pg_dump's `-n` takes it, as a regular expression of PostgreSQL's: `*` and `?` stand for any characters and
- * for one, letters from A to Z are folded to lower case, and what stands in double quotes is taken as it is. Other characters mean
- * what they mean in a regular expression, so `fleet_[0-9]+` and `red|blue` work too.
+ * for one, letters from A to Z are folded to lower case, and what stands in double quotes is taken as it is. Other characters
+ * mean what they mean in a regular expression, so `fleet_[0-9]+` and `red|blue` work too.
  *
  * @throws ScaleSeedError `usage` for a pattern that is empty, not closed, or names a database.
  */

@@ -13,6 +13,14 @@ import { startTcpProxy } from '../support/tcp-proxy.js';
 
 const database = useDatabase();
 
+/** Has a statement of PL/pgSQL run for each agent that was inserted, when the transaction commits. */
+const atCommit = (statement: string): Promise<unknown> =>
+  database.query(
+    `create function at_commit() returns trigger language plpgsql as $$begin ${statement}; return null; end$$;
+     create constraint trigger late after insert on agents deferrable initially deferred
+       for each row execute function at_commit()`,
+  );
+
 describe('a commit', () => {
   it('that is not sent any more leaves no doubt', async () => {
     const controller = new AbortController();
@@ -33,19 +41,14 @@ describe('a commit', () => {
     ['that a pooler refuses before it does, too', '08006', 'nothing was changed'],
     ['that Citus refuses before it, too', 'XX000', 'nothing was changed'],
   ])('%s', async (_, code, state) => {
-    await database.query(
-      `create function refuse() returns trigger language plpgsql as
-         $$begin raise 'not at all' using errcode = '${code}'; end$$;
-       create constraint trigger late after insert on agents deferrable initially deferred
-         for each row execute function refuse()`,
-    );
+    await atCommit(`raise 'not at all' using errcode = '${code}'`);
     await expect(
       load({ databaseUrl: database.url, fixtures: [sizedAgents(10)], settle: false }),
     ).rejects.toMatchObject({
       message: expect.stringContaining(`fixture scale_agents, merge: not at all`) as string,
       state: `scale_agents: ${state}`,
     });
-    await database.query('drop function refuse cascade');
+    await database.query('drop function at_commit cascade');
   });
 
   it.each([
@@ -76,12 +79,7 @@ describe('a commit', () => {
 
   it('whose answer is lost does, and that is said', async () => {
     const holder = await database.client();
-    await database.query(
-      `create function wait() returns trigger language plpgsql as
-         $$begin perform pg_advisory_xact_lock_shared(4711); return null; end$$;
-       create constraint trigger late after insert on agents deferrable initially deferred
-         for each row execute function wait()`,
-    );
+    await atCommit('perform pg_advisory_xact_lock_shared(4711)');
     await holder.query('begin; select pg_advisory_xact_lock(4711)');
     const own = new URL(database.url);
     const proxy = await startTcpProxy(Number(own.port));
@@ -97,18 +95,13 @@ describe('a commit', () => {
     await holder.query('rollback');
     await proxy.close();
     await database.untilNoSession();
-    await database.query('drop function wait cascade; delete from agents');
+    await database.query('drop function at_commit cascade; delete from agents');
   });
 });
 
 describe('an interruption of a commit', () => {
   it('that the server takes leaves no doubt', async () => {
-    await database.query(
-      `create function slow() returns trigger language plpgsql as
-         $$begin perform pg_sleep(30); return null; end$$;
-       create constraint trigger late after insert on agents deferrable initially deferred
-         for each row execute function slow()`,
-    );
+    await atCommit('perform pg_sleep(30)');
     const controller = new AbortController();
     const loading = load({
       databaseUrl: database.url,
@@ -122,7 +115,7 @@ describe('an interruption of a commit', () => {
       code: 'interrupted',
       state: 'scale_agents: nothing was changed',
     });
-    await database.query('drop function slow cascade');
+    await database.query('drop function at_commit cascade');
     expect(await database.value('select count(*) from agents')).toBe('0');
   });
 });
