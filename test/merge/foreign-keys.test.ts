@@ -136,7 +136,7 @@ describe('a table without foreign keys', () => {
       `create trigger retires before insert on agents for each row execute function retire()`,
     );
     for (const user of [plain, undefined]) {
-      await database.query(`delete from agents`);
+      await database.query(`truncate agents cascade`);
       expect(await foreignKeysOf({ fixtures: agents, ...(user === undefined ? {} : { user }) })).toEqual({
         check: 'set',
         reason: 'agents has no foreign keys',
@@ -214,7 +214,7 @@ describe('a parent that is not there', () => {
 
 describe('a parent that another session deletes at the worst moment', () => {
   beforeAll(async () => {
-    await database.query(`delete from managed_certificates`);
+    await database.query(`truncate managed_certificates cascade`);
   });
 
   it('waits for the load, and is then refused', async () => {
@@ -237,7 +237,7 @@ describe('a parent that another session deletes at the worst moment', () => {
   });
 
   it('is missed by the load, if it went first', async () => {
-    await database.query(`delete from managed_certificates`);
+    await database.query(`truncate managed_certificates cascade`);
     const other = await database.client();
     await other.query('begin');
     await other.query(`delete from owners where id = 'o-carol'`);
@@ -285,7 +285,7 @@ describe('what another session adds after the table was looked at', () => {
 
   /** Loads 2,000 certificates, and changes the table when a statement has begun, which the rows from `at` on wait for. */
   async function changeInMidLoad(at: number, statement: string, change: () => Promise<unknown>) {
-    await database.query('delete from managed_certificates');
+    await database.query('truncate managed_certificates cascade');
     const { opened, open } = gate();
     const loading = load({ databaseUrl: database.url, fixtures: [waiting(at, opened)], settle: false });
     loading.catch(() => undefined);

@@ -192,7 +192,7 @@ describe('a rerun', () => {
   });
 
   it('does not build upon rows that were deleted since it counted them', async () => {
-    await database.query(`delete from agents`);
+    await database.query(`truncate agents cascade`);
     await load({ databaseUrl: database.url, fixtures: [sizedAgents(1_000)], settle: false });
     const growing = {
       ...sizedAgents(2_000),

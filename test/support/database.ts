@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject } from 'vitest';
 import { TEMPLATE } from './global-setup.js';
@@ -28,6 +29,9 @@ export interface TestDatabase {
 }
 
 let clones = 0;
+
+/** Between two looks at a condition, so that looking takes no processor from what is to come true. */
+const POLL_MS = 5;
 
 /**
  * A database of the test file's own, cloned from the migrated template and dropped afterwards. The file fails if
@@ -89,6 +93,7 @@ export function useDatabase(): TestDatabase {
         `select pid, state, query from pg_stat_activity where ${ofScaleSeed()}`,
       );
       if (rows.length === 0 || performance.now() > deadline) return rows;
+      await setTimeout(POLL_MS);
     }
   }
 
@@ -108,7 +113,10 @@ export function useDatabase(): TestDatabase {
     for (;;) {
       const [row] = await query<Record<string, unknown>>(sql);
       if (Object.values(row ?? {})[0] === true) return;
-      if (performance.now() < deadline) continue;
+      if (performance.now() < deadline) {
+        await setTimeout(POLL_MS);
+        continue;
+      }
       const there = await query(
         `select pid, application_name, state, wait_event, query from pg_stat_activity where datname = $1`,
         [name],
