@@ -19,7 +19,8 @@ export async function missingParents(
   const absences = wanted.map((parent, i) => absenceSql(parent, i, schema, values));
   const looking = session.query<{ absent: number }>(absences.join(' union all '), values);
   const { rows } = await looking.catch((error: unknown) => {
-    throw during(error, 'cannot look for the parent rows');
+    const tables = [...new Set(wanted.map(({ table }) => table))];
+    throw during(error, `cannot look for the parent rows in ${tables.join(', ')}`);
   });
   const absent = rows.map((row) => row.absent);
   return wanted.filter((_, i) => absent.includes(i));
