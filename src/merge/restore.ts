@@ -8,6 +8,7 @@ import { sameIdentity, valuesOnAnchor } from './expressions.js';
 import { freeKeys } from './free-keys.js';
 import { isKeyTaken } from './merge.js';
 import { nameMisfit } from './misfit.js';
+import type { StepKeys } from './keys.js';
 import { restColumns } from './rest-columns.js';
 
 /**
@@ -54,4 +55,20 @@ export async function restoreRows(step: Step, staged: Staging): Promise<number> 
     if (freed === 0) throw error;
     return restore();
   }
+}
+
+/**
+ * Has the standing rows refer to nothing but what the fixture says: what hangs on them, and is to go, may be what a column
+ * that the fixture leaves alone refers to.
+ */
+export async function letGo({ session, fixture, table }: Step, keys: StepKeys): Promise<void> {
+  const referring = new Set(table.foreignKeys.flatMap(({ columns }) => columns));
+  const held = restColumns(fixture, table).fixed.filter(({ column }) => referring.has(column));
+  if (held.length === 0) return;
+  const assignments = held.map(({ column }) => `${quote(column)} = default`);
+  const changed = held.map(({ column, sql }) => `t.${quote(column)} is distinct from ${sql}`);
+  await session.query(
+    `update ${rowsOf(table)} as t set ${assignments.join(', ')}
+     where ${keys.hold(identityOf(fixture).map((column) => `t.${quote(column)}`))} and (${changed.join(' or ')})`,
+  );
 }

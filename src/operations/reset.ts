@@ -14,6 +14,7 @@ import { inTurn, keysOf, leftBehind, rootsAtSight, rootsOfRun, type StepKeys } f
 import { countRecords } from '../merge/records.js';
 import { loadPlan, type LoadPlan } from '../merge/load-fixture.js';
 import { claimFixture, foreseeCheck, restoreFixture, type Claimed } from '../merge/restore-fixture.js';
+import { letGo } from '../merge/restore.js';
 import { ask, untilAgreed } from '../merge/until-agreed.js';
 import type { Dependents, ResetFixture, ResetReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
@@ -145,6 +146,7 @@ function clearHanging(
     async act(asked) {
       const claimed = await claimFixture(step, keys, plan);
       const foreseen = await foreseeHanging(session, roots);
+      if (foreseen.length > 0) await letGo(claimed.step, keys);
       const tellEffects = await watchEffects(session, step.table);
       await deleteHanging(session, roots);
       const dependents = await tellEffects(0, foreseen);

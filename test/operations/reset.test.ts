@@ -85,6 +85,49 @@ const refused = {
   hint: expect.stringContaining('`scale-seed clean` and then `load`') as string,
 };
 
+describe.each([
+  ['are loaded anew', ''],
+  ['are updated', TRIGGER],
+])('rows that refer to what hangs on them, where rows %s', (_, trigger) => {
+  const STEPS = 'steps (id text primary key, job text references jobs on delete cascade)';
+
+  it.each([
+    ['a job of theirs', 'text references jobs'],
+    ['one that may not go before them', 'text references jobs on delete restrict'],
+    ['one, checked at the end', 'text references jobs deferrable initially deferred'],
+    ['what goes with one', 'text references steps'],
+    ['one, and else a job that stays', `text default 'stays' references jobs`],
+    ['one in a column that must be filled', `text not null default 'stays' references jobs`],
+  ])('%s', async (what, type) => {
+    await database.query(
+      `create or replace function nothing() returns trigger language plpgsql as 'begin return null; end';
+       create table ${STEPS}; insert into jobs (id) values ('stays');
+       alter table agents add column latest ${type}; ${trigger}`,
+    );
+    await reset(agents());
+    await database.query(
+      `insert into jobs (id, agent_id) select 'job-' || id, id from agents;
+       insert into steps select id, id from jobs where id <> 'stays';
+       update agents set latest = 'job-' || id where id > 'ag-scale-00000004'`,
+    );
+    const dryRun = await reset({ ...agents(), dryRun: true });
+    const { fixtures } = await reset(agents());
+    expect(fixtures[0], what).toMatchObject({
+      restored: 10,
+      dependents: expect.arrayContaining([
+        { table: 'public.jobs', rows: 10, effect: 'deleted' },
+        { table: 'public.steps', rows: 10, effect: 'deleted' },
+      ]) as unknown,
+    });
+    expect(dryRun.fixtures[0]?.dependents).toEqual(fixtures[0]?.dependents);
+    expect((await verify(agents())).intact).toBe(true);
+    expect(await database.value('select array_agg(id) from jobs')).toEqual(['stays']);
+    await database.query(
+      `alter table agents drop column latest; drop table steps; drop trigger if exists own on agents; delete from jobs`,
+    );
+  });
+});
+
 describe('rows that hold each other’s unique keys, and can only be updated', () => {
   beforeEach(() => database.query(`drop trigger if exists own on agents; ${TRIGGER}`));
   afterAll(() => database.query('drop trigger own on agents'));
