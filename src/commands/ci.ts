@@ -17,15 +17,15 @@ export const registerCi = defineCommand<CiFlags>('ci', {
   description: 'wait, load, verify, and judge the load: exit 3 over budget or regressed, 4 drifted',
   ...OPERATION,
   options: [
-    ['--budget <duration>', 'most that the load may take', parseDuration],
+    ['--budget <duration>', 'longest time that the load may take', parseDuration],
     [
       '--budget-ratio <r>',
-      'most that it may take, as a multiple of a reference load by plain INSERT ... SELECT in a scratch schema',
+      'the same, as a multiple of a reference load by plain INSERT ... SELECT in a scratch schema',
       parseRatio,
     ],
-    ['--pristine', 'verify as on a fresh load, not as on a stack that runs'],
-    ['--baseline <file>', "an earlier run's report, to compare with"],
-    ['--max-regression <percent>', 'how much slower than it the load may be (default: 20)', parsePercent],
+    ['--pristine', 'verify strictly, not as verify --live does'],
+    ['--baseline <file>', "an earlier run's report to compare with"],
+    ['--max-regression <percent>', 'how much slower than that the load may be (default: 20)', parsePercent],
     ...LOAD_OPTIONS,
   ],
   groups: {

@@ -1,5 +1,5 @@
 import type { CleanPlan } from '../operations/clean.js';
-import { listRows } from '../report/units.js';
+import { formatRows, listRows } from '../report/units.js';
 import { confirmUnless } from './confirm.js';
 import { defineCommand } from './define-command.js';
 import { DRY_RUN } from './load.js';
@@ -31,5 +31,5 @@ export const registerClean = defineCommand<OperationFlags & { yes?: true; dryRun
 
 function questionFor({ fixture, schema, table, rows, dependents }: CleanPlan): string {
   const more = dependents.length === 0 ? '' : `, and with them ${listRows(dependents)}`;
-  return `Delete ${rows} rows of ${fixture} from ${schema}.${table}${more}?`;
+  return `Delete ${formatRows(rows)} of ${fixture} from ${schema}.${table}${more}?`;
 }

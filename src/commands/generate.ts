@@ -10,7 +10,7 @@ export const registerGenerate = defineCommand<GenerateFlags>('generate', {
   options: [
     ...SIZE_OPTIONS,
     fixtureFileOption(),
-    ['--anchor <time>', 'the time on which all others hang, ISO 8601 (default: now)', parseAnchor],
+    ['--anchor <time>', 'time to which all others are relative, ISO 8601 (default: now)', parseAnchor],
     ['--header', 'begin with a line of column names'],
   ],
   examples: [

@@ -21,14 +21,14 @@ export const ADD_OPTIONS: readonly OptionSpec[] = [
 ];
 
 const MODE =
-  'exclusive may lock the tables and rebuild plain indexes in its transaction; for an owner who may not silence triggers also foreign keys, with the tables that they refer to locked';
+  'exclusive may lock the tables and rebuild plain indexes in its transaction; for an owner without the right to set session_replication_role also foreign keys, which locks the tables that they refer to';
 
 /** For commands that may lock tables, and rebuild their indexes. */
 export const MODE_OPTIONS: readonly OptionSpec[] = [
   choiceOption('--mode <mode>', MODE, ['online', 'exclusive']).default('online'),
   [
     '--lock-timeout <duration>',
-    "how long exclusive mode or a reset waits for a table's lock (default: 10s)",
+    'how long to wait for a lock while others wait for this command (default: 10s)',
     parseDuration,
   ],
 ];

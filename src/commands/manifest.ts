@@ -8,7 +8,7 @@ export const registerManifest = defineCommand<TargetFlags & { standing: boolean;
       'what load-test scripts need to know of a fleet: sizes, ids, fingerprints, and what is loaded',
     ...TARGET,
     options: [
-      ['--no-standing', 'without what stands in a database'],
+      ['--no-standing', 'do not look at a database'],
       ['--output <file>', 'write to a file, not to standard output'],
     ],
     examples: [

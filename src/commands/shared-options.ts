@@ -57,7 +57,7 @@ export const SIZE_OPTIONS: readonly OptionSpec[] = [
 ];
 
 const PROGRESS_OPTIONS: readonly OptionSpec[] = [
-  ['--quiet', 'no progress and no notices on standard error'],
+  ['--quiet', 'no progress and no notices on standard error; confirmations and errors stay'],
   ['--no-progress', 'no progress on standard error'],
   new Option('--verbose', 'each step with its time on standard error').conflicts(['quiet']),
 ];
@@ -76,14 +76,14 @@ export const TARGET = {
         '--database-url <url>',
         "postgresql://user@host/database, or psql's host=... dbname=... (default: DATABASE_URL, then PG*)",
       ],
-      ['--embedded', 'a PostgreSQL of our own, started for the command where it does not run'],
+      ['--embedded', "scale-seed's own PostgreSQL, started for this command unless it runs"],
       ['--data-directory <dir>', "the embedded server's directory"],
       repeatable(
         '--schema <pattern>',
         "schema of the tables, or a pattern as pg_dump's -n takes it, fleet_*: each holds a fleet of its own",
         'looked up on the search_path',
       ),
-      ['--jobs <n>', 'sessions at work at once (default: one for each processor, at least 2)', parseJobs],
+      ['--jobs <n>', 'number of sessions (default: one for each processor, at least 2)', parseJobs],
       [
         '--wait <duration>',
         'wait for the server, the tables and the parent rows (default: no wait)',

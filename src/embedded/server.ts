@@ -17,7 +17,7 @@ exec "$0" "$@" 3<&- </dev/null`;
 /** PostgreSQL's own; the port may be 0, for any. */
 type Settings = Readonly<{ port: number; [name: string]: string | number }>;
 
-const IN_USE_HINT = 'wait for it to end; `scale-seed db start` keeps a server up, for all';
+const IN_USE_HINT = 'wait for that, or start one for all commands: `scale-seed db start`';
 
 /** Joins the server where it is kept running, else starts one, which ends with its lifeline until a line lets it go. */
 export async function useServer(root: string, programs: Programs, settings: Settings, signal?: AbortSignal) {
@@ -31,7 +31,10 @@ export async function useServer(root: string, programs: Programs, settings: Sett
       if (server && server.pid === own?.pid) return { server, lifeline: own.lifeline };
       if (server?.owner === 0) return { server };
       if (server && sendSignal(server.owner, 0))
-        throw embeddedError(`process ${server.owner} has the server, which ends with it`, IN_USE_HINT);
+        throw embeddedError(
+          `process ${server.owner} runs the embedded server, which stops when that process ends`,
+          IN_USE_HINT,
+        );
       // Its command was killed.
       if (server) sendSignal(server.pid, 'SIGINT');
       // Another command may have been quicker, and have gone since.

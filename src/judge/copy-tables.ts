@@ -1,3 +1,4 @@
+import { nameAll } from '../report/units.js';
 import type { TableInfo } from '../table/inspect-table.js';
 import { literal, quote, quoteList, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
@@ -57,10 +58,10 @@ function leftOutOf({ name, plain, userTriggers, rules, rowSecurity, foreignKeys 
   const special = foreignKeys.filter(({ simple }) => !simple).map((key) => key.name);
   const parts: [boolean, string][] = [
     [!plain, 'its partitions'],
-    [userTriggers.length > 0, `the triggers ${userTriggers.join(', ')}`],
-    [rules.length > 0, `the rules ${rules.join(', ')}`],
+    [userTriggers.length > 0, nameAll('trigger', userTriggers)],
+    [rules.length > 0, nameAll('rule', rules)],
     [rowSecurity, 'row security'],
-    [special.length > 0, `the foreign keys ${special.join(', ')}`],
+    [special.length > 0, nameAll('foreign key', special)],
   ];
   return parts.flatMap(([lacks, what]) => (lacks ? [`${name}: ${what}`] : []));
 }

@@ -72,7 +72,7 @@ function checkRows({ verified }: Judged): Finding {
   const wrong = [
     ...(drifted === '' ? [] : [`${drifted} drifted`]),
     ...(old === '' ? [] : [`${old} is too old`]),
-    ...(failures.length > 0 ? [`what failed was not read back`] : []),
+    ...(failures.length > 0 ? ['what failed to load was not verified'] : []),
   ];
   let measured = 0;
   for (const { missing, unexpected, driftedRows, hanging } of fixtures) {
@@ -94,7 +94,7 @@ function checkTime({ fixtures, timings: { workMs } }: Judged, limit: number): Fi
   const besides =
     stood === 0 ? '' : `, where ${formatCount(stood)} of ${formatCount(sumOf('rows'))} rows stood already`;
   const reason = fixtures.every(({ inserted }) => inserted === 0)
-    ? 'every row stood already: this is the time that it took to see that'
+    ? 'every row stood already: nothing was loaded, and this is the time of the look'
     : within
       ? `the load took no longer than it may${besides}`
       : `the load took longer than it may${besides}: ${fixtures.map(timeOf).join('; ')}`;

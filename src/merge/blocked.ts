@@ -3,7 +3,7 @@ import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { readRows } from '../fixtures/read-rows.js';
 import { quote } from '../postgres/quote.js';
 import type { Blocked, Counts } from '../report/result.js';
-import { formatCount } from '../report/units.js';
+import { formatCount, nameAll } from '../report/units.js';
 import { stepError, type OnTable } from '../run/step.js';
 import { rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { keyText, sameIdentity } from './expressions.js';
@@ -79,8 +79,8 @@ function suspects(table: TableInfo): string {
 /** What of a table's own may keep a row from being added, changed or deleted; empty where there is nothing. */
 export function keepersOf({ userTriggers, rules, rowSecurity }: TableInfo): string {
   return [
-    ...(userTriggers.length > 0 ? [`the triggers ${userTriggers.join(', ')}`] : []),
-    ...(rules.length > 0 ? [`the rules ${rules.join(', ')}`] : []),
+    ...(userTriggers.length > 0 ? [nameAll('trigger', userTriggers)] : []),
+    ...(rules.length > 0 ? [nameAll('rule', rules)] : []),
     ...(rowSecurity ? ['row security'] : []),
   ].join(' or ');
 }

@@ -182,7 +182,7 @@ function obstacleIn(references: readonly Reference[], roots: Roots): string | un
 function unreadable(on: OnTable, tables: readonly string[]): ScaleSeedError {
   return stepError(
     on,
-    `fixture ${on.fixture.name}: nobody can tell what of ${tables.join(', ')} would go with it: the role may not read it`,
+    `fixture ${on.fixture.name}: it is not known what of ${tables.join(', ')} would go with it: the role may not read it`,
     {
       code: 'privilege',
       phase: 'clean',

@@ -68,7 +68,7 @@ export async function foreseeMerge(step: Step, keys?: StepKeys): Promise<Counts>
 }
 
 function stuck(step: Step, { key, by }: Blocked): ScaleSeedError {
-  const message = `fixture ${step.fixture.name}: ${key} cannot be restored: in its way is ${by}`;
+  const message = `fixture ${step.fixture.name}: ${key} cannot be restored: blocked by ${by}`;
   return stepError(step, message, {
     code: 'conflict',
     phase: 'reset',

@@ -6,6 +6,7 @@ import type { Dependents, RowsOf } from '../report/result.js';
 import type { Step } from '../run/step.js';
 import { findHanging, findHolders, refersTo, type Roots, type RowsByTable } from '../table/dependents.js';
 import { childRows, type Reference } from '../table/references.js';
+import { nameAll } from '../report/units.js';
 import { leftBehind, rootsAtSight } from './keys.js';
 
 /**
@@ -49,7 +50,7 @@ export async function foreseeHanging(session: Session, roots: Roots): Promise<De
   if (unread.length > 0)
     throw keeps(
       session,
-      `nobody can tell what of ${unread.join(', ')} hangs on the rows: the role may not read it`,
+      `it is not known what of ${unread.join(', ')} hangs on the rows: the role may not read it`,
       { code: 'privilege', table: unread[0] },
     );
   if (blockers.length > 0) {
@@ -141,7 +142,7 @@ async function whichHave(session: Session, clauses: readonly string[]): Promise<
 }
 
 function keptBy(session: Session, { child, triggers }: Reference, what: string): ScaleSeedError {
-  const by = triggers.length > 0 ? `the triggers ${triggers.join(', ')} keep` : 'a rule or a policy keeps';
+  const by = triggers.length > 0 ? `${nameAll('trigger', triggers)} kept` : 'a rule or a policy kept';
   const table = nameOf(child);
   return keeps(session, `${by} rows of ${table} that were ${what}`, { code: 'conflict', table });
 }

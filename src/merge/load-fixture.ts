@@ -72,7 +72,7 @@ export async function loadFixture(step: Step, plan: LoadPlan): Promise<LoadedFix
 
 function blockedNotice(name: string, { blocked, rows }: Counts, firstBlocked: Blocked): string {
   const { key, by } = firstBlocked;
-  const first = `the first is ${inOneLine(key)}, in whose way is ${inOneLine(by)}`;
+  const first = `the first is ${inOneLine(key)}, blocked by ${inOneLine(by)}`;
   return `${name}: ${formatCount(blocked)} of ${formatCount(rows)} rows could not be added: ${first}`;
 }
 

@@ -2,7 +2,7 @@ import { stage, Staging } from '../copy/staging.js';
 import type { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { ColumnDrift, ForeignKeyCheck } from '../report/result.js';
-import { formatCount } from '../report/units.js';
+import { formatRows, nameAll } from '../report/units.js';
 import { SERIALIZATION_FAILURE, stepError, type Step } from '../run/step.js';
 import { holdKey, type Roots } from '../table/dependents.js';
 import type { TableInfo } from '../table/inspect-table.js';
@@ -136,7 +136,7 @@ async function updateRows(
 /** @throws ScaleSeedError `conflict` where rows that stand could not be changed; what a trigger makes of them is told. */
 function refuseUnrestored(step: Step, rows: number): void {
   if (rows <= 0) return;
-  const message = `${formatCount(rows)} rows stand and were not changed: ${keepersOf(step.table)} kept them`;
+  const message = `${formatRows(rows)} could not be restored: ${keepersOf(step.table)} kept what was there`;
   throw stepError(step, message, { code: 'conflict', hint: 'reset them as a role that may change them' });
 }
 
@@ -151,8 +151,8 @@ function joined(step: Step): ScaleSeedError {
 
 /** What a trigger makes of a row stands, as it would for anybody else's update; to verify it is drift. */
 function ofTriggers(fixture: Fixture, table: TableInfo, drift: readonly ColumnDrift[]): string {
-  const triggers = `triggers of ${table.name} (${table.userTriggers.join(', ')})`;
-  const columns = drift.map(({ column, rows }) => `${column} in ${formatCount(rows)} rows`);
+  const triggers = `${nameAll('trigger', table.userTriggers)} of ${table.name}`;
+  const columns = drift.map(({ column, rows }) => `${column} in ${formatRows(rows)}`);
   return `${fixture.name}: ${triggers} kept or changed what was to be written: ${columns.join(', ')}`;
 }
 

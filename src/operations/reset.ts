@@ -18,7 +18,7 @@ import { letGo } from '../merge/restore.js';
 import { ask, untilAgreed } from '../merge/until-agreed.js';
 import type { Dependents, ResetFixture, ResetReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
-import { listRows } from '../report/units.js';
+import { formatRows, listRows } from '../report/units.js';
 import { withDatabase } from '../run/context.js';
 import { askForTurn, lockFixture } from '../run/lock-fixture.js';
 import type { DryRunOptions } from '../run/options.js';
@@ -46,7 +46,7 @@ export interface ResetOptions extends AddOptions, DryRunOptions {
    * a truncation, a transaction whose snapshot is older finds the table empty.
    */
   mode?: LoadOptions['mode'];
-  /** How long exclusive mode waits for a table's lock, in milliseconds; 10 s by default. */
+  /** How long a reset waits for a lock while others wait for it, in milliseconds; 10 s by default. */
   lockTimeoutMs?: number | undefined;
   /** Leave what hangs on the rows. */
   keepDependents?: boolean | undefined;
@@ -112,7 +112,7 @@ async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFix
   const strangers = fixture.growable ? 0 : look.marked - look.counted;
   if (strangers > 0)
     step.context.onNotice(
-      `${fixture.name}: ${strangers} rows bear its mark and are none of its: they stay, and to verify they are unexpected`,
+      `${fixture.name}: ${formatRows(strangers)} with its mark that the fixture does not have: left alone, and unexpected to verify`,
     );
   return {
     ...whichRows(step),
@@ -153,7 +153,7 @@ function clearHanging(
       return exceed(dependents, asked) ? { more: dependents } : { done: { claimed, dependents, kept: [] } };
     },
     refused: () => {
-      throw new ScaleSeedError(`${step.fixture.name} is not reset, since what hangs on it is to stay`, {
+      throw new ScaleSeedError('not reset: the answer was no, so what hangs on it stays', {
         code: 'conflict',
         phase: 'reset',
         hint: '--keep-dependents resets the rows alone',

@@ -20,7 +20,7 @@ const REFERRING_HINT = 'delete the rows that refer to it first';
 
 const OWN_MAKING: Meaning = {
   code: 'schema',
-  hint: 'the server cannot do that with what the table has of its own: rules, deferrable keys, or the like',
+  hint: 'PostgreSQL does not support this for such a table: it has rules, deferrable keys or the like',
 };
 
 /** What an SQLSTATE means to the user; a class (its first two digits) stands for those not listed. */
@@ -29,10 +29,10 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '22': { code: 'fixture', hint: 'a value of the fixture does not fit its column' },
   '22P05': {
     code: 'fixture',
-    hint: 'the encoding of the database lacks a character: one in UTF8 has them all',
+    hint: "the database's encoding lacks a character: use a database in UTF8",
   },
   '23001': { code: 'conflict', hint: REFERRING_HINT },
-  '23502': { code: 'schema', hint: 'the column wants a value, and the fixture gives none' },
+  '23502': { code: 'schema', hint: 'the column must have a value, and the fixture gives none' },
   '23503': {
     code: 'parents',
     hint: 'a parent row is missing: --create-parents adds it, and so does the demo seed',
@@ -43,7 +43,10 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     code: 'privilege',
     hint: 'the server or the role is read-only: give the address of the primary',
   },
-  '25P02': { code: 'server', hint: "the server's log says what has failed before: run the command again" },
+  '25P02': {
+    code: 'server',
+    hint: "an earlier statement failed: see the server's log, and run the command again",
+  },
   '25P03': { code: 'timeout', hint: 'raise idle_in_transaction_session_timeout for the role' },
   '25P04': { code: 'timeout', hint: 'raise transaction_timeout for the role' },
   '28': {
@@ -68,7 +71,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '53300': { code: 'connect', hint: 'the server has no connection left: lower --jobs, or close others' },
   '55P03': { code: 'locked', hint: 'another session holds a lock: see pg_locks, and run the command again' },
   '55000': OWN_MAKING,
-  '57014': { code: 'timeout', hint: 'raise statement_timeout for the role, or load in smaller pieces' },
+  '57014': { code: 'timeout', hint: 'raise statement_timeout for the role' },
   '57P05': { code: 'timeout', hint: 'raise idle_session_timeout for the role' },
   '57P03': { code: 'connect', hint: 'the server is starting up or shutting down: --wait 30s waits for it' },
   '57': { code: 'server', hint: 'the server ended the session: see its log, then run the command again' },
@@ -86,7 +89,7 @@ const MEANINGS_IN: Partial<Record<Phase, Readonly<Record<string, Meaning>>>> = {
 };
 
 const CERTIFICATE_HINT =
-  "sslrootcert has to name the CA of the server's certificate, and for verify-full that has to be for the URL's host";
+  "sslrootcert must name the CA of the server's certificate, and with verify-full the certificate must be for the URL's host";
 const ENCRYPTION_HINT =
   'sslmode in the URL, or PGSSLMODE, asks for TLS, which the server does not have: `prefer` takes it where it can';
 const LOST_HINT = 'the connection was lost; nothing uncommitted stands, so run the command again';
@@ -94,9 +97,9 @@ const WORKER_HINT = 'Citus has no connection to that worker: see that it runs, t
 /** How Citus says so, with whichever SQLSTATE. */
 const LOST_WORKER =
   / to the remote node|^failure on connection marked as essential|^failed to COPY to shard \d+ on/;
-const UNEXPECTED_HINT = 'nothing like it is known: --verbose shows where it came from; please report it';
+const UNEXPECTED_HINT = 'this is an error of scale-seed: please report it, with all that is printed here';
 const LOGIN_HINT =
-  'the server asks for a way to log in that is not spoken here, such as GSSAPI: pg_hba.conf has to offer scram-sha-256 or another password';
+  'the server asks for an authentication method that scale-seed does not support, such as GSSAPI: offer scram-sha-256 or another password in pg_hba.conf';
 const NETWORK_HINT = 'is the server running there? --wait 30s waits for it; --database-url names another';
 
 /**
@@ -118,7 +121,8 @@ export function translateError(error: unknown, context: Context): ScaleSeedError
 /** What a run is aborted with: the time limit's reason, or that of the caller's controller. */
 function abortOf(error: unknown): Meaning | undefined {
   if (!(error instanceof DOMException)) return undefined;
-  if (error.name === 'TimeoutError') return { code: 'timeout', hint: 'raise --timeout' };
+  if (error.name === 'TimeoutError')
+    return { code: 'timeout', hint: 'raise the time limit (--timeout, timeoutMs)' };
   return error.name === 'AbortError' ? { code: 'interrupted' } : undefined;
 }
 
@@ -159,7 +163,7 @@ function meaningOfPooler({ message }: pg.DatabaseError, phase: Phase): Meaning {
     ? { code: 'connect', hint: NETWORK_HINT }
     : {
         code: 'server',
-        hint: 'this is what a connection pooler answers: see its log, then run the command again',
+        hint: 'a connection pooler answered this: see its log, then run the command again',
       };
 }
 

@@ -17,11 +17,21 @@ export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
+/** `1 row`, `10,000 rows`. */
+export function formatRows(count: number): string {
+  return `${formatCount(count)} ${count === 1 ? 'row' : 'rows'}`;
+}
+
+/** `trigger act`, `triggers act, audit`. */
+export function nameAll(what: string, names: readonly string[]): string {
+  return `${what}${names.length === 1 ? '' : 's'} ${names.join(', ')}`;
+}
+
 /** Rows of other tables, and what becomes of them where they are not deleted. */
 export function listRows(rows: readonly { table: string; rows: number; effect?: string }[]): string {
   const of = rows.map(({ table, rows: count, effect = 'deleted' }) => {
     const changed = effect === 'deleted' ? '' : `, which are ${effect.replace('set', 'set to')}`;
-    return `${formatCount(count)} rows of ${table}${changed}`;
+    return `${formatRows(count)} of ${table}${changed}`;
   });
   return of.join('; ');
 }

@@ -63,7 +63,7 @@ function generated(filled: readonly string[], { name, columns }: TableInfo): Pro
   const fixed = columns.filter((column) => column.generated && filled.includes(column.name));
   if (fixed.length === 0) return undefined;
   return {
-    text: `table ${name} makes column ${fixed.map((column) => column.name).join(', ')} itself`,
+    text: `table ${name} generates column ${fixed.map((column) => column.name).join(', ')} itself`,
     code: 'schema',
     hint: 'leave the column out of the fixture',
   };
@@ -80,7 +80,7 @@ function unfilled(filled: readonly string[], { name, columns }: TableInfo): Prob
   );
   if (wanting.length === 0) return undefined;
   return {
-    text: `table ${name} wants a value in column ${wanting.map((column) => column.name).join(', ')}`,
+    text: `table ${name} must have a value in column ${wanting.map((column) => column.name).join(', ')}, for which the fixture gives none`,
     code: 'schema',
     hint: 'this certctl is newer than the fixture: give the column a default, or update scale-seed',
   };
@@ -138,7 +138,7 @@ function notUnique(
   if (stray === undefined) return undefined;
   const listed = uniqueKeys.map((key) => `(${key.join(', ')})`).join(', ');
   return {
-    text: `conflict key (${stray.join(', ')}) is no unique key of table ${name}, which has ${listed || 'none'}`,
+    text: `conflict key (${stray.join(', ')}) is not a unique key of table ${name}, which has ${listed || 'none'}`,
     code: 'fixture',
     hint: 'name columns that a unique index has, all of them and no others; one that is partial, deferrable or over an expression does not count',
   };
@@ -159,7 +159,7 @@ async function unknownType(session: Session, fixture: Fixture): Promise<Problem 
     if (found !== undefined) continue;
     const meant = nearest(bare, BUILT_IN);
     return {
-      text: `column ${name}: the server knows no type ${type}`,
+      text: `column ${name}: the server has no type ${type}`,
       code: 'fixture',
       hint: meant === undefined ? 'create it, or give the column another' : `did you mean ${meant}?`,
     };
@@ -189,7 +189,7 @@ function unprivileged({ name, privileges }: TableInfo, needs: readonly Privilege
   const lacking = needs.filter((privilege) => !privileges[privilege]);
   if (lacking.length === 0) return undefined;
   return {
-    text: `the role may not ${lacking.join(' or ')} on ${name}`,
+    text: `the role lacks ${lacking.join(', ')} on ${name}`,
     code: 'privilege',
     hint: `grant ${lacking.join(', ')} on ${name} to the role`,
   };

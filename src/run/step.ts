@@ -55,7 +55,7 @@ const COMMITTED = 'done and committed';
 export function untouched({ createdParents }: Prepared): string {
   return createdParents === 0
     ? UNCHANGED
-    : `nothing was changed, but that ${createdParents} parent rows were created and stand`;
+    : `nothing was changed, except that ${createdParents} parent ${createdParents === 1 ? 'row was' : 'rows were'} created`;
 }
 
 export const SERIALIZATION_FAILURE = '40001';

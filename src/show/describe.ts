@@ -1,5 +1,5 @@
 import type { Blocked, Check, ColumnDrift, Failure, VerifiedFixture } from '../report/result.js';
-import { formatCount, formatMs, formatRatio, inOneLine, listRows } from '../report/units.js';
+import { formatCount, formatMs, formatRatio, formatRows, inOneLine, listRows } from '../report/units.js';
 
 /** What one day of a window of thirty takes is not worth a word. */
 const NOTEWORTHY = 1 / 30;
@@ -16,19 +16,19 @@ export function showAmount(amount: number, unit: Check['unit']): string {
     ms: formatMs,
     ratio: formatRatio,
     percent: (percent: number) => `${percent < 0 ? '' : '+'}${Math.round(percent)} %`,
-    rows: (rows: number) => `${formatCount(rows)} rows`,
+    rows: formatRows,
   }[unit](amount);
 }
 
 /** What was measured, and what was allowed, in a sentence; then why the check came out as it did. */
 export function describeCheck({ name, reason, measured, limit, unit }: Check): string {
-  if (measured === null) return reason;
+  if (measured === null || (name === 'verify' && measured === 0)) return reason;
   const [found, allowed] = [showAmount(measured, unit), showAmount(limit, unit)];
   const sentence = {
-    verify: `${found} differ from the fixtures, and none may`,
-    budget: `the load took ${found}, and ${allowed} is the budget`,
-    'budget-ratio': `the load took ${found} of the reference load's time, and ${allowed} is the limit`,
-    'max-regression': `the load is ${found} against the baseline, and ${allowed} is the limit`,
+    verify: `${found} differ from the fixtures`,
+    budget: `the load took ${found} (budget ${allowed})`,
+    'budget-ratio': `the load took ${found} times as long as the reference load (limit ${allowed})`,
+    'max-regression': `the load is ${found} against the baseline (limit ${allowed})`,
   }[name];
   return `${sentence}: ${reason}`;
 }
@@ -37,7 +37,7 @@ export function describeCheck({ name, reason, measured, limit, unit }: Check): s
 export function describeDrift(fixture: VerifiedFixture, live: boolean): string[] {
   const { name, missing, unexpected, drift, hanging, unread, records, missingParents, notCompared } = fixture;
   const some = ({ rows, examples }: VerifiedFixture['unexpected']): string =>
-    `${formatCount(rows)} rows, such as ${inOneLine(examples.join(', '))}`;
+    `${formatRows(rows)}, such as ${inOneLine(examples.join(', '))}`;
   const remarks = [
     ...(missing.rows > 0 ? [`missing: ${some(missing)}`] : []),
     ...(missing.blocked === null ? [] : [describeBlocked(missing.blocked)]),
@@ -47,9 +47,9 @@ export function describeDrift(fixture: VerifiedFixture, live: boolean): string[]
       ? [`${live ? 'what hangs on it' : 'left hanging on it'}: ${listRows(hanging)}`]
       : []),
     ...(unread.length > 0
-      ? [`nobody can tell what of ${unread.join(', ')} hangs on it: the role may not read it`]
+      ? [`it is not known what of ${unread.join(', ')} hangs on it: the role may not read it`]
       : []),
-    ...(records.length > 0 ? [`on record, and no drift: ${listRows(records)}`] : []),
+    ...(records.length > 0 ? [`recorded about it, which is no drift: ${listRows(records)}`] : []),
     ...(unexpected.rows > 0 ? [`not of the fixture: ${some(unexpected)}`] : []),
     ...(missingParents.length > 0 ? [`parent rows are missing: ${missingParents.join(', ')}`] : []),
     ...describeAge(fixture),
@@ -62,19 +62,19 @@ export function describeDrift(fixture: VerifiedFixture, live: boolean): string[]
 
 function describeColumn({ column, rows, examples }: ColumnDrift, how: string): string {
   const shown = examples.map(
-    ({ key, expected, found }) => `${inOneLine(key)} has ${show(found)} for ${show(expected)}`,
+    ({ key, expected, found }) => `${inOneLine(key)} has ${show(found)}, not ${show(expected)}`,
   );
-  return `${column} ${how} in ${formatCount(rows)} rows: ${shown.join('; ')}`;
+  return `${column} ${how} in ${formatRows(rows)}: ${shown.join('; ')}`;
 }
 
-/** Which row cannot be added, and what stands in its way. */
+/** Which row cannot be added, and what blocks it. */
 export function describeBlocked({ key, by }: Blocked): string {
-  return `${inOneLine(key)} cannot be added: in its way is ${inOneLine(by)}`;
+  return `${inOneLine(key)} cannot be added: blocked by ${inOneLine(by)}`;
 }
 
 function describeAge({ tooOld, expired, rows, anchors, anchorCount }: VerifiedFixture): string[] {
   const renew = '`scale-seed reset` renews them';
-  const gone = expired === null ? '' : `${formatCount(expired)} rows have expired`;
+  const gone = expired === null ? '' : `${formatRows(expired)} expired`;
   const remarks: string[] = [];
   if (tooOld) remarks.push(`its times are too old${gone === '' ? '' : ` (${gone})`}: ${renew}`);
   else if (expired !== null && expired > rows * NOTEWORTHY) remarks.push(`${gone} since the load: ${renew}`);

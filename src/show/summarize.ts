@@ -13,7 +13,7 @@ import type {
   VerifyReport,
 } from '../report/result.js';
 import { named, newFailures } from '../report/schemas.js';
-import { formatCount, formatMs, listRows, shortFingerprint } from '../report/units.js';
+import { formatMs, formatRows, listRows, shortFingerprint } from '../report/units.js';
 import { describeBlocked, describeDrift, showAmount } from './describe.js';
 import { failureRemark, tableOf, withMachine, type Summary } from './summary.js';
 
@@ -66,7 +66,7 @@ function summarizeLoad(report: LoadReport): Summary {
   const times = `connect ${formatMs(connectMs)}, ${waited}load ${formatMs(workMs)}, settle ${formatMs(settleMs)}, total ${formatMs(totalMs)}`;
   const sent = dryRun || fixtures.some(({ merge }) => merge !== 'none');
   return {
-    title: `${dryRun ? 'Would load' : 'Loaded'} ${sumOf(fixtures.map(({ inserted }) => inserted))} rows in ${formatMs(workMs)}`,
+    title: `${dryRun ? 'Would load' : 'Loaded'} ${sumOf(fixtures.map(({ inserted }) => inserted))} in ${formatMs(workMs)}`,
     table: tableOf(report, {
       rows: ({ rows }) => rows,
       inserted: ({ inserted }) => inserted,
@@ -90,12 +90,12 @@ function blockedRemarks(fixtures: readonly (Counts & { name: string })[]): strin
   return fixtures.flatMap(({ name, blocked, firstBlocked }) =>
     firstBlocked === null
       ? []
-      : `${name}: ${formatCount(blocked)} rows could not be added; ${describeBlocked(firstBlocked)}`,
+      : `${name}: ${formatRows(blocked)} could not be added; ${describeBlocked(firstBlocked)}`,
   );
 }
 
 function sumOf(counts: readonly number[]): string {
-  return formatCount(counts.reduce((sum, count) => sum + count, 0));
+  return formatRows(counts.reduce((sum, count) => sum + count, 0));
 }
 
 const intactTitle = (live: boolean, allRead: boolean): string =>
@@ -151,7 +151,7 @@ function summarizeReset(report: ResetReport): Summary {
       ...named(report).flatMap(({ name, dependents, kept, records }) => [
         ...remark(`${name}: what hung on it ${dryRun ? 'would be' : 'was'} deleted`, dependents),
         ...remark(`${name}: what hangs on it ${dryRun ? 'would stay' : 'was left'}`, kept),
-        ...remark(`${name}: on record, and left as it is`, records),
+        ...remark(`${name}: recorded about it, and left`, records),
       ]),
       ...blockedRemarks(named(report)),
       ...checkRemarks(foreignKeys),
@@ -164,7 +164,7 @@ function summarizeClean(report: CleanReport): Summary {
   const { fixtures, timings, failures, dryRun, foreignKeys } = report;
   const rows = sumOf(fixtures.map(({ deleted }) => deleted));
   return {
-    title: `${dryRun ? 'Would delete' : 'Deleted'} ${rows} rows in ${formatMs(timings.workMs)}`,
+    title: `${dryRun ? 'Would delete' : 'Deleted'} ${rows} in ${formatMs(timings.workMs)}`,
     table: tableOf(report, { deleted: ({ deleted }) => deleted, ...TIME }),
     remarks: [
       ...named(report).flatMap(({ name, dependents }) => remark(`${name}: with it`, dependents)),

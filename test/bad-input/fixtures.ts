@@ -69,13 +69,13 @@ const FIXTURES_AND_SOURCES: readonly BadFixture[] = [
       columns: `{ id: 'text', number: 'intger', note: 'text' }`,
     }),
     exit: 1,
-    printed: /column number: the server knows no type intger\n.*\n {2}try: did you mean integer\?/,
+    printed: /column number: the server has no type intger\n.*\n {2}try: did you mean integer\?/,
   },
   {
     what: 'a key that no unique index has',
     source: module(yields('[`own-${g}`, g, `x`]'), { ...OWN, conflictKeys: `[['id'], ['number']]` }),
     exit: 1,
-    printed: /conflict key \(number\) is no unique key of table own, which has \(id\)/,
+    printed: /conflict key \(number\) is not a unique key of table own, which has \(id\)/,
   },
   {
     what: 'a mark on a number',
@@ -220,7 +220,7 @@ const FIXTURES_AND_SOURCES: readonly BadFixture[] = [
     source: module(yields('[`own-${Math.min(g, 4)}`, g, `x`]'), OWN),
     exit: 4,
     printed:
-      /own: 1 of 5 rows could not be added: the first is own-4, in whose way is another row of the fixture/,
+      /own: 1 of 5 rows could not be added: the first is own-4, blocked by another row of the fixture/,
     added: 4,
   },
 ];

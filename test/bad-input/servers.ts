@@ -58,7 +58,7 @@ export const SERVERS: readonly BadInput[] = [
     before: 'grant select on agents to ROLE',
     after: 'revoke all on agents from ROLE',
     exit: 1,
-    printed: /the role may not insert on agents/,
+    printed: /the role lacks insert on agents/,
   },
   {
     what: 'a role whose search_path leads to another schema',
@@ -95,7 +95,7 @@ export const SERVERS: readonly BadInput[] = [
       ...['--database-url', latin1Url],
     ],
     exit: 1,
-    printed: /has no equivalent in encoding "LATIN1"[^]*encoding of the database lacks a character/,
+    printed: /has no equivalent in encoding "LATIN1"[^]*encoding lacks a character/,
   },
   {
     what: 'a database in SQL_ASCII',

@@ -19,7 +19,7 @@ const OTHER_TABLES: readonly OtherTable[] = [
     what: 'one more column that wants a value',
     change: 'alter table t.agents add region text not null',
     exit: 1,
-    printed: /table agents wants a value in column region/,
+    printed: /table agents must have a value in column region/,
   },
   {
     what: 'one more column that has a default',
@@ -35,7 +35,7 @@ const OTHER_TABLES: readonly OtherTable[] = [
     what: 'a column that is generated',
     change: 'alter table t.agents drop hostname, add hostname text generated always as (id) stored',
     exit: 1,
-    printed: /table agents makes column hostname itself/,
+    printed: /table agents generates column hostname itself/,
   },
   {
     what: 'a column that is missing',
@@ -86,7 +86,7 @@ const OTHER_TABLES: readonly OtherTable[] = [
     change: raising(`if new.id = 'ag-loadtest-00007' then return null; end if; return new;`),
     exit: 4,
     printed:
-      /02_agent_fleet: 1 of 5,000 rows could not be added: the first is ag-loadtest-00007, in whose way is the triggers act/,
+      /02_agent_fleet: 1 of 5,000 rows could not be added: the first is ag-loadtest-00007, blocked by trigger act/,
     added: 4_999,
   },
   {

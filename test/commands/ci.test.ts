@@ -117,10 +117,10 @@ describe('a run that does not pass', () => {
     expect(stdout).toMatch(/^Over budget: scale_agents, scale_certs\n/);
     expect(stdout).not.toContain('::');
     expect(stderr).toMatch(
-      /^::error title=scale-seed ci%3A budget::the load took \d+ ms, and 0 ms is the budget: every row stood already/m,
+      /^::error title=scale-seed ci%3A budget::the load took \d+ ms \(budget 0 ms\): every row stood already/m,
     );
     expect(stderr).toMatch(
-      /^::error title=scale-seed ci%3A budget-ratio::the load took \d+\.\d\d of the reference load's time, and 0\.00 is the limit: the interval of \d/m,
+      /^::error title=scale-seed ci%3A budget-ratio::the load took \d+\.\d\d times as long as the reference load \(limit 0\.00\): the interval of \d/m,
     );
     expect(await read('junit.xml')).toContain('tests="6" failures="2" errors="0" skipped="0"');
     expect(await read('step.md')).toMatch(/^### Over budget: /);
@@ -153,7 +153,7 @@ describe('a run that does not pass', () => {
       'fail',
     ]);
     expect(stderr).toMatch(
-      /^::error title=scale-seed ci%3A verify::scale_agents: api_key_hash drifted in 1 rows: ag-scale-00000001 has "50%25,\\n::error::"/m,
+      /^::error title=scale-seed ci%3A verify::scale_agents: api_key_hash drifted in 1 row: ag-scale-00000001 has "50%25,\\n::error::"/m,
     );
   });
 

@@ -318,7 +318,7 @@ describe('bad input', () => {
       'a role without rights',
       () => ['load', '--database-url', withLogin(`${limited}:pw`)],
       1,
-      /the role may not insert on managed_certificates/,
+      /the role lacks insert on managed_certificates/,
     ],
     [
       'no tables',

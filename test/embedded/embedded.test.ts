@@ -126,7 +126,7 @@ describe('a supervised server', () => {
     for (const keepRunning of [false, true])
       await expect(startEmbedded(optionsFor('own', { keepRunning }))).rejects.toMatchObject({
         code: 'embedded',
-        message: `embedded PostgreSQL: process ${process.pid} has the server, which ends with it`,
+        message: `embedded PostgreSQL: process ${process.pid} runs the embedded server, which stops when that process ends`,
         hint: expect.stringContaining('`scale-seed db start` keeps a server up') as string,
       });
     await load({ databaseUrl: first.url });

@@ -234,7 +234,7 @@ describe('a first start', () => {
 });
 
 describe('two loads at once', () => {
-  const told = /process \d+ has the server.*\n {2}try: .*`scale-seed db start` keeps a server up/;
+  const told = /process \d+ runs the embedded server.*\n {2}try: .*`scale-seed db start`/;
 
   it.each([1, 2, 3, 4, 5])(
     'both come to their end, one of them by being told who has the server: %s',

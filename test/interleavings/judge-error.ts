@@ -47,7 +47,7 @@ function judgeClaim({ own, states }: On, claim: string): string[] {
   const about = named.length === 0 ? FIXTURES : named;
   const changed = about.filter((fixture) => own.some(({ effects }) => touches(effects, fixture)));
   if (claim.includes('nothing was changed')) {
-    const created = /(\d+) parent rows were created and stand/.exec(claim)?.[1];
+    const created = /(\d+) parent rows? (?:was|were) created/.exec(claim)?.[1];
     const parents =
       about.length === FIXTURES.length && changed.length === 0 && Number(created ?? 0) !== createdParents(own)
         ? own.flatMap(({ effects }) => [...effects.keys()])

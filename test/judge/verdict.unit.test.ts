@@ -57,7 +57,7 @@ describe('a verdict', () => {
   it('says that a load had nothing to do', () => {
     expect(judge(noOpReport(), criteria({ budgetMs: 8000 })).checks[1]).toMatchObject({
       outcome: 'pass',
-      reason: 'every row stood already: this is the time that it took to see that',
+      reason: 'every row stood already: nothing was loaded, and this is the time of the look',
     });
   });
 });

@@ -76,7 +76,7 @@ const CASES: [what: string, sql: string, fixture: Fixture, blocked: number, key:
     fixtureOf(),
     1,
     'r-0009',
-    /^the triggers act$/,
+    /^trigger act$/,
   ],
   [
     'a trigger that deletes again',
@@ -84,7 +84,7 @@ const CASES: [what: string, sql: string, fixture: Fixture, blocked: number, key:
     fixtureOf(),
     1,
     'r-0009',
-    /^the triggers act$/,
+    /^trigger act$/,
   ],
   [
     'a rule',
@@ -92,7 +92,7 @@ const CASES: [what: string, sql: string, fixture: Fixture, blocked: number, key:
     fixtureOf(),
     1,
     'r-0009',
-    /^the rules act$/,
+    /^rule act$/,
   ],
   [
     'a unique index over an expression',

@@ -151,7 +151,7 @@ describe('rows that are kept', () => {
     [
       'a trigger',
       trigger('after delete', 'insert into things select old.*; return null;'),
-      /the triggers act/,
+      /trigger act/,
     ],
     [
       'a trigger at the end of the transaction',
@@ -161,9 +161,9 @@ describe('rows that are kept', () => {
         'constraint trigger',
         'deferrable initially deferred',
       ),
-      /the triggers act/,
+      /trigger act/,
     ],
-    ['a rule', 'create rule act as on delete to things do instead nothing', /the rules act/],
+    ['a rule', 'create rule act as on delete to things do instead nothing', /rule act/],
   ])('from a clean by %s are not deleted', async (_, sql, keeper) => {
     await load(run(fixtureOf()));
     await database.query(sql);

@@ -191,7 +191,7 @@ describe('a fixture of the user’s own', () => {
     expect(silenced).toEqual([]);
     expect(again.reference).toMatchObject({
       references: [{ fixture: 'own', source: 'a ready table' }],
-      leftOut: ['own: the triggers counts'],
+      leftOut: ['own: trigger counts'],
     });
     expect(again.fixtures[0]?.foreignKeys.check).toBe('row');
     expect(again.reference?.rounds).toHaveLength(6);

@@ -247,7 +247,7 @@ it('rows that a trigger keeps without a word end it, and it is said what to do',
   await expect(clean(agents())).rejects.toMatchObject({
     code: 'conflict',
     phase: 'clean',
-    message: expect.stringContaining('the triggers keeper keep rows of public.racks') as string,
+    message: expect.stringContaining('trigger keeper kept rows of public.racks') as string,
     state: 'scale_agents: nothing was changed',
     hint: 'see to that first',
   });

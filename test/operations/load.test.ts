@@ -181,7 +181,7 @@ describe('interruption', () => {
   it('by the time limit is a timeout', async () => {
     await expect(
       load({ databaseUrl: database.url, fixtures: [sizedCertificates(500_000)], timeoutMs: 300 }),
-    ).rejects.toMatchObject({ code: 'timeout', hint: 'raise --timeout' });
+    ).rejects.toMatchObject({ code: 'timeout', hint: 'raise the time limit (--timeout, timeoutMs)' });
   });
 });
 

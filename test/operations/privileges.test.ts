@@ -169,7 +169,7 @@ describe('rows that stand', () => {
     await grant(GRANTS.load);
     await expect(reset(asRole())).rejects.toMatchObject({
       code: 'privilege',
-      message: 'fixture 01_bulk_renewal_certs: the role may not update on managed_certificates',
+      message: 'fixture 01_bulk_renewal_certs: the role lacks update on managed_certificates',
       state: 'nothing was changed',
     });
     await grant(GRANTS.reset);

@@ -239,7 +239,7 @@ describe('rows that cannot be put back', () => {
     await database.query(`delete from agents where id = 'ag-scale-00000002';
       insert into agents (id, name, hostname, api_key_hash) values ('thief', 'loadtest-scale-agent-00000002', 'h', 'x')`);
     const { code, stdout } = await run(['reset', '--agents', '10'], { DATABASE_URL: database.url });
-    expect(stdout).toContain('1 rows could not be added');
+    expect(stdout).toContain('1 row could not be added');
     expect(code).toBe(4);
   });
 });

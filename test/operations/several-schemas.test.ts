@@ -281,7 +281,7 @@ describe('--schema, repeated', () => {
     expect(drifted.stdout).toMatch(/^f_01 +02_agent_fleet +agents +5,000 +0 +0 /m);
     expect(drifted.stdout).toMatch(/^f_02 +02_agent_fleet +agents +5,000 +0 +1 /m);
     expect(drifted.stdout).toContain(
-      'f_02: 02_agent_fleet: version drifted in 1 rows: ag-loadtest-00007 has "9" for "2.1.0"\n',
+      'f_02: 02_agent_fleet: version drifted in 1 row: ag-loadtest-00007 has "9", not "2.1.0"\n',
     );
     const args = ['verify', '--schema', 'empty', '--schema', 'f_02', '--quiet', '--format', 'markdown'];
     const failed = await run(args, env());

@@ -14,7 +14,7 @@ const SERVERS: [string, (client: Socket) => unknown, RegExp][] = [
       client.once('data', () =>
         client.write('N', () => client.once('data', () => client.write(authentication(kind)))),
       ),
-    /a way to log in that is not spoken here/,
+    /an authentication method that scale-seed does not support/,
   ]),
   ['of SSH', (client) => client.write('SSH-2.0-OpenSSH_9.6\r\n'), /is the server running there\?/],
   [

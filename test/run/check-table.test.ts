@@ -45,13 +45,13 @@ describe('a conflict key', () => {
       'without any index',
       'id text, name text',
       [['id']],
-      '(id) is no unique key of table own, which has none',
+      '(id) is not a unique key of table own, which has none',
     ],
     [
       'with a plain index',
       'id text, name text unique; create index on own (id)',
       [['id']],
-      '(id) is no unique key of table own, which has (name)',
+      '(id) is not a unique key of table own, which has (name)',
     ],
     [
       'with an index over a part of the rows',
@@ -70,19 +70,19 @@ describe('a conflict key', () => {
       'that is a part of one',
       'id text, name text, primary key (id, name)',
       [['id']],
-      '(id) is no unique key of table own, which has (id, name)',
+      '(id) is not a unique key of table own, which has (id, name)',
     ],
     [
       'that has more than one',
       'id text primary key, name text',
       [['id', 'name']],
-      '(id, name) is no unique key of table own, which has (id)',
+      '(id, name) is not a unique key of table own, which has (id)',
     ],
     [
       'that is a second one',
       'id text primary key, name text',
       [['id'], ['name']],
-      '(name) is no unique key of table own, which has (id)',
+      '(name) is not a unique key of table own, which has (id)',
     ],
   ])('%s is refused', async (_, table, conflictKeys, message) => {
     expect(await refusal(table, { conflictKeys })).toMatchObject({
@@ -125,21 +125,21 @@ describe('what the table or the server does not have', () => {
       'a type that is misspelt',
       'id text primary key, name text',
       { columns: { id: 'text', name: 'varchr(5)' } },
-      'column name: the server knows no type varchr(5)',
+      'column name: the server has no type varchr(5)',
       'did you mean varchar?',
     ],
     [
       'a type that is a word of SQL',
       'id text primary key, name text',
       { columns: { id: 'text', name: 'select' } },
-      'column name: the server knows no type select',
+      'column name: the server has no type select',
       undefined,
     ],
     [
       'a type in a schema that is not there',
       'id text primary key, name text',
       { columns: { id: 'text', name: 'nowhere.mood[]' } },
-      'column name: the server knows no type nowhere.mood[]',
+      'column name: the server has no type nowhere.mood[]',
       'create it, or give the column another',
     ],
     [

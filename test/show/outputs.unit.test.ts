@@ -94,7 +94,7 @@ describe('JUnit XML', () => {
       attributes: { tests: '5', failures: '2', errors: '0', skipped: '2' },
     });
     expect(elements.filter(({ name }) => name === 'failure')[1]?.attributes.message).toBe(
-      'the load took 400 ms, and 300 ms is the budget: the load took longer than it may',
+      'the load took 400 ms (budget 300 ms): the load took longer than it may',
     );
   });
 
@@ -124,10 +124,10 @@ describe('GitHub’s annotations', () => {
       /^::error title=scale-seed ci%3A verify::01_bulk_renewal_certs: status drifted in 3 rows: 50%25,::error::\\n/,
     );
     expect(lines[1]).toBe(
-      '::error title=scale-seed ci%3A budget::the load took 400 ms, and 300 ms is the budget: the load took longer than it may',
+      '::error title=scale-seed ci%3A budget::the load took 400 ms (budget 300 ms): the load took longer than it may',
     );
     expect(lines[2]).toBe(
-      "::warning title=scale-seed ci%3A budget-ratio::the load took 0.90 of the reference load's time, and 0.90 is the limit: r",
+      "::warning title=scale-seed ci%3A budget-ratio::the load took 0.90 times as long as the reference load (limit 0.90): r",
     );
     expect(lines[3]).toBe('');
   });
@@ -179,7 +179,7 @@ describe('the report', () => {
     const reference = {
       ...measurementOf(roundsOf([0.5, 0.6, 0.7])),
       references: [{ fixture: '01_bulk_renewal_certs', source: 'generate_series' as const }],
-      leftOut: ['managed_certificates: the triggers audit'],
+      leftOut: ['managed_certificates: trigger audit'],
     };
     const [title, , head, , verify, budget, ratio, regression, , ...remarks] = renderMarkdown({
       ...drifted,
@@ -196,7 +196,7 @@ describe('the report', () => {
     expect(remarks.slice(0, 3)).toEqual([
       '- reference load: INSERT ... SELECT out of generate_series for 01_bulk_renewal_certs, into empty copies of the tables',
       "- medians of 3 rounds: 500 ms ours, 1.00 s the reference's",
-      '- the copies lack managed_certificates: the triggers audit',
+      '- the copies lack managed_certificates: trigger audit',
     ]);
   });
 });
