@@ -10,11 +10,7 @@ export function confirmUnless<Plan>(
     : (plan, signal) => confirmOnTerminal(questionFor(plan), signal);
 }
 
-/**
- * Asks a question on the terminal; only `y` or `yes` agrees, and the end of the input does not.
- *
- * @throws ScaleSeedError `usage` where there is no terminal to ask on.
- */
+/** Asks a question on the terminal; only `y` or `yes` agrees, and the end of the input does not. */
 export async function confirmOnTerminal(question: string, signal: AbortSignal): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stderr.isTTY)
     throw refusal('there is no terminal to ask on', 'add --yes to go ahead without being asked');

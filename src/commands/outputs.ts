@@ -25,8 +25,6 @@ interface Others {
 /**
  * Finds out before anything is done whether all that is to be written can be, each to a file of its own, and to none that
  * is read: it would be lost. Whoever is refused writes to none of them.
- *
- * @throws ScaleSeedError `configuration`, which names the option.
  */
 export async function refuseUnwritable(
   flags: FileFlags & BaselineFlags & Partial<Pick<FixtureFlags, 'fixture'>>,
@@ -91,11 +89,7 @@ async function writablePlace(file: string): Promise<string | undefined> {
   return identityOf(found);
 }
 
-/**
- * Writes what a command found to the file that an option, or a variable, names, if it does.
- *
- * @throws ScaleSeedError `output`, which says what named it.
- */
+/** Writes what a command found to the file that an option, or a variable, names, if it does. */
 export async function writeResult(
   what: `--${keyof FileFlags}` | 'GITHUB_STEP_SUMMARY',
   file: string | undefined,

@@ -7,11 +7,7 @@ export interface BaselineFlags {
   maxRegression?: number;
 }
 
-/**
- * The report that ci is to compare with, if any.
- *
- * @throws ScaleSeedError `usage` or `configuration` where the flags leave nothing to compare with.
- */
+/** The report that ci is to compare with, if any. */
 export async function readBaseline(flags: BaselineFlags): Promise<Baseline | undefined> {
   const { baseline: file, maxRegression } = flags;
   if (file === undefined && maxRegression === undefined) return undefined;

@@ -110,11 +110,7 @@ export class Staging {
     return this.#fingerprint.digest();
   }
 
-  /**
-   * Makes the first few rows once more. A published fixture is taken at its word.
-   *
-   * @throws ScaleSeedError `fixture` where they differ from those that were sent.
-   */
+  /** Makes the first few rows once more. A published fixture is taken at its word. */
   async refuseUnrepeatable(): Promise<void> {
     if (this.#step.fixture.frozenFingerprint !== undefined || this.#firstBytes === undefined) return;
     const again = encodeVarying(this.#step.fixture, this.#range);
@@ -123,7 +119,7 @@ export class Staging {
     if (value?.bytes.equals(this.#firstBytes) !== true) throw unrepeatable(this.#step.fixture);
   }
 
-  /** @throws ScaleSeedError `fixture` where all rows were sent, and are others than those that the fixture was frozen with. */
+  /** Where all rows were sent, they must be those that the fixture was frozen with. */
   #refuseThawed(): void {
     const { fixture } = this.#step;
     const isWhole = this.#range.first === 1 && this.rows === fixture.count;

@@ -13,11 +13,7 @@ export interface ThisRun {
   serverVersion?: string | undefined;
 }
 
-/**
- * A report as a baseline, once it has been looked at: it may come from a file.
- *
- * @throws ScaleSeedError `configuration` where it is not the report of a load or of ci.
- */
+/** A report as a baseline, once it has been looked at: it may come from a file. */
 export function asBaseline(value: unknown): Baseline {
   if (isReport(value)) return value;
   throw unusable('it is not a report of load or ci', 'name what an earlier run wrote with --output');
@@ -51,11 +47,7 @@ function partsOf(value: unknown): Parts {
   return Object(value) as Parts;
 }
 
-/**
- * Refuses a baseline whose times mean something else than this run's. What is not known yet is not compared.
- *
- * @throws ScaleSeedError `configuration`, which says what differs.
- */
+/** Refuses a baseline whose times mean something else than this run's. What is not known yet is not compared. */
 export function refuseIncomparable(baseline: Baseline | undefined, run: ThisRun): void {
   const difference = baseline && differenceTo(baseline, run);
   if (difference === undefined) return;

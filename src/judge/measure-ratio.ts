@@ -52,11 +52,7 @@ export function measureRatio(context: RunContext, load: RealLoad, wanted: Wanted
   });
 }
 
-/**
- * Holds a table against what the measurement needs, as far as that can be known before anything is loaded.
- *
- * @throws ScaleSeedError `privilege` or `configuration`.
- */
+/** Holds a table against what the measurement needs, as far as that can be known before anything is loaded. */
 export async function requireMeasurable({ session, fixture, table }: OnTable): Promise<void> {
   await requireCreate(session);
   await requireCopyable(session, [fixture], [table]);

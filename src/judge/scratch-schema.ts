@@ -23,8 +23,6 @@ const DROP_MS = 6000;
  * Gives `work` a schema of its own, which goes away however that ends. An advisory lock tells that it is in use; it is a
  * transaction's, held by a session that does nothing else, since a session's would stay behind in PgBouncer's
  * connections.
- *
- * @throws ScaleSeedError `privilege` where the role may not create one.
  */
 export async function withScratchSchema<T>(
   context: RunContext,
@@ -95,7 +93,7 @@ async function leftBehind(keeper: Session, name: string, error: unknown): Promis
   });
 }
 
-/** @throws ScaleSeedError `privilege`, or `configuration` on a worker of Citus, where no scratch schema can be made. */
+/** Refuses a role that may make no scratch schema, and a worker of Citus, where none can be made. */
 export async function requireCreate(session: Session): Promise<void> {
   const { rows } = await session.query<{ may: boolean; database: string; role: string }>(
     `select has_database_privilege(current_database(), 'create') as may,

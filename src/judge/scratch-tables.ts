@@ -29,11 +29,7 @@ export interface ScratchTables extends RealLoad, Pick<RatioMeasurement, 'leftOut
   empty: (session: Session) => Promise<unknown>;
 }
 
-/**
- * Copies the tables into a scratch schema, and gets ready what the reference load inserts.
- *
- * @throws ScaleSeedError `configuration` where Citus could not keep the copies as it keeps the tables.
- */
+/** Copies the tables into a scratch schema, and gets ready what the reference load inserts. */
 export async function furnish(session: Session, load: RealLoad, schema: string): Promise<ScratchTables> {
   const { fixtures } = load.report;
   const names = [...new Set(fixtures.map(({ table }) => table))];
@@ -65,11 +61,7 @@ export async function furnish(session: Session, load: RealLoad, schema: string):
   return { ...load, schema, leftOut, references, empty };
 }
 
-/**
- * Says how Citus keeps the tables.
- *
- * @throws ScaleSeedError `configuration` where it could not keep copies of them in the same way, or load the fixtures there.
- */
+/** Says how Citus keeps the tables; refuses where copies could not be kept in the same way, or the fixtures loaded there. */
 export async function requireCopyable(
   session: Session,
   fixtures: readonly Fixture[],

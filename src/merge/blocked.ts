@@ -85,7 +85,7 @@ export function keepersOf({ userTriggers, rules, rowSecurity }: TableInfo): stri
   ].join(' or ');
 }
 
-/** @throws ScaleSeedError `privilege` where only so many of the rows were found, and others may stand all the same. */
+/** Refuses where only so many of the rows were found, and others may stand all the same. */
 export function refuseHidden(on: OnTable, rows: number): void {
   const { fixture, table } = on;
   if (!table.rowsHidden || rows >= fixture.count) return;

@@ -23,8 +23,6 @@ const INSUFFICIENT_PRIVILEGE = /^42501/;
  * a deadlock with this, and PostgreSQL might end that session: so this waits for half of deadlock_timeout at a time, then
  * lets everything go, and others through that came after, and begins again. Locks that the transaction asks for later are
  * waited for up to `limitMs`, with others waiting behind.
- *
- * @throws ScaleSeedError `privilege`; `parents`; `locked` after `limitMs`.
  */
 export async function claimTable(
   step: Step,
@@ -61,8 +59,6 @@ export async function claimTable(
 /**
  * Holds a table as it is under its lock against what was done about its parents before: those of foreign keys that have
  * been added or changed since are locked, too.
- *
- * @throws ScaleSeedError `parents` where one is missing, and foreign keys are to be checked by set.
  */
 async function settleParents(
   step: Step,

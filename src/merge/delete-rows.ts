@@ -25,11 +25,7 @@ export interface Deleted extends Deletion {
   foreignKeys: ForeignKeyCheck;
 }
 
-/**
- * What deleting the rows would do by now.
- *
- * @throws ScaleSeedError `conflict` where rows that stay forbid it.
- */
+/** What deleting the rows would do by now. */
 export async function foreseeDeletion(step: Step, keys: StepKeys, gone?: RowsByTable): Promise<Deleted> {
   const { session, table } = step;
   const roots = rootsOf(step, keys);
@@ -60,8 +56,6 @@ export function refuseReferred(): (on: OnTable) => Promise<void> {
  * Deletes the rows, and what goes with them. By the foreign keys' triggers every row asks every table that refers to it:
  * a million certificates with ten such tables take a minute. By set, the rows are deleted first, which locks whoever
  * would refer to them out; what refers to them then is found, and done to it what its key says.
- *
- * @throws ScaleSeedError `conflict` where rows that stay forbid it.
  */
 export async function deleteRows(step: Step, keys: Keys): Promise<Deleted> {
   const { session } = step;
@@ -104,7 +98,6 @@ function changed(step: Step, obstacle: string): ScaleSeedError {
   });
 }
 
-/** @throws ScaleSeedError `conflict` where rows stand that were deleted. */
 async function refuseKeptRows(step: Step, roots: Roots): Promise<void> {
   const { session, fixture, table } = step;
   const { userTriggers, rules, rowSecurity } = table;

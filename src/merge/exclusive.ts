@@ -22,11 +22,7 @@ export interface Exclusive {
   obstacle: string | undefined;
 }
 
-/**
- * Locks a table for a load, and the tables to which it refers where their foreign keys are to be dropped.
- *
- * @throws ScaleSeedError as claimTable does.
- */
+/** Locks a table for a load, and the tables to which it refers where their foreign keys are to be dropped. */
 export async function takeTable(step: Step, rowsToCome: number, limitMs: number): Promise<Exclusive> {
   const { keys, obstacle } = await findDroppable(step, step.table, rowsToCome);
   const parents = keys.map(({ parent }) => parent);

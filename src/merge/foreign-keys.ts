@@ -92,8 +92,6 @@ async function setReplicationRole(
  * Checks that every distinct parent of the staged rows exists, and locks it as the foreign key's own trigger would,
  * so that it cannot go before the transaction ends; those that are the same for all rows were locked with the table. All
  * keys in one statement: a round trip apiece would wait its turn behind the other fixtures' encoding.
- *
- * @throws ScaleSeedError `parents`.
  */
 export async function lockParents(on: OnTable, staged: Staging): Promise<void> {
   const { fixture, table } = on;
@@ -131,7 +129,7 @@ export function keysToForesee({ fixture, table, known }: Step): ForeignKey[] {
   );
 }
 
-/** @throws ScaleSeedError `parents` where a row of the fixture would have none by such a key, without a lock. */
+/** Refuses a fixture of which a row would have no parent by such a key; without a lock. */
 export async function foreseeParents(step: Step, staged?: Staging): Promise<void> {
   const missing = await findMissingParent(step, keysToForesee(step), staged, false);
   if (missing !== undefined) throw missing;

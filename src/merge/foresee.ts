@@ -17,8 +17,6 @@ import { holderOf, otherKeys, sameKey, valueIn, type UniqueKey } from './unique-
  * another unique key is held by another row, or by an earlier one of the fixture, would be kept out. Where `keys` are
  * given rows are restored: then those of the fixture itself hold nothing back. What triggers, exclusion constraints, and
  * unique indexes over expressions or a part of the rows would do is not known.
- *
- * @throws ScaleSeedError `conflict` where a row that stands could not be restored.
  */
 export async function foreseeMerge(step: Step, keys?: StepKeys): Promise<Counts> {
   const { session, fixture, table } = step;

@@ -40,11 +40,7 @@ export async function countHanging(
   return { hanging: deleted.map(({ table, rows }) => ({ table, rows })), unread };
 }
 
-/**
- * What hangs on roots, and would go with it.
- *
- * @throws ScaleSeedError `privilege` or `conflict` where it may not be deleted, or nobody can say what it is.
- */
+/** What hangs on roots, and would go with it; refuses where it may not be deleted, or nobody can say what it is. */
 export async function foreseeHanging(session: Session, roots: Roots): Promise<Dependents[]> {
   const { dependents, blockers, references, unread } = await findHanging(session, roots);
   if (unread.length > 0)
@@ -70,11 +66,7 @@ export async function foreseeHanging(session: Session, roots: Roots): Promise<De
   return dependents;
 }
 
-/**
- * Deletes all rows that refer to roots, whatever their foreign keys say.
- *
- * @throws ScaleSeedError where something keeps them.
- */
+/** Deletes all rows that refer to roots, whatever their foreign keys say. */
 export async function deleteHanging(session: Session, roots: Roots): Promise<void> {
   await deleteReferring(session, await findHolders(session, roots), roots);
 }

@@ -88,11 +88,7 @@ export async function dropForeignKeys(
   return keys;
 }
 
-/**
- * Makes dropped foreign keys again, which has PostgreSQL check them.
- *
- * @throws ScaleSeedError `parents` where rows that stood before lack a parent; `server` where one would not be as it was.
- */
+/** Makes dropped foreign keys again, which has PostgreSQL check them; refuses where one would not be as it was. */
 export async function addForeignKeys(
   step: Step,
   table: TableInfo,

@@ -133,7 +133,7 @@ async function updateRows(
   };
 }
 
-/** @throws ScaleSeedError `conflict` where rows that stand could not be changed; what a trigger makes of them is told. */
+/** What a trigger makes of rows is told; of those that could not be changed the reset fails. */
 function refuseUnrestored(step: Step, rows: number): void {
   if (rows <= 0) return;
   const message = `${formatRows(rows)} could not be restored: ${keepersOf(step.table)} kept what was there`;

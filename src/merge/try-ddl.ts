@@ -6,8 +6,6 @@ export const BEFORE_DDL = 'rollback to savepoint ddl';
 /**
  * Runs DDL that can be done without, in a transaction. Where the server refuses it, nothing of it stands, and the error is
  * returned.
- *
- * @throws ScaleSeedError for what ends the session or the transaction.
  */
 export async function tryDdl(session: Session, ddl: string): Promise<ScaleSeedError | undefined> {
   session.soon('savepoint ddl');

@@ -11,8 +11,6 @@ import { translateError } from './translate-error.js';
 /**
  * Connects to the first of the target's servers that answers and is what it has to be. That one, with or without TLS as
  * it was let in, is the target from then on: all sessions of a run are on one server.
- *
- * @throws ScaleSeedError `connect` or `configuration`, or what the signal was aborted with.
  */
 export async function connect(target: Target, signal: AbortSignal): Promise<pg.Client> {
   let earlier = '';

@@ -20,11 +20,7 @@ export function isSocket({ host, address }: Place): boolean {
   return address === undefined && host.startsWith('/');
 }
 
-/**
- * The servers that host, hostaddr and port name, each a list; one port is for all.
- *
- * @throws ScaleSeedError `configuration` for lists of different lengths, or a port or address that is none.
- */
+/** The servers that host, hostaddr and port name, each a list; one port is for all. */
 export function listPlaces({ host, hostaddr, port, load_balance_hosts }: Parameters): Place[] {
   const count = (hostaddr || host || '').split(',').length;
   const [hosts, addresses, ports] = [listOf(host), listOf(hostaddr), listOf(port)];

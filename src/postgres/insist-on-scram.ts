@@ -12,11 +12,7 @@ export interface Login {
   bound: boolean;
 }
 
-/**
- * What libpq's require_auth allows: a list of methods, or of methods with a `!` that it forbids.
- *
- * @throws ScaleSeedError `configuration` for a list that libpq would refuse.
- */
+/** What libpq's require_auth allows: a list of methods, or of methods with a `!` that it forbids. */
 export function parseRequireAuth(text = ''): readonly string[] {
   if (text === '') return METHODS;
   const forbids = text.startsWith('!');

@@ -70,8 +70,6 @@ export function variableOf(name: string): string | undefined {
 /**
  * The parameters of a connection string, each of those that it leaves out from its variable. PGREQUIRESSL is what
  * sslmode=require is; PGTZ, PGDATESTYLE and PGGEQO are the session's own matter.
- *
- * @throws ScaleSeedError `configuration` for one that is unknown or cannot be honoured; no value is repeated.
  */
 export function readParameters(text: string | undefined, env: Environment): Parameters {
   const given = new Map(text === undefined ? [] : parseConnection(text));

@@ -11,8 +11,6 @@ const PAIR = /\s*([^\s=]+)\s*=\s*(?:'((?:\\.|[^'\\])*)'|((?!')(?:\\.|[^\s\\])*))
 /**
  * The parameters of a connection string in either of libpq's forms, `postgresql://...` or `host=... dbname=...`. One
  * that was misread could show a part of its password as its host or database in a message, and is refused.
- *
- * @throws ScaleSeedError `configuration`; the string is never repeated.
  */
 export function parseConnection(text: string): Pairs {
   const parts = URI.exec(text)?.groups;

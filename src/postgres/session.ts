@@ -72,7 +72,6 @@ export class Session {
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  /** @throws ScaleSeedError `connect`; `interrupted` or `timeout` as the signal was aborted. */
   static async open(target: Target, signal: AbortSignal): Promise<Session> {
     try {
       signal.throwIfAborted();

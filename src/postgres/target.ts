@@ -45,10 +45,7 @@ const KEEPALIVES_IDLE_S = 10;
 
 /**
  * The database that the caller names, as psql would understand it: `databaseUrl`, else DATABASE_URL, else libpq's PG*
- * variables, which also stand in for what a URL leaves out.
- *
- * @throws ScaleSeedError `usage` where none is named; `configuration` for a parameter that is unknown or cannot be
- *   honoured, or a certificate that cannot be used. No value is repeated.
+ * variables, which also stand in for what a URL leaves out. No error repeats a value, here and in all that this calls.
  */
 export function resolveTarget(databaseUrl: string | undefined, env: Environment = process.env): Target {
   const given = databaseUrl ?? env.DATABASE_URL;

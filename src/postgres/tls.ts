@@ -27,8 +27,6 @@ const SYSTEM_ROOTS = [
 /**
  * How a connection over TCP is to be encrypted. As in libpq, every mode verifies the server's certificate where there is
  * a root certificate, and files in ~/.postgresql stand in for those that no parameter names.
- *
- * @throws ScaleSeedError `configuration` for a mode that lacks a certificate, or a file that cannot be used.
  */
 export function chooseTls(
   parameters: Parameters,

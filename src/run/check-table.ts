@@ -7,13 +7,7 @@ import { isSharded } from '../table/citus.js';
 import type { Privilege, TableInfo } from '../table/inspect-table.js';
 import { nameOf } from '../report/table-name.js';
 
-/**
- * Holds a fixture against the table before its first row is sent.
- *
- * @throws ScaleSeedError `schema` for a column that is missing, generated, or wants a value and gets none; `fixture` for
- *   conflict keys, a mark or types that the table or the server does not have; `privilege` where the role lacks one of
- *   those that it `needs`.
- */
+/** Holds a fixture against the table before its first row is sent. */
 export async function checkTable(
   session: Session,
   fixture: Fixture,

@@ -9,8 +9,6 @@ export const MAX_STRANGERS = 100;
 /**
  * Refuses a table that looks like somebody's real fleet: more than {@link MAX_STRANGERS} rows that none of the known
  * fixtures made, or rows that cannot be counted.
- *
- * @throws ScaleSeedError `guard`.
  */
 export function refuseStrangers(table: TableInfo, strangers: number): void {
   const problem =

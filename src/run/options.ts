@@ -105,11 +105,7 @@ const OPTIONS: Readonly<Record<string, readonly [what: string, is: (value: unkno
 /** What an operation has no way to heed, and must not pass over: it would change what was to stay. */
 const HEEDLESS: Partial<Record<Operation, string>> = { ci: 'dryRun', clean: 'keepDependents' };
 
-/**
- * Checks an operation's options at the door.
- *
- * @throws ScaleSeedError `usage` for one that is unknown, or not what it must be.
- */
+/** Checks an operation's options at the door. */
 export function checkOptions(operation: Operation, options: object): void {
   for (const [name, value] of Object.entries(options)) {
     const [what, is] = Object.hasOwn(OPTIONS, name) ? OPTIONS[name]! : [];

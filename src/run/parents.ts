@@ -31,7 +31,6 @@ function parentId({ table, key }: ParentRow): string {
   return [table, ...Object.entries(key).flat()].map(String).join('\0');
 }
 
-/** @throws ScaleSeedError `parents`, which names every one of them. */
 export function refuseMissing(missing: readonly ParentRow[]): void {
   if (missing.length === 0) return;
   throw new ScaleSeedError(`parent rows are missing: ${missing.map(parentLabel).join(', ')}`, {
@@ -42,7 +41,7 @@ export function refuseMissing(missing: readonly ParentRow[]): void {
   });
 }
 
-/** @throws ScaleSeedError `conflict` for parents that are missing though they were to be created. */
+/** The same of parents that were to be created. */
 export function refuseUncreated(missing: readonly ParentRow[]): void {
   if (missing.length === 0) return;
   throw new ScaleSeedError(`parent rows cannot be created: ${missing.map(parentLabel).join(', ')}`, {

@@ -40,11 +40,7 @@ export interface Prepared {
   createdParents: number;
 }
 
-/**
- * Holds the tables of one schema, or of the search_path, against what the fixtures need, before anything is written.
- *
- * @throws ScaleSeedError `schema`, `parents`, `privilege` or `guard`.
- */
+/** Holds the tables of one schema, or of the search_path, against what the fixtures need, before anything is written. */
 export async function prepareSchema(
   context: RunContext,
   session: Session,

@@ -44,8 +44,6 @@ interface RunResult<Result> {
  * What every operation does around its fixtures: hold the database against what they need, give each a session, settle
  * the tables, and say on failure what stands. In one schema the first failure ends the run; what fails in one of several
  * stops no other, and stands in the report.
- *
- * @throws ScaleSeedError for what concerns all schemas, and where there is but one, for whatever fails there.
  */
 export async function runOnFixtures<Result>(
   context: RunContext,

@@ -5,8 +5,6 @@ import type { Session } from '../postgres/session.js';
  * A pattern as pg_dump's `-n` takes it, as a regular expression of PostgreSQL's: `*` and `?` stand for any characters and
  * for one, letters from A to Z are folded to lower case, and what stands in double quotes is taken as it is. Other characters
  * mean what they mean in a regular expression, so `fleet_[0-9]+` and `red|blue` work too.
- *
- * @throws ScaleSeedError `usage` for a pattern that is empty, not closed, or names a database.
  */
 function schemaPattern(pattern: string): { regex: string; isName: boolean } {
   let regex = '';
@@ -30,11 +28,7 @@ function schemaPattern(pattern: string): { regex: string; isName: boolean } {
   return { regex: `^(${regex})$`, isName };
 }
 
-/**
- * The schemas that patterns choose, each once, in the order of the patterns and of their names.
- *
- * @throws ScaleSeedError `schema` for patterns that match nothing, all of them at once.
- */
+/** The schemas that patterns choose, each once, in the order of the patterns and of their names. */
 export async function resolveSchemas(session: Session, patterns: readonly string[]): Promise<string[]> {
   const parsed = patterns.map(schemaPattern);
   const finding = session.query<{ name: string; pattern: number }>(

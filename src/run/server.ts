@@ -38,11 +38,7 @@ interface Answer {
   anchorUs: string;
 }
 
-/**
- * The same as a run needs it.
- *
- * @throws ScaleSeedError `configuration` for a server that is too old, `privilege` where no temporary table can be made.
- */
+/** The same as a run needs it. */
 export async function readServer(session: Session, answer: Opened): Promise<Server> {
   const { version, number, superuser, readOnly, temporary, hasCitus, anchorUs } = answer as unknown as Answer;
   if (readOnly) throw refused('the session is read-only', READ_ONLY_HINT);

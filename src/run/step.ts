@@ -83,11 +83,7 @@ export async function tryAgain<T>(
   }
 }
 
-/**
- * Works on one fixture, again where another session stood in the way; returns also what stands of it then.
- *
- * @throws ScaleSeedError that names the fixture, its table, the phase, and what stands of it.
- */
+/** Works on one fixture, again where another session stood in the way; returns also what stands of it then. */
 export async function takeStep<Result>(
   context: RunContext,
   { server, settle, reads, known }: Pick<Step, 'server' | 'known'> & { settle: boolean; reads: boolean },

@@ -192,7 +192,6 @@ export function rowsOf(table: Pick<TableInfo, 'schema' | 'name' | 'plain' | 'dis
   return `${table.plain && !table.distributed ? 'only ' : ''}${quoteTable(table)}`;
 }
 
-/** @throws ScaleSeedError `schema` for a table that was looked for and not found. */
 export function refuseMissingTable(table: string, schema: string | undefined): never {
   const where = schema === undefined ? 'on the search_path' : `in schema ${schema}`;
   throw new ScaleSeedError(`there is no table ${table} ${where}`, {
