@@ -94,7 +94,7 @@ export function withoutPasswords(text: string): string {
     .replace(/(password\s*=\s*)(?:'(?:[^'\\\n]|\\.)*'|[^\n]*)/gi, '$1***');
 }
 
-/** An error of whoever calls: what they ask for cannot be. Its code is `usage`, where `more` gives no other. */
+/** What is asked for cannot be, and whoever asks can mend that. The code is `usage`, where `more` gives no other. */
 export function refusal(message: string, hint: string, more: Partial<ErrorContext> = {}): ScaleSeedError {
   return new ScaleSeedError(message, { code: 'usage', phase: 'configure', hint, ...more });
 }

@@ -1,4 +1,4 @@
-import { during, hasState, ScaleSeedError } from '../errors.js';
+import { during, hasState, refusal, ScaleSeedError } from '../errors.js';
 import { loadFixture } from '../merge/load-fixture.js';
 import type { RatioMeasurement, RatioRound } from '../report/result.js';
 import type { RunContext } from '../run/context.js';
@@ -134,12 +134,7 @@ function changedMeanwhile(error: unknown): unknown {
 
 /** A load that leaves rows out must not win. */
 function unequal(ours: TimedLoad, reference: TimedLoad): ScaleSeedError {
-  return new ScaleSeedError(
-    `the reference load inserted ${reference.rows} rows where ours inserted ${ours.rows}`,
-    {
-      code: 'fixture',
-      phase: 'measure',
-      hint: "check the fixtures' formulas: they must give the rows that `rows` gives",
-    },
-  );
+  const message = `the reference load inserted ${reference.rows} rows where ours inserted ${ours.rows}`;
+  const hint = "check the fixtures' formulas: they must give the rows that `rows` gives";
+  return refusal(message, hint, { code: 'fixture', phase: 'measure' });
 }

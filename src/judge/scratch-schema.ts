@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { messageOf, ScaleSeedError } from '../errors.js';
+import { messageOf, refusal, ScaleSeedError } from '../errors.js';
 import { ADVISORY_NAMESPACE } from '../run/lock-fixture.js';
 import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
@@ -106,11 +106,9 @@ export async function requireCreate(session: Session): Promise<void> {
       "give the coordinator's address, or leave out --budget-ratio",
     );
   if (may) return;
-  throw new ScaleSeedError('the role may not create the scratch schema that the reference load goes into', {
-    code: 'privilege',
-    phase: 'measure',
-    hint: `grant create on database ${database} to ${role}, or leave out --budget-ratio`,
-  });
+  const hint = `grant create on database ${database} to ${role}, or leave out --budget-ratio`;
+  const message = 'the role may not create the scratch schema that the reference load goes into';
+  throw refusal(message, hint, { code: 'privilege', phase: 'measure' });
 }
 
 async function holdLock(keeper: Session, name: string): Promise<void> {

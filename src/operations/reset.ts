@@ -1,5 +1,5 @@
 import { fingerprintOf } from '../encode/fingerprint.js';
-import { ScaleSeedError } from '../errors.js';
+import { refusal } from '../errors.js';
 import { foresee, foreseeMerge } from '../merge/foresee.js';
 import { summarizeChecks } from '../merge/foreign-keys.js';
 import {
@@ -153,11 +153,9 @@ function clearHanging(
       return exceed(dependents, asked) ? { more: dependents } : { done: { claimed, dependents, kept: [] } };
     },
     refused: () => {
-      throw new ScaleSeedError('not reset: the answer was no, so what hangs on it stays', {
-        code: 'conflict',
-        phase: 'reset',
-        hint: '--keep-dependents resets the rows alone',
-      });
+      const message = 'not reset: the answer was no, so what hangs on it stays';
+      const hint = '--keep-dependents resets the rows alone';
+      throw refusal(message, hint, { code: 'conflict', phase: 'reset' });
     },
   });
 }

@@ -1,6 +1,13 @@
-import { hasState, ScaleSeedError } from '../errors.js';
+import { hasState } from '../errors.js';
 import { BUILT_IN } from '../fixtures/column-types.js';
-import { ANCHORED, anchoredColumns, columnsOf, identityOf, type Fixture } from '../fixtures/fixture.js';
+import {
+  ANCHORED,
+  anchoredColumns,
+  columnsOf,
+  fixtureError,
+  identityOf,
+  type Fixture,
+} from '../fixtures/fixture.js';
 import { nearest } from '../fixtures/nearest.js';
 import type { Session } from '../postgres/session.js';
 import { isSharded } from '../table/citus.js';
@@ -26,13 +33,8 @@ export async function checkTable(
     unprivileged(table, needs) ??
     (await unknownType(session, fixture));
   if (problem === undefined) return;
-  throw new ScaleSeedError(`fixture ${fixture.name}: ${problem.text}`, {
-    code: problem.code,
-    phase: 'prepare',
-    fixture: fixture.name,
-    table: nameOf(table),
-    hint: problem.hint,
-  });
+  const { text, ...more } = problem;
+  throw fixtureError(fixture, text, { phase: 'prepare', table: nameOf(table), ...more });
 }
 
 interface Problem {

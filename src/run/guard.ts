@@ -1,4 +1,4 @@
-import { ScaleSeedError } from '../errors.js';
+import { refusal } from '../errors.js';
 import { formatCount } from '../report/units.js';
 import { nameOf } from '../report/table-name.js';
 import type { TableInfo } from '../table/inspect-table.js';
@@ -11,6 +11,7 @@ export const MAX_STRANGERS = 100;
  * fixtures made, or rows that cannot be counted.
  */
 export function refuseStrangers(table: TableInfo, strangers: number): void {
+  const name = nameOf(table);
   const problem =
     strangers > MAX_STRANGERS
       ? `holds ${formatCount(strangers)} rows that no known fixture made: this looks like a real fleet`
@@ -18,10 +19,7 @@ export function refuseStrangers(table: TableInfo, strangers: number): void {
         ? 'may hold rows that row security hides from this role: nobody can tell whether it is a real fleet'
         : undefined;
   if (problem === undefined) return;
-  throw new ScaleSeedError(`${nameOf(table)} ${problem}`, {
-    code: 'guard',
-    phase: 'prepare',
-    table: nameOf(table),
-    hint: 'check that this is the database that you mean; --fixture FILE makes rows of your own known, --force loads into it all the same',
-  });
+  const hint =
+    'check that this is the database that you mean; --fixture FILE makes rows of your own known, --force loads into it all the same';
+  throw refusal(`${name} ${problem}`, hint, { code: 'guard', phase: 'prepare', table: name });
 }

@@ -1,4 +1,4 @@
-import { hasState, refusal, ScaleSeedError } from '../errors.js';
+import { hasState, refusal, type ScaleSeedError } from '../errors.js';
 import type { Session } from '../postgres/session.js';
 
 /**
@@ -43,7 +43,12 @@ export async function resolveSchemas(session: Session, patterns: readonly string
     throw hasState(error, /^2201B/) ? badPattern(patterns.join(', '), error.message) : error;
   });
   const unmatched = patterns.filter((_, index) => !rows.some(({ pattern }) => pattern === index + 1));
-  if (unmatched.length > 0) throw noSchema(unmatched);
+  if (unmatched.length > 0)
+    throw refusal(
+      `there is no schema ${unmatched.join(', ')}`,
+      'create it, and let certctl-server migrate it: it takes search_path in its database URL; or --wait for it',
+      { code: 'schema', phase: 'prepare' },
+    );
   return [...new Set(rows.map(({ name }) => name))];
 }
 
@@ -56,12 +61,4 @@ function badPattern(pattern: string, what: string): ScaleSeedError {
     `the schema ${pattern} cannot be used: ${what}`,
     'write a name, or a pattern as pg_dump -n takes it: fleet_*; a name with capitals or signs in double quotes: \'"Fleet 1"\'',
   );
-}
-
-function noSchema(unmatched: readonly string[]): ScaleSeedError {
-  return new ScaleSeedError(`there is no schema ${unmatched.join(', ')}`, {
-    code: 'schema',
-    phase: 'prepare',
-    hint: 'create it, and let certctl-server migrate it: it takes search_path in its database URL; or --wait for it',
-  });
 }

@@ -1,4 +1,4 @@
-import { ScaleSeedError } from '../errors.js';
+import { refusal } from '../errors.js';
 import { timestampText } from '../fixtures/timestamp.js';
 import type { Opened, Session } from '../postgres/session.js';
 import { HAS_CITUS, mayReplicateIn } from '../table/citus.js';
@@ -28,35 +28,31 @@ select current_setting('server_version') as version, current_setting('server_ver
   ${HAS_CITUS} as "hasCitus",
   (extract(epoch from now()) * 1000000)::int8 as "anchorUs"`;
 
-interface Answer {
-  version: string;
+interface Answer extends Pick<Server, 'version' | 'hasCitus'> {
   number: number;
   superuser: boolean;
   readOnly: boolean;
   temporary: boolean;
-  hasCitus: boolean;
   anchorUs: string;
 }
 
 /** The same as a run needs it. */
 export async function readServer(session: Session, answer: Opened): Promise<Server> {
   const { version, number, superuser, readOnly, temporary, hasCitus, anchorUs } = answer as unknown as Answer;
-  if (readOnly) throw refused('the session is read-only', READ_ONLY_HINT);
+  const lacking = { code: 'privilege', phase: 'prepare' } as const;
+  if (readOnly) throw refusal('the session is read-only', READ_ONLY_HINT, lacking);
+  // Every operation needs one.
   if (!temporary)
-    throw refused('the role may not make temporary tables', 'grant temporary on the database to the role');
+    throw refusal(
+      'the role may not make temporary tables',
+      'grant temporary on the database to the role',
+      lacking,
+    );
   if (number < OLDEST_SERVER) {
-    throw new ScaleSeedError(`the server is PostgreSQL ${version}; 14 is the oldest that works`, {
-      code: 'configuration',
-      phase: 'connect',
-      hint: 'name a newer server',
-    });
+    const message = `the server is PostgreSQL ${version}; 14 is the oldest that works`;
+    throw refusal(message, 'name a newer server', { code: 'configuration', phase: 'connect' });
   }
   const mayReplicate = superuser || (number >= 150_000 && (await mayReplicateIn(session)));
   const anchor = timestampText(BigInt(anchorUs));
   return { version: version.split(' ')[0] ?? version, mayReplicate, hasCitus, anchor };
-}
-
-/** Every operation needs a temporary table. */
-function refused(what: string, hint: string): ScaleSeedError {
-  return new ScaleSeedError(what, { code: 'privilege', phase: 'prepare', hint });
 }
