@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import pg from 'pg';
 import { quote, quoteList } from '../postgres/quote.js';
-import { encodeVarying, rowAtLine, type Chunk, type EncodeOptions } from '../encode/encode-rows.js';
+import { encodeVarying, rowAtLine, type Chunk } from '../encode/encode-rows.js';
 import { Fingerprint, thawed, unrepeatable } from '../encode/fingerprint.js';
 import { ScaleSeedError } from '../errors.js';
 import { stagingType } from '../fixtures/column-types.js';
@@ -10,13 +10,6 @@ import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
 import { stopwatch } from '../report/clock.js';
 import { columnOf } from '../table/inspect-table.js';
-
-/** Rows of a fixture, both ends included. */
-export type Range = Required<EncodeOptions>;
-
-export function rowsIn({ first, last }: Range): number {
-  return last - first + 1;
-}
 
 const NAME = 'scale_seed_staging';
 
@@ -41,7 +34,7 @@ export class Staging {
   ended = false;
 
   readonly #step: Step;
-  readonly #range: Range;
+  readonly #first: number;
   /** Of all that was encoded. */
   readonly #fingerprint: Fingerprint;
   readonly #source: AsyncGenerator<Chunk, void>;
@@ -49,32 +42,32 @@ export class Staging {
   #firstBytes: Buffer | undefined;
   #closed = false;
 
-  private constructor(step: Step, range: Range) {
+  private constructor(step: Step, first: number) {
     this.#step = step;
-    this.#range = range;
+    this.#first = first;
     this.#fingerprint = new Fingerprint(step.fixture);
-    this.#source = encodeVarying(step.fixture, range);
+    this.#source = encodeVarying(step.fixture, first);
   }
 
   /**
-   * Makes the table for rows of a step's fixture; whoever opens it closes it. A key is staged in the type and collation
-   * of its column, so that it is the same where the column's own unique index has it so.
+   * Makes the table for the rows of a step's fixture from the `first` on; whoever opens it closes it. A key is staged in the
+   * type and collation of its column, so that it is the same where the column's own unique index has it so.
    */
-  static open(step: Step, range: Range = { first: 1, last: step.fixture.count }): Staging {
+  static open(step: Step, first = 1): Staging {
     const { session, fixture, table } = step;
     const definitions = Object.entries(fixture.columns).map(([name, type]) => {
       const { uncut, collate } = columnOf(table, name);
       return `${quote(name)} ${identityOf(fixture).includes(name) ? uncut + collate : stagingType(type)}`;
     });
     session.soon(`create temp table ${quote(NAME)} (${definitions.join(', ')}) on commit drop`);
-    return new Staging(step, range);
+    return new Staging(step, first);
   }
 
   /** Copies whole chunks until at least `wanted` rows have come, or the last. */
   async copy(wanted = Infinity): Promise<void> {
     const copying = stopwatch();
     const { session, fixture } = this.#step;
-    this.copiedFrom = this.#range.first + this.rows;
+    this.copiedFrom = this.#first + this.rows;
     const sql = `copy ${this.table} (${quoteList(Object.keys(fixture.columns))}) from stdin (format csv)`;
     await session.copyFrom(sql, this.#take(wanted)).catch(async (error: unknown) => {
       throw await this.#placed(error);
@@ -113,7 +106,7 @@ export class Staging {
   /** Makes the first few rows once more. A published fixture is taken at its word. */
   async refuseUnrepeatable(): Promise<void> {
     if (this.#step.fixture.frozenFingerprint !== undefined || this.#firstBytes === undefined) return;
-    const again = encodeVarying(this.#step.fixture, this.#range);
+    const again = encodeVarying(this.#step.fixture, this.#first);
     const { value } = await orAborted(again.next(), this.#step.session.signal);
     void again.return().catch(() => undefined);
     if (value?.bytes.equals(this.#firstBytes) !== true) throw unrepeatable(this.#step.fixture);
@@ -122,8 +115,7 @@ export class Staging {
   /** Where all rows were sent, they must be those that the fixture was frozen with. */
   #refuseThawed(): void {
     const { fixture } = this.#step;
-    const isWhole = this.#range.first === 1 && this.rows === fixture.count;
-    if (fixture.frozenFingerprint === undefined || !isWhole) return;
+    if (fixture.frozenFingerprint === undefined || this.rows < fixture.count) return;
     if (this.fingerprint() !== fixture.frozenFingerprint) throw thawed(fixture, this.fingerprint());
   }
 
@@ -147,7 +139,7 @@ export class Staging {
 
   async *#take(wanted: number): AsyncGenerator<Buffer, void> {
     let taken = 0;
-    const expected = rowsIn(this.#range);
+    const expected = this.#step.fixture.count - this.#first + 1;
     // Once all expected rows have come, only the generator can tell that no more do.
     while (taken < wanted || this.rows === expected) {
       const chunk = this.#ahead.shift() ?? (await this.#encodeNext());

@@ -10,12 +10,6 @@ export interface Chunk {
   rows: number;
 }
 
-export interface EncodeOptions {
-  /** First and last row, both included; the whole fixture by default. */
-  first?: number;
-  last?: number;
-}
-
 /**
  * One CopyData frame and two socket writes go with every chunk, so a chunk is tens of KiB. It is written a few rows at a
  * time, so that they are garbage while they are young: docs/decisions/plain-csv.md. Where a row is large, one at a time.
@@ -23,9 +17,9 @@ export interface EncodeOptions {
 const CHUNK_BYTES = 32 * 1024;
 const BATCH_ROWS = 50;
 
-/** The columns that vary, as CSV for a staging table. */
-export function encodeVarying(fixture: Fixture, options: EncodeOptions = {}): AsyncGenerator<Chunk, void> {
-  return encode(fixture, varyingColumns(fixture), options);
+/** The columns that vary, as CSV for a staging table, from row `first` on. */
+export function encodeVarying(fixture: Fixture, first = 1): AsyncGenerator<Chunk, void> {
+  return encode(fixture, varyingColumns(fixture), first);
 }
 
 function varyingColumns(fixture: Fixture): EncodedColumn[] {
@@ -38,7 +32,7 @@ function varyingColumns(fixture: Fixture): EncodedColumn[] {
 
 /** Every column, in canonical order, as CSV for the table itself; times hang on `anchorUs`, microseconds since 1970. */
 export function encodeWhole(fixture: Fixture, anchorUs: bigint): AsyncGenerator<Chunk, void> {
-  return encode(fixture, allColumns(fixture, anchorUs), {});
+  return encode(fixture, allColumns(fixture, anchorUs));
 }
 
 /** The same rows as text, column by column, in batches. */
@@ -85,9 +79,9 @@ function valueOf(column: FixtureColumn, varying: readonly string[]): EncodedColu
 async function* encode(
   fixture: Fixture,
   columns: readonly EncodedColumn[],
-  { first = 1, last = fixture.count }: EncodeOptions,
+  first = 1,
 ): AsyncGenerator<Chunk, void> {
-  const reader = readRows(fixture, first, last);
+  const reader = readRows(fixture, first);
   let [next, maxRows] = [first, BATCH_ROWS];
   let pieces: Buffer[] = [];
   let [rows, bytes] = [0, 0];

@@ -1,5 +1,5 @@
 import { nameOf } from '../report/table-name.js';
-import { rowsIn, Staging, type Range } from '../copy/staging.js';
+import { Staging } from '../copy/staging.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
 import type { ScaleSeedError } from '../errors.js';
 import type { Opened } from '../postgres/session.js';
@@ -77,23 +77,24 @@ function blockedNotice(name: string, { blocked, rows }: Counts, firstBlocked: Bl
 }
 
 async function loadInTransaction(step: Step, plan: LoadPlan, opened: Opened): Promise<Loaded> {
-  const { enter, count } = step;
-  const { missing, standing, taken } = await findMissing(step, plan, opened);
-  const stood = missing.first - 1;
+  const { fixture, enter, count } = step;
+  const { standing, taken } = await findStanding(step, plan, opened);
+  const { upTo: stood } = standing;
+  const rowsToCome = fixture.count - stood;
   if (stood > 0) count('merge', stood);
   const tally = new Tally(step, stood);
-  if (missing.first > missing.last) {
+  if (rowsToCome === 0) {
     const foreignKeys = chooseForeignKeyCheck(step);
     return { ...NOTHING_TO_DO, tally, look: tally.lookAtCommit(standing), foreignKeys };
   }
 
   enter('copy');
   const working = stopwatch();
-  const staging = Staging.open(step, missing);
+  const staging = Staging.open(step, stood + 1);
   try {
     // All that can be asked before the first copy is: from then on every answer waits for the encoding of others.
     const dismantled = await whileEncoding(staging, FIRST_BATCH_ROWS, () =>
-      dismantle(step, taken, rowsIn(missing)),
+      dismantle(step, taken, rowsToCome),
     );
     await staging.copy(FIRST_BATCH_ROWS);
     enter('merge');
@@ -125,36 +126,28 @@ const NOTHING_TO_DO: Omit<Loaded, 'tally' | 'look' | 'foreignKeys'> = {
   mergeMs: 0,
 };
 
-/** What has to be sent, what stands already, and in exclusive mode the table under its lock. */
-interface Missing {
-  missing: Range;
-  standing: Standing;
-  taken?: Exclusive;
-}
-
-/** The rows that have to be sent, once no other loader is at work on the fixture. */
-async function findMissing(step: Step, { mode, lockTimeoutMs }: LoadPlan, opened: Opened): Promise<Missing> {
+/** The rows that stand once no other loader is at work on the fixture; in exclusive mode with the table under its lock. */
+async function findStanding(
+  step: Step,
+  { mode, lockTimeoutMs }: LoadPlan,
+  opened: Opened,
+): Promise<{ standing: Standing; taken?: Exclusive }> {
   const waited = await lockFixture(step, opened);
   if (mode === 'exclusive') await lockLoaders(step);
   const before = step.standing!;
   // Whoever was waited for has probably loaded the rows; rows that are to be built upon may have been deleted meanwhile.
   const isStale = waited || (before.upTo > 0 && hasChanged(step.table, before, opened.snapshot));
   const standing = isStale ? await lookAgain(step) : before;
-  const found = missingAfter(step, standing);
-  if (mode !== 'exclusive' || found.missing.first > found.missing.last) return found;
-  const taken = await takeTable(step, rowsIn(found.missing), lockTimeoutMs);
+  const rowsToCome = step.fixture.count - standing.upTo;
+  if (mode !== 'exclusive' || rowsToCome === 0) return { standing };
+  const taken = await takeTable(step, rowsToCome, lockTimeoutMs);
   // What was looked at before the lock is looked at again under it.
-  return { ...missingAfter(step, standing.upTo > 0 ? await lookAgain(step) : standing), taken };
+  return { standing: standing.upTo > 0 ? await lookAgain(step) : standing, taken };
 }
 
 async function lookAgain({ fixture, table, session }: Step): Promise<Standing> {
   const { standing } = await surveyTable(session, table, [fixture]);
   return standing.get(fixture)!;
-}
-
-function missingAfter({ fixture }: Step, standing: Standing): Missing {
-  const missing = { first: standing.upTo + 1, last: fixture.count };
-  return { missing, standing };
 }
 
 /** Merges the batch that is staged, then copies and merges the others. */
