@@ -1,4 +1,5 @@
 import type { Staging } from '../copy/staging.js';
+import { nameOf } from '../report/table-name.js';
 import { castTo, type TableInfo } from '../table/inspect-table.js';
 import { literal, quote, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
@@ -58,10 +59,10 @@ function obstacleTo({ fixture, table, server }: Checked): string | undefined {
   if (hidden !== undefined) return `${hidden.parent.name} has row security`;
   const special = foreignKeys.find((key) => !key.simple);
   if (special !== undefined) return `foreign key ${special.name} is of a special kind`;
-  const varying = foreignKeys.find(({ columns }) => columns.some((column) => varies(fixture, column)));
+  const varying = foreignKeys.find((key) => varies(fixture, key));
   if (table.distributed && varying !== undefined)
     return `Citus cannot lock the parents of ${varying.name}, which differ from row to row`;
-  const own = foreignKeys.find(({ parent }) => parent.schema === table.schema && parent.name === name);
+  const own = foreignKeys.find(({ parent }) => nameOf(parent) === nameOf(table));
   if (own !== undefined) return `foreign key ${own.name} refers to ${name} itself`;
   const { computed } = restColumns(fixture, table);
   const unknown = foreignKeys.find(({ columns }) => columns.some((column) => computed.includes(column)));
@@ -95,7 +96,7 @@ async function setReplicationRole(
  */
 export async function lockParents(on: OnTable, staged: Staging): Promise<void> {
   const { fixture, table } = on;
-  const keys = table.foreignKeys.filter(({ columns }) => columns.some((column) => varies(fixture, column)));
+  const keys = table.foreignKeys.filter((key) => varies(fixture, key));
   const missing = await findMissingParent(on, keys, staged);
   if (missing !== undefined) throw missing;
 }
@@ -106,14 +107,9 @@ export async function lockParents(on: OnTable, staged: Staging): Promise<void> {
  */
 export async function lockConstantParents(on: OnTable): Promise<ScaleSeedError | undefined> {
   const { fixture, table } = on;
-  const keys = table.foreignKeys.filter(
-    ({ columns, simple, lockable, rowsHidden, parent }) =>
-      simple &&
-      lockable &&
-      !rowsHidden &&
-      !(parent.schema === table.schema && parent.name === table.name) &&
-      !columns.some((column) => varies(fixture, column)),
-  );
+  const keys = table.foreignKeys
+    .filter(({ simple, lockable, rowsHidden }) => simple && lockable && !rowsHidden)
+    .filter((key) => nameOf(key.parent) !== nameOf(table) && !varies(fixture, key));
   return findMissingParent(on, keys);
 }
 
@@ -194,9 +190,9 @@ function sourceSql(fixture: Fixture, table: TableInfo, name: string): string {
   return column === undefined ? defaultOf(fixture, table, name) : columnValue(column).sql;
 }
 
-export function varies(fixture: Fixture, name: string): boolean {
-  const kind = columnOf(fixture, name)?.kind;
-  return kind === 'varying' || kind === 'derived';
+/** Whether a foreign key's parent may be another for each row. */
+export function varies(fixture: Fixture, { columns }: ForeignKey): boolean {
+  return columnsOf(fixture).some(({ name, kind }) => columns.includes(name) && kind !== 'constant');
 }
 
 /** Whether a fixture's rows refer to anything by a foreign key: one without a value in a column of it does not. */

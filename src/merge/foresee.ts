@@ -116,8 +116,7 @@ function relationOf(
  */
 function numberedRelation(step: Step, others: readonly UniqueKey[]): string | undefined {
   const { fixture, table } = step;
-  if (keysToForesee(step).some(({ columns }) => columns.some((column) => varies(fixture, column))))
-    return undefined;
+  if (keysToForesee(step).some((key) => varies(fixture, key))) return undefined;
   const filled = others.flat().flatMap((column) => (column.kind === 'constant' ? [] : [sourceOf(column)]));
   const columns = [...new Set([...identityOf(fixture), ...filled])];
   const texts = columns.map((column) => numberSql(fixture, column));
