@@ -19,10 +19,7 @@ interface Publication<R> {
   unasked: Readonly<Record<string, string | undefined>>;
 }
 
-/**
- * Runs an operation on what the names and flags choose, and prints its report, which alone goes to standard output; a
- * failure is a report too.
- */
+/** Runs an operation on what the names and flags choose, and prints its report; a failure is a report too. */
 export async function execute<R extends Report>(
   command: R['command'],
   names: readonly string[],

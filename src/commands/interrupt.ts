@@ -1,9 +1,6 @@
 import { EXIT } from './exit-codes.js';
 
-/**
- * Turns Ctrl-C and SIGTERM into a signal for the library; the exit code is set by which of them came. A second one
- * ends the process at once.
- */
+/** Ctrl-C and SIGTERM as a signal for the library; sets the exit code. A second one ends the process at once. */
 export function onInterrupt(): { signal: AbortSignal; off: () => void } {
   const controller = new AbortController();
   const interrupt = (signal: NodeJS.Signals): void => {

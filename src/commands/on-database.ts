@@ -1,7 +1,4 @@
-/**
- * What only those commands need that work on a database: the operations, the driver, and how reports are shown. They load
- * it when they run, and in one piece: a file takes longer to open than to read.
- */
+/** What only commands on a database need, loaded when they run, in one piece: to open a file takes longer than to read it. */
 export { ci } from '../operations/ci.js';
 export { clean } from '../operations/clean.js';
 export { load } from '../operations/load.js';

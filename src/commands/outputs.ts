@@ -22,10 +22,7 @@ interface Others {
   unasked?: Readonly<Record<string, string | undefined>>;
 }
 
-/**
- * Finds out before anything is done whether all that is to be written can be, each to a file of its own, and to none that
- * is read: it would be lost. Whoever is refused writes to none of them.
- */
+/** Refuses, before anything is done, files that cannot be written, are named twice, or are read: they would be lost. */
 export async function refuseUnwritable(
   flags: FileFlags & BaselineFlags & Partial<Pick<FixtureFlags, 'fixture'>>,
   { stdout = true, unasked = {} }: Others = {},

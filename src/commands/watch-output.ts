@@ -1,9 +1,6 @@
 import { EXIT } from './exit-codes.js';
 
-/**
- * A reader such as `head` that has seen enough is no failure. A disk that is full behind standard output is one, whatever
- * the command itself has come to.
- */
+/** A reader such as `head` that has seen enough is no failure; a full disk behind standard output is one. */
 export function watchOutput(): void {
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -16,10 +16,7 @@ const NAME = 'scale_seed_staging';
 /** Memory for what is encoded before it is asked for. */
 const MAX_BYTES_AHEAD = 2 * 1024 * 1024;
 
-/**
- * A staging table of the session's own, which goes with the transaction however that ends, and the rows on their way
- * into it, batch after batch. The server sets the pace: memory stays constant.
- */
+/** A temporary staging table, which goes with the transaction, and the rows on their way, at the pace of the server. */
 export class Staging {
   /** The table as SQL. */
   readonly table = quote('pg_temp', NAME);

@@ -18,10 +18,7 @@ export function isPlain(field: string): boolean {
   return !SPECIAL.test(field);
 }
 
-/**
- * Records as CSV that `COPY ... (format csv)` reads back exactly: null as NULL, the empty string as itself. What CAREFUL adds
- * costs five searches a field, so only batches that need it get it.
- */
+/** Records as CSV that COPY reads back exactly. CAREFUL costs five searches a field: only batches that need it get it. */
 export function toCsv(records: readonly CsvRecord[]): string {
   const csv = stringify(records as CsvRecord[], PLAIN);
   const careful = records.some(

@@ -3,10 +3,7 @@ import type { ScaleSeedError } from '../errors.js';
 import { fixtureError, type Fixture } from '../fixtures/fixture.js';
 import { encodeVarying } from './encode-rows.js';
 
-/**
- * How much waits before the first of it is hashed, for which Node loads its cryptography: 5 ms, for which nobody has to wait
- * once the server has rows to merge.
- */
+/** Bytes that wait before any is hashed: Node loads its cryptography for that, 5 ms, while the server merges rows. */
 const MAX_WAITING_BYTES = 256 * 1024;
 
 /**

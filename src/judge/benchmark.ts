@@ -11,10 +11,7 @@ export interface BenchmarkEntry {
   extra?: string;
 }
 
-/**
- * A run of ci as entries of a benchmark that is followed from run to run. Times are left out where rows stood already:
- * the time of a load that had nothing to do would make the next one look like a regression.
- */
+/** A run of ci as entries of a benchmark, without times where rows stood already: the next would look like a regression. */
 export function benchmarkEntries(report: CiReport): BenchmarkEntry[] {
   const { timings, reference, server } = report;
   const fixtures = named(report);

@@ -18,10 +18,7 @@ interface TimedLoad {
   rows: number;
 }
 
-/**
- * Measures our load of the fixtures against the reference load of the same rows: both into empty copies of the tables in
- * a scratch schema, turn by turn, so that whatever slows the machine down slows both.
- */
+/** Measures our load against the reference load, turn by turn, so that whatever slows the machine down slows both. */
 export function measureRatio(context: RunContext, load: RealLoad, wanted: Wanted): Promise<RatioMeasurement> {
   const total = stopwatch();
   return withScratchSchema(context, async (schema) => {

@@ -5,10 +5,7 @@ import type { RatioRound } from '../report/result.js';
 const MIN_ROUNDS = 6;
 /** A difference that has not shown by then is smaller than the noise. */
 const MAX_ROUNDS = 15;
-/**
- * The same where two runs are compared, both of which have to be known well: with both cores kept busy, rounds differ by
- * a quarter, and the median of 15 is known to 30 %.
- */
+/** The same where two runs are compared: with both cores busy, the median of 15 rounds is known to 30 %. */
 const MAX_ROUNDS_TO_COMPARE = 45;
 
 /**
@@ -31,10 +28,7 @@ export interface Wanted {
   widthPercent: number;
 }
 
-/**
- * Takes rounds until every limit is settled and the interval is narrow, or the noise has shown itself to be larger than
- * the difference; where a limit seems to be exceeded, takes as many fresh rounds to confirm it.
- */
+/** Takes rounds until each limit is settled, or the noise is larger; as many fresh ones must confirm that one is exceeded. */
 export async function takeRounds(
   { limits, widthPercent }: Wanted,
   takeOne: (round: number) => Promise<Omit<RatioRound, 'confirming'>>,

@@ -112,10 +112,7 @@ function checkRatio(run: Judged, limit: number): Finding {
   return run.reference === undefined ? notMeasured(run) : judgeRatio(run.reference, limit);
 }
 
-/**
- * The load is no more than `limit` percent slower than the baseline's. Their ratios to the reference load are compared,
- * since only those hold from one machine or hour to another; where there are none, nobody can tell.
- */
+/** The load is at most `limit` percent slower than the baseline: by ratios to the reference, which hold on any machine. */
 function compare(run: Judged, baseline: Baseline, limit: number): Finding {
   const before = ratioOf(baseline);
   const renew = "take this run's report as the new baseline";

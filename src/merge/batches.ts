@@ -3,10 +3,7 @@ import type { Staging } from '../copy/staging.js';
 import type { Phase } from '../errors.js';
 import type { Step } from '../run/step.js';
 
-/**
- * Rows are copied and merged in batches, so that the server merges one while the next is encoded, and starts as soon as
- * there is something to merge. Batches grow, as each costs a few round trips.
- */
+/** The server merges one batch while the next is encoded. Batches grow, as each costs a few round trips. */
 export const FIRST_BATCH_ROWS = 1000;
 const BATCH_GROWTH = 4;
 const MAX_BATCH_ROWS = 64_000;
@@ -35,10 +32,7 @@ export async function eachBatch(
 /** How long the server may go on with what it does once a fixture has failed. */
 const GRACE_MS = 200;
 
-/**
- * Has the next rows encoded while the server is at work. Where they fail, that may come to its end: what is cancelled can
- * cost a pooler its connection.
- */
+/** Has the next rows encoded meanwhile. Where they fail, the work may end: to cancel it can cost a pooler its connection. */
 export async function whileEncoding<T>(staging: Staging, wanted: number, work: () => Promise<T>): Promise<T> {
   const working = work();
   const encoding = staging.encodeAhead(wanted).catch(async (error: unknown) => {

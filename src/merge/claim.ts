@@ -56,10 +56,7 @@ export async function claimTable(
   }
 }
 
-/**
- * Holds a table as it is under its lock against what was done about its parents before: those of foreign keys that have
- * been added or changed since are locked, too.
- */
+/** Locks also the parents of foreign keys that were added or changed before the table was locked. */
 async function settleParents(
   step: Step,
   now: TableInfo,

@@ -41,10 +41,7 @@ export async function foreseeDeletion(step: Step, keys: StepKeys, gone?: RowsByT
   return { rows, dependents, foreignKeys };
 }
 
-/**
- * Looks for what forbids to delete fixtures, before any is: one after the other, as what goes with the one is gone when the
- * next has its turn.
- */
+/** Looks for what forbids to delete fixtures, before any is: what goes with one is gone when the next has its turn. */
 export function refuseReferred(): (on: OnTable) => Promise<void> {
   const gone: RowsByTable = new Map();
   return async (on) => {

@@ -30,9 +30,7 @@ export async function takeTable(step: Step, rowsToCome: number, limitMs: number)
   return { table, parents, obstacle };
 }
 
-/**
- * Whether it pays to make the table's indexes and foreign keys anew: that costs all rows, keeping them up only the new ones.
- */
+/** Whether it pays to make indexes and foreign keys anew: that costs all rows, keeping them up only the new ones. */
 export async function rebuildPays({ session, table }: Step, rowsToCome: number): Promise<boolean> {
   if (!table.privileges.owner || !table.plain) return false;
   return rowsToCome >= (await countRows(session, `from ${rowsOf(table)}`));

@@ -113,10 +113,7 @@ export async function lockConstantParents(on: OnTable): Promise<ScaleSeedError |
   return findMissingParent(on, keys);
 }
 
-/**
- * The foreign keys whose parents a dry run looks for: not those that the fixture describes, which were looked for before,
- * nor those that are rows of another fixture that is known, and may come with it.
- */
+/** Keys whose parents a dry run looks for: not those that the fixture describes, nor rows that another fixture brings. */
 export function keysToForesee({ fixture, table, known }: Step): ForeignKey[] {
   const others = [...fixture.parents.map((parent) => parent.table), ...known.map((other) => other.table)];
   return table.foreignKeys.filter(

@@ -110,10 +110,7 @@ function relationOf(
     array[${earlier.join(', ')}]::text[] as ${EARLIER} from ${staging} as s)`;
 }
 
-/**
- * The fixture's unique keys as a relation that the server makes, where all of them count, so that none is repeated, and no
- * parents differ from row to row.
- */
+/** The fixture's unique keys as a relation that the server makes, where all count and no parent differs by row. */
 function numberedRelation(step: Step, others: readonly UniqueKey[]): string | undefined {
   const { fixture, table } = step;
   if (keysToForesee(step).some((key) => varies(fixture, key))) return undefined;

@@ -87,10 +87,7 @@ function rowsLike({ table, effect }: Dependents, others: readonly Dependents[]):
   return others.find((rows) => rows.table === table && rows.effect === effect)?.rows ?? 0;
 }
 
-/**
- * Looks for what stands in the way of a reset, as far as it can be known before anything is changed: fixture after fixture,
- * as what hangs on the one is gone when the next has its turn.
- */
+/** Looks for what stands in the way of a reset, before any: what hangs on one is gone when the next has its turn. */
 export function refuseKept(): (on: Pick<Step, 'session' | 'fixture' | 'table' | 'known'>) => Promise<void> {
   const gone: RowsByTable = new Map();
   return async (on) => {
@@ -98,10 +95,7 @@ export function refuseKept(): (on: Pick<Step, 'session' | 'fixture' | 'table' | 
   };
 }
 
-/**
- * Deletes from all tables in one statement, at whose end foreign keys are checked: whichever of these rows refers to
- * another of them, the order does not matter.
- */
+/** Deletes from all tables in one statement, at whose end foreign keys are checked: their order does not matter. */
 async function deleteReferring(
   session: Session,
   references: readonly Reference[],

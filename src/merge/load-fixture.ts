@@ -42,10 +42,7 @@ interface Loaded extends Pick<LoadedFixture, 'copiedBytes' | 'merge' | 'foreignK
   mergeMs: number;
 }
 
-/**
- * Loads a fixture in one transaction, all or nothing: finds out which of its rows stand, streams the others into a
- * staging table, and merges them from there.
- */
+/** Loads a fixture in one transaction: finds out which rows stand, streams the others into staging, and merges them. */
 export async function loadFixture(step: Step, plan: LoadPlan): Promise<LoadedFixture> {
   const { fixture, table, context, transaction } = step;
   if (table.distributed && plan.mode === 'exclusive') throw exclusiveOnWorkers(step);

@@ -70,10 +70,7 @@ export async function findDroppable(
   return typeof obstacle === 'string' ? { keys: [], obstacle } : { keys: rows };
 }
 
-/**
- * Drops foreign keys of a table whose parents are locked, those in `locked`, and returns those that were. DDL is
- * transactional: a rollback leaves them untouched.
- */
+/** Drops foreign keys whose parents are among those `locked`, and returns them. A rollback leaves them untouched. */
 export async function dropForeignKeys(
   step: Step,
   table: TableInfo,

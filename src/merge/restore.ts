@@ -11,10 +11,7 @@ import { nameMisfit } from './misfit.js';
 import type { StepKeys } from './keys.js';
 import { restColumns } from './rest-columns.js';
 
-/**
- * Gives every standing row of a staged fixture the fixture's values again, and the columns that the fixture leaves
- * alone their defaults. Rows that hold each other's unique keys give them up first. Returns the number of rows.
- */
+/** Gives standing rows the fixture's values, and other columns their defaults. Returns the number of rows. */
 export async function restoreRows(step: Step, staged: Staging): Promise<number> {
   const { session, fixture, table, server } = step;
   const values: unknown[] = [];

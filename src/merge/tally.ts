@@ -10,10 +10,7 @@ import type { Standing } from '../table/survey.js';
 import { findBlocked, UNKNOWN } from './blocked.js';
 import { sameIdentity } from './expressions.js';
 
-/**
- * What stands of a fixture in the moment of the commit: rows of its mark, rows that were counted by their keys, and of those
- * that had been found standing the ones that have lost their mark.
- */
+/** Rows at the commit: of the mark, counted by key, and such as were found standing and have lost their mark. */
 export type LastLook = Record<'marked' | 'counted' | 'unmarked', number>;
 
 /** Keys of rows that were found standing, of fixtures whose keys do not count. */
@@ -59,10 +56,7 @@ export class Tally {
     return this.#standing;
   }
 
-  /**
-   * What stands in the end; to be asked for before the commit, and awaited after it. What a survey has found is counted
-   * again only where anything may have changed since.
-   */
+  /** What stands in the end, to be awaited after the commit; not counted again if nothing has changed since a survey. */
   async lookAtCommit(known?: Standing): Promise<LastLook> {
     const { fixture, table } = this.#on;
     const counting = countingKey(fixture);

@@ -3,10 +3,7 @@ import type { Session } from '../postgres/session.js';
 
 export const BEFORE_DDL = 'rollback to savepoint ddl';
 
-/**
- * Runs DDL that can be done without, in a transaction. Where the server refuses it, nothing of it stands, and the error is
- * returned.
- */
+/** Runs DDL that can be done without; where the server refuses it, nothing of it stands, and the error is returned. */
 export async function tryDdl(session: Session, ddl: string): Promise<ScaleSeedError | undefined> {
   session.soon('savepoint ddl');
   let refusal: ScaleSeedError | undefined;

@@ -128,10 +128,7 @@ async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFix
 /** What became of the rows that hang on a fixture, and the step on the table as it was claimed. */
 type Hanging = Pick<ResetFixture, 'dependents' | 'kept'> & { claimed: Claimed };
 
-/**
- * Deletes what hangs on the rows, where the answer is yes, and says what went. The table is claimed before that, so that
- * nothing comes to hang on it afterwards.
- */
+/** Deletes what hangs on the rows, if the answer is yes. The table is claimed before: no more comes to hang on it. */
 function clearHanging(
   step: Step,
   keys: StepKeys,

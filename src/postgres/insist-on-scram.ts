@@ -26,10 +26,7 @@ export function parseRequireAuth(text = ''): readonly string[] {
   return METHODS.filter((method) => words.includes(method) !== forbids);
 }
 
-/**
- * Makes a client that has not connected yet log in as it is told or not at all: it refuses before it has answered, so a
- * server that is not the right one learns nothing of the password.
- */
+/** Has a client log in as it is told or not at all: it refuses before it answers, so a wrong server learns nothing. */
 export function restrictLogin(client: pg.Client, { allowed, bound }: Login): void {
   const { connection } = internals(client);
   const refusal = bound

@@ -24,10 +24,7 @@ interface Begin {
   reads?: boolean | undefined;
 }
 
-/**
- * One connection that can be interrupted at any moment: an abort cancels the running statement on the server, and
- * whatever fails leaves the connection either rolled back or closed.
- */
+/** One connection that can be interrupted at any moment; whatever fails leaves it either rolled back or closed. */
 export class Session {
   /** Ends all that the session does. */
   readonly signal: AbortSignal;
@@ -117,10 +114,7 @@ export class Session {
     }
   }
 
-  /**
-   * Asks in the message that commits the transaction, so that no moment lies between the answer and the commit. Resolves
-   * once that is through; never, where it is not. There is no room for parameters.
-   */
+  /** Asks in the message that commits, and resolves once that is through; never, where it is not. Takes no parameters. */
   async atCommit<R extends pg.QueryResultRow>(sql: string): Promise<R[]> {
     return new Promise((resolve) => this.#lastWords.push({ sql, answer: resolve }));
   }

@@ -102,10 +102,7 @@ const LOGIN_HINT =
   'the server asks for an authentication method that scale-seed does not support, such as GSSAPI: offer scram-sha-256 or another password in pg_hba.conf';
 const NETWORK_HINT = 'is the server running there? --wait 30s waits for it; --database-url names another';
 
-/**
- * Whatever the driver or the network threw, as the one error type. An error that is one already passes through; what
- * nobody recognises keeps its message and is called unexpected.
- */
+/** Whatever was thrown as the one error type, which passes through; what nobody recognises keeps its message. */
 export function translateError(error: unknown, context: Context): ScaleSeedError {
   if (error instanceof ScaleSeedError) return error;
   // Node's own waits are aborted with an error of their own, which has the reason.

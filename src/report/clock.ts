@@ -1,7 +1,4 @@
-/**
- * Milliseconds since some moment, on a clock that nobody sets. Not performance.now(), for which Node loads a module of its
- * own first: 2 ms of every command.
- */
+/** Milliseconds on a clock that nobody sets. For performance.now() Node loads a module: 2 ms of every command. */
 export function nowMs(): number {
   const [seconds, nanoseconds] = process.hrtime();
   return seconds * 1e3 + nanoseconds / 1e6;

@@ -1,7 +1,4 @@
-/**
- * A report with its numbers as they are to be read: milliseconds to a tenth, all other fractions, which are ratios, to
- * four digits. A limit stays what the caller has set.
- */
+/** A report with milliseconds to a tenth, and ratios to four digits. A limit stays what the caller has set. */
 export function rounded<T>(value: T, name = ''): T {
   if (name === 'limit') return value;
   if (typeof value === 'number') return Number(value.toFixed(name.endsWith('Ms') ? 1 : 4)) as T;

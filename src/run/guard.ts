@@ -6,10 +6,7 @@ import type { TableInfo } from '../table/inspect-table.js';
 /** Rows of unknown origin that a table may hold: certctl's demo has 32 and 13, a real fleet thousands. */
 export const MAX_STRANGERS = 100;
 
-/**
- * Refuses a table that looks like somebody's real fleet: more than {@link MAX_STRANGERS} rows that none of the known
- * fixtures made, or rows that cannot be counted.
- */
+/** Refuses a table with more than {@link MAX_STRANGERS} rows that no known fixture made, or rows that cannot be counted. */
 export function refuseStrangers(table: TableInfo, strangers: number): void {
   const name = nameOf(table);
   const problem =

@@ -1,7 +1,4 @@
-/**
- * What a promise comes to, or a rejection as soon as the signal is aborted: for promises that nothing can interrupt,
- * such as those of a fixture's own generator.
- */
+/** What a promise comes to, or a rejection once the signal is aborted: for what nothing interrupts, such as a generator. */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   // Nobody else may be waiting for it when it fails after the abort.
   promise.catch(() => undefined);

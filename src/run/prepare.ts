@@ -70,10 +70,7 @@ export async function prepareSchema(
   return prepared;
 }
 
-/**
- * How the fixtures of a schema have their turns: one after the other where rows of one refer to the table of another, and an
- * operation that deletes then begins with the last.
- */
+/** One after the other where rows of one refer to the table of another; an operation that deletes begins with the last. */
 export function turnsOf(
   prepared: readonly Prepared[],
   { backwards = false }: Pick<Needs, 'backwards'>,

@@ -40,10 +40,7 @@ export function countWithCommit(session: Session, server: Server): void {
     void session.atCommit('select pg_sleep(0.51 - extract(epoch from clock_timestamp() - now()))');
 }
 
-/**
- * Vacuums and analyzes tables that were just changed (`schema.table`), so that neither autovacuum nor a planner without
- * statistics disturbs the measurement that follows. All is committed by now: where this fails, it is a notice.
- */
+/** Vacuums and analyzes changed tables (`schema.table`). All is committed by now: where this fails, it is a notice. */
 export async function settleTables(
   { signal, onEvent, onNotice }: RunContext,
   sessions: Sessions,

@@ -13,10 +13,7 @@ export const HERE = 'database = (select oid from pg_database where datname = cur
 /** Not by pg_stat_activity, which hides what a role does for one that it is no member of. */
 const BLOCKERS = 'select pid from unnest(pg_blocking_pids($1::int)) as b (pid) where pid <> all ($2::int[])';
 
-/**
- * The first few sessions whose process ids a select returns, as one part of a sentence; what the role may not see of them
- * is left out. Empty where there are none.
- */
+/** The first few sessions that a select returns, in words, as far as the role may see them; empty where there are none. */
 export async function describeHolders(session: Session, pids: string, values: unknown[]): Promise<string> {
   const { rows } = await session.query<{ text: string }>(
     `select distinct pid, case pid when 0 then 'a prepared transaction' else format('pid %s (%s)', pid, concat_ws(', ',

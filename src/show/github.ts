@@ -4,10 +4,7 @@ import { annotate } from './annotate.js';
 import { describeCheck, describeDrift } from './describe.js';
 import { failureRemark } from './summary.js';
 
-/**
- * A verdict as workflow commands of GitHub's: what failed is an error, what nobody can tell a warning. The runner reads
- * them on standard error as well.
- */
+/** A verdict as workflow commands: what failed is an error, what nobody can tell a warning. */
 export function renderAnnotations({ verdict, verified, failures }: CiReport): string {
   const failed = failures.map((failure) => annotate('error', 'failed', failureRemark(failure)));
   const drifted = named(verified).flatMap((fixture) => describeDrift(fixture, verified.live));

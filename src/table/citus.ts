@@ -39,10 +39,7 @@ export async function markDistributed(
   if (all.some(isSharded)) session.soon(ONE_BY_ONE);
 }
 
-/**
- * Whether the role was granted to set session_replication_role, here or where a table is kept. PostgreSQL 15 brought the
- * privilege, and the function that tells of it.
- */
+/** Whether the role may set session_replication_role, here or where a table is kept; from PostgreSQL 15 on. */
 export async function mayReplicateIn(session: Session, table?: TableInfo): Promise<boolean> {
   const where = table === undefined ? '' : whereKept(table);
   const { rows } = await session.query<{ may: boolean }>(
@@ -99,10 +96,7 @@ export function whereKept(table: TableInfo): string {
   return ` from (select count(*) from (select from ${quoteTable(table)}${one} limit 1) as kept) as kept`;
 }
 
-/**
- * A lock that keeps whoever would alter the table waiting. Citus would have every node take it, and fail where one of them
- * is down: whoever alters a table asks this one anyway.
- */
+/** Keeps whoever would alter the table waiting. On this server alone: they all ask it, and other nodes may be down. */
 export function lockHere(table: TableInfo): string {
   const alone = table.distributed ? 'set local citus.enable_ddl_propagation = off;\n' : '';
   return `${alone}lock table ${quoteTable(table)} in row exclusive mode`;

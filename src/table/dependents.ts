@@ -54,10 +54,7 @@ export async function findHolders(session: Session, { table }: Roots): Promise<R
   return references.filter(({ child }) => child.oid !== table.oid);
 }
 
-/**
- * What hangs on rows, as if every foreign key to them said cascade: the rows of other tables that refer to them, and what
- * deleting those would do.
- */
+/** What would go with rows if every foreign key to them said cascade. */
 export async function findHanging(session: Session, roots: Roots): Promise<Impact> {
   const references = await findHolders(session, roots);
   const hanging = references.map((reference) => ({ ...reference, action: 'cascade' as const }));
