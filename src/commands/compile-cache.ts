@@ -4,10 +4,8 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 
 /**
- * Has Node keep the code that it compiles, where it can (22.1 and later), which saves 7 ms of a load. Whoever could
- * write there could have us run code of theirs, so it is not Node's own folder in the system's temporary one, but one in
- * the user's cache directory, as long as both are this user's alone. Otherwise, or where NODE_DISABLE_COMPILE_CACHE says
- * so, nothing is kept.
+ * Has Node keep the code that it compiles (22.1 and later), which saves 7 ms of a load. Whoever could write there could have
+ * us run code of theirs: it is a folder in the user's cache directory, as long as both are this user's alone.
  */
 export function keepCompiledCode(): void {
   const { enableCompileCache } = module as { enableCompileCache?: (folder: string) => unknown };

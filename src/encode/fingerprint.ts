@@ -7,9 +7,8 @@ import { encodeVarying } from './encode-rows.js';
 const MAX_WAITING_BYTES = 256 * 1024;
 
 /**
- * A running SHA-256 over a fixture's canonical form: a line of JSON with its table, columns and what all rows share, then
- * the columns that vary as the CSV that is sent, every time of the anchor's in seconds after it. Hashing the bytes as
- * they go out costs 0.06 us a row; a canonical form of its own cost more than the encoding.
+ * A running SHA-256 over a line of JSON with what all rows share, then the columns that vary as the CSV that is sent, times
+ * of the anchor's in seconds after it. That costs 0.06 us a row; a canonical form of its own cost more than the encoding.
  */
 export class Fingerprint {
   #hash: Hash | undefined;

@@ -4,11 +4,9 @@ import { literal, quote, quoteList, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 
 /**
- * Makes an empty copy of a table in a scratch schema, with the same columns, defaults, checks and indexes, and with its
- * foreign keys on copies of the parent rows: a key on the parent itself would need the right to refer to it, and lock
- * it against writers. Returns what the copy lacks.
- *
- * Triggers and rules are left out, since what they call may reach any other table.
+ * Makes an empty copy of a table in a scratch schema. Its foreign keys are on copies of the parent rows: one on the parent
+ * would need the right to refer to it, and lock out writers. Triggers and rules are left out, as what they call may reach
+ * any other table. Returns what the copy lacks.
  */
 export async function copyTable(session: Session, table: TableInfo, schema: string): Promise<string[]> {
   const { rows } = await session.query<{ kind: string }>(

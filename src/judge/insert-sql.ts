@@ -3,9 +3,8 @@ import { columnValue, valueOn } from '../merge/expressions.js';
 import { quoteList } from '../postgres/quote.js';
 
 /**
- * The way of the harness that scale-seed replaces: one statement that never leaves the server, an INSERT of what
- * generate_series counts. `table` is the target as SQL, `cast` what a column of it needs where it is not of the fixture's
- * type. Undefined for a fixture without formulas.
+ * The harness's own way: one INSERT of what generate_series counts. `table` is SQL, `cast` what a column of it needs where it
+ * is not of the fixture's type. Undefined for a fixture without formulas.
  */
 export function insertSeries(
   fixture: Fixture,

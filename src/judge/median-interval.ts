@@ -7,9 +7,7 @@ const TAIL = 0.025;
 
 /**
  * The median of samples, and the interval between two of them that holds the true median with at least 95 %, which takes
- * six samples; with fewer it is all that they span, at the lower confidence that is given. It follows from the
- * binomial distribution alone (each sample lies below the median with probability 1/2), so it is exact for every
- * distribution of noise, outliers included. A bootstrap of so few samples would be too narrow.
+ * six samples; with fewer all that they span, at a lower confidence. See docs/decisions/verdict-by-ratio.md.
  */
 export function estimateMedian(samples: readonly number[]): MedianEstimate {
   const sorted = [...samples].sort((a, b) => a - b);

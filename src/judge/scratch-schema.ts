@@ -20,9 +20,8 @@ const LATE_MS = 5000;
 const DROP_MS = 6000;
 
 /**
- * Gives `work` a schema of its own, which goes away however that ends. An advisory lock tells that it is in use; it is a
- * transaction's, held by a session that does nothing else, since a session's would stay behind in PgBouncer's
- * connections.
+ * Gives `work` a schema of its own, which goes away however that ends. An advisory lock tells that it is in use: that of a
+ * transaction, since a session's would stay behind in PgBouncer's connections.
  */
 export async function withScratchSchema<T>(
   context: RunContext,

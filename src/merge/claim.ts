@@ -128,9 +128,8 @@ function lockedOut(on: OnTable, limitMs: number): ScaleSeedError {
 }
 
 /**
- * Gets ready to check foreign keys by set, where their triggers may be silenced: locks the parents that are the same for all
- * rows, and the table against whoever would change that. Returns the table as it is now, where it was not `claimed`
- * before, and what was decided; it is for the caller to silence the triggers, and to lock the other parents.
+ * Where foreign keys can be checked by set, locks the parents that are the same for all rows, and the table against whoever
+ * would change that. Returns the table as it is now; the caller silences the triggers, and locks the other parents.
  */
 export async function takeOverForeignKeys(
   step: Step,

@@ -50,9 +50,8 @@ export function refuseReferred(): (on: OnTable) => Promise<void> {
 }
 
 /**
- * Deletes the rows, and what goes with them. By the foreign keys' triggers every row asks every table that refers to it:
- * a million certificates with ten such tables take a minute. By set, the rows are deleted first, which locks whoever
- * would refer to them out; what refers to them then is found, and done to it what its key says.
+ * Deletes the rows, and what goes with them. By set (docs/decisions/reset.md), the rows go first, which locks out whoever
+ * would refer to them; what refers to them then is found, and done to it what its key says.
  */
 export async function deleteRows(step: Step, keys: Keys): Promise<Deleted> {
   const { session } = step;

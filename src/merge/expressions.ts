@@ -12,9 +12,8 @@ export interface ColumnValue {
 }
 
 /**
- * How every column of a fixture follows from a staging row: as sent, repeated from another column, or constant.
- * Merging, comparing and resetting all rest on this one list. The constants are appended to `values`,
- * or stand in the SQL itself where there are none.
+ * How every column of a fixture follows from a staging row; merging, comparing and resetting all rest on this one list.
+ * Constants are appended to `values`, or stand in the SQL itself where there are none.
  */
 export function columnValues(fixture: Fixture, values?: unknown[]): ColumnValue[] {
   return columnsOf(fixture).map((column) => columnValue(column, values));

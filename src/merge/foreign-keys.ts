@@ -14,12 +14,7 @@ import { restColumns } from './rest-columns.js';
 type ForeignKey = TableInfo['foreignKeys'][0];
 type Checked = Pick<Step, 'fixture' | 'table' | 'server'>;
 
-/**
- * How the merge will have its foreign keys checked. Their triggers lock every parent row once for every child row,
- * which at a million certificates is more than half of the merge (24.7 s against 10.7 s). Checking and locking every
- * distinct parent once gives the same guarantee, but silences the triggers by session_replication_role, so it is done
- * only where that silences nothing else.
- */
+/** By set where silencing the triggers silences nothing else, by row otherwise: docs/decisions/foreign-keys-by-set.md. */
 export function chooseForeignKeyCheck(on: Checked): ForeignKeyCheck {
   const { table } = on;
   // A key that is checked later is checked by triggers, too.
@@ -90,9 +85,8 @@ async function setReplicationRole(
 }
 
 /**
- * Checks that every distinct parent of the staged rows exists, and locks it as the foreign key's own trigger would,
- * so that it cannot go before the transaction ends; those that are the same for all rows were locked with the table. All
- * keys in one statement: a round trip apiece would wait its turn behind the other fixtures' encoding.
+ * Locks every distinct parent of the staged rows as the foreign key's own trigger would; one that is the same for all rows was
+ * locked with the table. In one statement: a round trip apiece would wait its turn behind the encoding of others.
  */
 export async function lockParents(on: OnTable, staged: Staging): Promise<void> {
   const { fixture, table } = on;

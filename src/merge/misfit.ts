@@ -16,9 +16,8 @@ export interface Values extends OnTable {
 const PROBE = 'scale_seed_probe';
 
 /**
- * An error with the column and the row whose value, or type, the table has refused, which PostgreSQL says of a COPY alone: puts the
- * staged values into an empty copy of the table's columns, one column after the other, then the first so many rows. The
- * transaction is to be rolled back afterwards.
+ * An error with the column and the row that the table has refused, which PostgreSQL says of a COPY alone: tries the staged
+ * values in an empty copy, column by column, then fewer rows. The transaction is to be rolled back afterwards.
  */
 export async function nameMisfit(on: Values, error: unknown): Promise<unknown> {
   if (!hasState(error, /^(22|23514|42846)/)) return error;

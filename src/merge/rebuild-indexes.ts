@@ -10,9 +10,8 @@ export interface PlainIndex {
 }
 
 /**
- * Drops the table's plain indexes. Constraints' indexes stay, and so does every index that `create index` alone would not
- * bring back as it was. DDL is transactional: a rollback leaves them untouched. Where somebody forbids it, all are kept, and
- * that is told.
+ * Drops the table's plain indexes, those that `create index` alone brings back as they were; a rollback leaves them
+ * untouched. Where somebody forbids it, all are kept, and that is told.
  */
 export async function dropPlainIndexes({ session, table, context }: Step): Promise<PlainIndex[]> {
   const { rows: indexes } = await session.query<PlainIndex>(

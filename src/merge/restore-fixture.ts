@@ -42,12 +42,8 @@ export interface Restored {
 }
 
 /**
- * Makes a fixture's rows what a fresh load would make of them.
- *
- * Every row gets new times. An update of an indexed column costs an entry in each of a table's indexes, and a search for
- * old ones to remove where there are none yet. Where foreign keys can be checked by set, the rows are deleted and loaded
- * anew instead, and what refers to them does so again afterwards: docs/decisions/reset.md has the times. Where a row
- * cannot be added again, that is undone, and the rows are updated.
+ * Makes a fixture's rows what a fresh load would make of them. Where foreign keys can be checked by set, the rows are
+ * deleted and loaded anew (docs/decisions/reset.md); where one cannot be added again, that is undone, and all are updated.
  */
 export async function restoreFixture(
   { step, foreignKeys: { check }, locked }: Claimed,
@@ -165,9 +161,8 @@ export interface Claimed {
 }
 
 /**
- * Says how foreign keys are checked, the table's own and those that point at it; it holds until the transaction ends. By
- * set, whoever would refer to a row waits from here on: it may be gone for a moment. Readers go on, but in exclusive mode.
- * By row, the rows that stand are locked, so that nothing comes to refer to them any more.
+ * Says how foreign keys are checked, the table's own and those that point at it, until the transaction ends. By set, writers
+ * and whoever would refer to a row wait from here on; by row, the rows that stand are locked against new referring rows.
  */
 export async function claimFixture(
   step: Step,

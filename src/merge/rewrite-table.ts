@@ -20,10 +20,8 @@ where a.attrelid = $1::int8::oid and a.attnum > 0 and not a.attisdropped
 order by a.attnum limit 1`;
 
 /**
- * Takes out of a table, and out of its indexes, the rows that this transaction has deleted, where that is to be had. Keys
- * that come again find their old entries otherwise, and a place among them: a million rows took 11.5 s instead of 6.7 s, and
- * a vacuum of their own. Only a truncation does the same, which PostgreSQL refuses for a table that others refer to. To
- * transactions with an older snapshot the table is empty until they end.
+ * Takes the rows that this transaction has deleted out of a table and its indexes, where that is to be had: what that gains,
+ * and why not by truncate, is in docs/decisions/reset.md. To transactions with an older snapshot the table is then empty.
  */
 export async function rewriteTable({ session, table }: Step): Promise<void> {
   const { rows } = await session.query<{ name: string; type: string }>(COLUMN, [table.oid]);

@@ -17,9 +17,8 @@ export type LastLook = Record<'marked' | 'counted' | 'unmarked', number>;
 const STOOD = 'scale_seed_stood';
 
 /**
- * Counts the rows that were left out of a merge by why they were: ON CONFLICT says no more of them than that they were.
- * A row whose own key stands was skipped; any other was kept out by something else. What was found standing is counted
- * again with the commit, since others may have deleted it by then.
+ * Counts what was left out of a merge by why: a row whose own key stands was skipped, any other was kept out. What was found
+ * standing is counted again with the commit, since others may have deleted it by then.
  */
 export class Tally {
   readonly #on: Step;

@@ -8,9 +8,8 @@ import { columnValue } from './expressions.js';
 export type UniqueKey = readonly FixtureColumn[];
 
 /**
- * The table's unique keys of which a row of the fixture may meet one in another row's hands: all but the key that
- * identifies it, of columns whose values are known before the merge. On several shards every unique key holds the row's
- * own, and nobody else holds that.
+ * The table's unique keys, besides the one that identifies a row, that another row may hold: of columns whose values are
+ * known before the merge. On several shards every unique key holds the row's own.
  */
 export function otherKeys(fixture: Fixture, table: TableInfo): UniqueKey[] {
   const columns = columnsOf(fixture).filter(({ type }) => type !== ANCHORED);

@@ -21,9 +21,8 @@ export function askForTurn(on: Pick<Step, 'fixture' | 'table'>): string {
 }
 
 /**
- * Makes loaders of one fixture take turns until the transaction ends. Rows would come out right without it, but two
- * transactions that insert the same keys would wait for each other row by row. Returns whether another loader had to be
- * waited for: as long as that takes, since all that it waits for itself has a limit.
+ * Makes loaders of one fixture take turns until the transaction ends: two of them would wait for each other row by row. Returns
+ * whether another was waited for: as long as that takes, since what it waits for itself has a limit.
  */
 export async function lockFixture(step: Step, { hasTurn }: { hasTurn?: unknown }): Promise<boolean> {
   const { session, table } = step;

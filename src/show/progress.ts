@@ -9,9 +9,8 @@ const LOG_AFTER_MS = 500;
 type Bars = ReturnType<typeof showBars>;
 
 /**
- * Shows a run on standard error: bars on a terminal, now and then some lines in a log or on a terminal that cannot move
- * its cursor, and no colour anywhere. Confirmations are always shown. `keep` leaves the bars there when the run is over.
- * `trace` shows each step with its time. Nothing is shown after `stop`; where bars were, the cursor is back.
+ * Shows a run on standard error: bars on a terminal, some lines in a log, and confirmations in any case. `keep` leaves the
+ * bars there when the run is over, `trace` shows each step with its time. Nothing is shown after `stop`.
  */
 export async function showProgress(
   stream: WriteStream,

@@ -15,8 +15,7 @@ interface Managed {
 }
 
 /**
- * Marks the tables whose rows Citus keeps on its workers: those of a distributed schema, each of which is one shard on one
- * worker, reference tables, which every node has a copy of, and those whose rows are spread over shards by a column. A
+ * Marks the tables whose rows Citus keeps on its workers: as one shard, as a copy on every node, or spread by a column. A
  * single worker is asked whether the role may set session_replication_role there, where it may here.
  */
 export async function markDistributed(
