@@ -9,14 +9,14 @@ import type { Session } from '../postgres/session.js';
  * any other table. Returns what the copy lacks.
  */
 export async function copyTable(session: Session, table: TableInfo, schema: string): Promise<string[]> {
-  const { rows } = await session.query<{ kind: string }>(
+  const found = await session.first<{ kind: string }>(
     `select case relpersistence when 'u' then 'unlogged table' else 'table' end as kind from pg_class where oid = $1::int8::oid`,
     [table.oid],
   );
   const copy = quote(schema, table.name);
   const statements = [
     // Autovacuum would come in the middle of a round.
-    `create ${rows[0]!.kind} ${copy} (like ${quoteTable(table)} including all) with (autovacuum_enabled = false)`,
+    `create ${found!.kind} ${copy} (like ${quoteTable(table)} including all) with (autovacuum_enabled = false)`,
     ...sequencesSql(table, copy, schema),
     ...foreignKeysSql(table, copy, schema),
   ];

@@ -94,11 +94,11 @@ async function leftBehind(keeper: Session, name: string, error: unknown): Promis
 
 /** Refuses a role that may make no scratch schema, and a worker of Citus, where none can be made. */
 export async function requireCreate(session: Session): Promise<void> {
-  const { rows } = await session.query<{ may: boolean; database: string; role: string }>(
+  const asked = await session.first<{ may: boolean; database: string; role: string }>(
     `select has_database_privilege(current_database(), 'create') as may,
        quote_ident(current_database()) as database, quote_ident(current_user) as role`,
   );
-  const { may, database, role } = rows[0]!;
+  const { may, database, role } = asked!;
   if ((await nodeOf(session)) === 'worker')
     throw unmeasured(
       'only the coordinator of a Citus cluster distributes a schema, and this is a worker',
@@ -149,11 +149,8 @@ async function dropSchema(context: RunContext, name: string): Promise<void> {
 
 function dropUnlocked(session: Session, name: string): Promise<boolean> {
   return session.transaction(async () => {
-    const { rows } = await session.query<{ locked: boolean }>(
-      'select pg_try_advisory_xact_lock($1::int, hashtext($2)) as locked',
-      [ADVISORY_NAMESPACE, name],
-    );
-    const { locked } = rows[0]!;
+    const sql = 'select pg_try_advisory_xact_lock($1::int, hashtext($2)) as locked';
+    const { locked } = (await session.first<{ locked: boolean }>(sql, [ADVISORY_NAMESPACE, name]))!;
     if (locked) await drop(session, name);
     return locked;
   });

@@ -119,7 +119,7 @@ export async function findMostTold(on: OnTable, staged: Staging): Promise<string
     const values: unknown[] = [];
     const told = times.map((column) => toldBy(column, values));
     // Not by VALUES: for Citus those are constant.
-    const { rows } = await on.session.query<{ anchor: string }>(
+    const found = await on.session.first<{ anchor: string }>(
       `with standing as (
          select unnest(array[${told.join(', ')}]) as anchor,
            unnest(array[${times.map((column) => column === own).join(', ')}]) as is_own ${from})
@@ -128,7 +128,7 @@ export async function findMostTold(on: OnTable, staged: Staging): Promise<string
        order by count(*) desc, count(*) filter (where is_own) desc, anchor limit 1`,
       values,
     );
-    if (rows[0] !== undefined) return rows[0].anchor;
+    if (found !== undefined) return found.anchor;
   }
   return null;
 }
@@ -148,7 +148,7 @@ async function findFitting(on: OnTable, from: string): Promise<string | null> {
     return `select ${told} - interval '${before.toFixed(7)} s' as since,
       ${told} + interval '${after.toFixed(7)} s' as until, ${isOwn} as is_own ${from}`;
   });
-  const { rows } = await on.session.query<{ anchor: string }>(
+  const found = await on.session.first<{ anchor: string }>(
     `with spans as (${spans.join(' union all ')}), ends as (
        select since as at, 1 as more from spans where since is not null union all
        select until, -1 from spans where until is not null), sums as (
@@ -158,7 +158,7 @@ async function findFitting(on: OnTable, from: string): Promise<string | null> {
      where agree * 2 > (select count(*) from spans where is_own) order by agree desc, at desc limit 1`,
     values,
   );
-  return rows[0]?.anchor ?? null;
+  return found?.anchor ?? null;
 }
 
 /** The anchor on which rows are held that do not tell their own. */
@@ -197,7 +197,7 @@ export async function countByAnchor(
   values: unknown[],
 ): Promise<{ ages: Anchors; counts: number[]; untold: number }> {
   const several = tellOwn(on);
-  const { rows } = await on.session.query<{
+  const counted = await on.session.first<{
     anchors: { at: string; rows: number; ageMs: number }[];
     anchor_count: string;
     usual: string | null;
@@ -226,7 +226,7 @@ export async function countByAnchor(
      from loads`,
     values,
   );
-  const { anchors, anchor_count, usual, counts, ...sums } = rows[0]!;
+  const { anchors, anchor_count, usual, counts, ...sums } = counted!;
   const [expiring, expired] = [Number(sums.expiring), Number(sums.expired)];
   const hasExpiry = on.fixture.expiryColumn !== undefined;
   return {

@@ -58,14 +58,13 @@ export async function findAbsent(
     (key) => `(select ${keyText(fixture, 'h')}
       from ${rowsOf(table)} as h where ${sameKey(table, key, 'h', values)} limit 1)`,
   );
-  const { rows } = await session.query<{ key: string; holders: (string | null)[] }>(
+  const found = await session.first<{ key: string; holders: (string | null)[] }>(
     `select ${keyText(fixture, 's')} as key,
        array[${holders.join(', ')}]::text[] as holders
      from ${staging.table} as s left join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)}
      where t.${quote(identityOf(fixture)[0]!)} is null order by 1 limit 1`,
     values,
   );
-  const found = rows[0];
   return found && { key: found.key, by: holderOf(keys, found.holders) };
 }
 
@@ -101,9 +100,9 @@ export async function findRepeated(
   staging: Staging,
 ): Promise<string | undefined> {
   const key = identityOf(fixture).map((column) => `s.${quote(column)}`);
-  const { rows } = await session.query<{ key: string }>(
+  const found = await session.first<{ key: string }>(
     `select ${keyText(fixture, 's')} as key
      from ${staging.table} as s group by ${key.join(', ')} having count(*) > 1 order by 1 limit 1`,
   );
-  return rows[0]?.key;
+  return found?.key;
 }

@@ -1,7 +1,6 @@
 import type { Staging } from '../copy/staging.js';
 import { castTo, columnOf, rowsOf } from '../table/inspect-table.js';
 import { markCondition } from '../table/marks.js';
-import { countRows } from '../table/count-rows.js';
 import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { identityOf } from '../fixtures/fixture.js';
@@ -173,7 +172,7 @@ async function unexpectedRows(on: Compared): Promise<Comparison['unexpected']> {
   const strangers = `from (select * from ${rowsOf(table)} where ${markCondition(fixture.mark, values)}) as t
     left join ${staged.table} as s on ${sameIdentity(fixture, table)}
     where s.${quote(identityOf(fixture)[0] ?? '')} is null`;
-  const rows = await countRows(session, strangers, values);
+  const rows = await session.count(strangers, values);
   const keys = `select ${keyText(fixture, 't')} as key ${strangers}`;
   return { rows, examples: await someKeys(session, rows, keys, values) };
 }

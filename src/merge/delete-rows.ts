@@ -6,7 +6,6 @@ import { findImpact, holdKey, type Impact, type Roots, type RowsByTable } from '
 import { watchEffects } from '../table/effects.js';
 import { countedKeys, type Keys } from '../table/keys.js';
 import { findReferences, type Reference } from '../table/references.js';
-import { countRows } from '../table/count-rows.js';
 import { holdStructure } from './claim.js';
 import { heedTriggers, obstacleToSilence, silenceTriggers } from './foreign-keys.js';
 import { inTurn, rootsAtSight, rootsOf, type StepKeys } from './keys.js';
@@ -30,7 +29,7 @@ export async function foreseeDeletion(step: Step, keys: StepKeys, gone?: RowsByT
   const { session, table } = step;
   const roots = rootsOf(step, keys);
   const foreignKeys = checkOf(step, await findReferences(session, table), roots);
-  const rows = await countRows(session, roots.from);
+  const rows = await session.count(roots.from);
   refuseHidden(step, rows);
   const { dependents } = await inTurn(
     keys,
@@ -57,10 +56,7 @@ export async function deleteRows(step: Step, keys: Keys): Promise<Deleted> {
   const { session } = step;
   const roots = rootsOf(step, keys);
   const foreignKeys = await chooseDeletion(step, roots);
-  const remove = async (): Promise<number> => {
-    const { rowCount } = await session.query(`delete ${roots.from}`);
-    return rowCount ?? 0;
-  };
+  const remove = (): Promise<number> => session.change(`delete ${roots.from}`);
   const told = async (rows: number, dependents: Dependents[]): Promise<Deleted> => {
     const deleted = { rows, dependents: await tellEffects(rows, dependents), foreignKeys };
     await refuseKeptRows(step, roots);
@@ -99,7 +95,7 @@ async function refuseKeptRows(step: Step, roots: Roots): Promise<void> {
   const { userTriggers, rules, rowSecurity } = table;
   if (userTriggers.length + rules.length === 0 && !rowSecurity) return;
   session.soon('set constraints all immediate');
-  const kept = await countRows(session, roots.from);
+  const kept = await session.count(roots.from);
   if (kept === 0) return;
   throw stepError(
     step,
@@ -120,7 +116,7 @@ export async function lockRows(
   session.soon(lockHere(table));
   const findable = !table.distributed || (!isSharded(table) && countedKeys(fixture, table) !== undefined);
   if (!table.privileges.update || !findable) return undefined;
-  return countRows(session, `from (select ${from} for update of t) as locked`);
+  return session.count(`from (select ${from} for update of t) as locked`);
 }
 
 async function impactOf(on: OnTable, roots: Roots): Promise<Impact> {

@@ -2,7 +2,6 @@ import type { TableName } from '../report/table-name.js';
 import type { ForeignKeyCheck } from '../report/result.js';
 import type { Step } from '../run/step.js';
 import { rowsOf, type TableInfo } from '../table/inspect-table.js';
-import { countRows } from '../table/count-rows.js';
 import { claimTable, takeOverForeignKeys } from './claim.js';
 import { heedTriggers } from './foreign-keys.js';
 import {
@@ -33,7 +32,7 @@ export async function takeTable(step: Step, rowsToCome: number, limitMs: number)
 /** Whether it pays to make indexes and foreign keys anew: that costs all rows, keeping them up only the new ones. */
 export async function rebuildPays({ session, table }: Step, rowsToCome: number): Promise<boolean> {
   if (!table.privileges.owner || !table.plain) return false;
-  return rowsToCome >= (await countRows(session, `from ${rowsOf(table)}`));
+  return rowsToCome >= (await session.count(`from ${rowsOf(table)}`));
 }
 
 /** What a table lacks while it is loaded, and how its foreign keys are checked. */

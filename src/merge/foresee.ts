@@ -39,21 +39,21 @@ export async function foreseeMerge(step: Step, keys?: StepKeys): Promise<Counts>
   const stands = `t.${quote(identity[0]!)} is not null`;
   const isBlocked = `s.${REPEATED_KEY} or not ${stands} and ${isHeld}`;
   const isStuck = `not s.${REPEATED_KEY} and ${stands} and ${isHeld}`;
-  const { rows } = await session.query<Record<'standing' | 'blocked' | 'stuck', string>>(
+  const counts = await session.first<Record<'standing' | 'blocked' | 'stuck', string>>(
     `select count(*) filter (where ${stands} and not s.${REPEATED_KEY}) as standing,
        count(*) filter (where ${isBlocked}) as blocked, count(*) filter (where ${isStuck}) as stuck ${from}`,
   );
   const findFirst = async (condition: string): Promise<Blocked> => {
-    const first = await session.query<{ key: string; holders: (string | null)[] }>(
+    const first = await session.first<{ key: string; holders: (string | null)[] }>(
       `select ${keyText(fixture, 's')} as key, array[${holders.join(', ')}]::text[] as holders
        ${from} where ${condition} order by s.${REPEATED_KEY}, 1 limit 1`,
     );
-    const { key, holders: found } = first.rows[0]!;
+    const { key, holders: found } = first!;
     return { key, by: holderOf(others, found) ?? REPEATED };
   };
-  const [standing, blocked] = [Number(rows[0]?.standing), Number(rows[0]?.blocked)];
+  const [standing, blocked] = [Number(counts?.standing), Number(counts?.blocked)];
   refuseHidden(step, standing);
-  if (keys !== undefined && Number(rows[0]?.stuck) > 0) throw stuck(step, await findFirst(isStuck));
+  if (keys !== undefined && Number(counts?.stuck) > 0) throw stuck(step, await findFirst(isStuck));
   const present = fixture.count - blocked;
   return {
     rows: fixture.count,

@@ -34,7 +34,7 @@ export async function freeKeys(
     });
   const free = held.filter(({ freed }) => freed !== undefined);
   if (free.length === 0) return 0;
-  const { rowCount } = await session.query(
+  return session.change(
     `update ${rowsOf(table)} as t
      set ${free.map(({ column, as }) => `${column} = s.${as}`).join(', ')}
      from (select s.*, ${free.map(({ freed, as }) => `${freed!} as ${as}`).join(', ')}
@@ -42,5 +42,4 @@ export async function freeKeys(
        and (${held.map(({ column, own }) => `t.${column} is distinct from ${own}`).join(' or ')})`,
     values,
   );
-  return rowCount ?? 0;
 }

@@ -5,8 +5,8 @@ import type { Session } from '../postgres/session.js';
 import type { Dependents, RowsOf } from '../report/result.js';
 import type { Step } from '../run/step.js';
 import { findHanging, findHolders, refersTo, type Roots, type RowsByTable } from '../table/dependents.js';
-import { childRows, type Reference } from '../table/references.js';
 import { nameAll } from '../report/units.js';
+import { childRows, whichHold, type Reference } from '../table/references.js';
 import { leftBehind, rootsAtSight } from './keys.js';
 
 /**
@@ -119,12 +119,12 @@ async function deleteReferring(
   }
 }
 
-/** Which of some FROM clauses give any row. */
-async function whichHave(session: Session, clauses: readonly string[]): Promise<boolean[]> {
-  // Citus cannot take the result of a subquery without columns to a worker.
-  const any = clauses.map((from) => `exists (select 1 ${from})`);
-  const { rows } = await session.query<{ any: boolean[] }>(`select array[${any.join(', ')}] as any`);
-  return rows[0]?.any ?? [];
+/** Which of some FROM clauses give any row. Citus cannot take the result of a subquery without columns to a worker. */
+function whichHave(session: Session, clauses: readonly string[]): Promise<boolean[]> {
+  return whichHold(
+    session,
+    clauses.map((from) => `exists (select 1 ${from})`),
+  );
 }
 
 function keptBy(session: Session, { child, triggers }: Reference, what: string): ScaleSeedError {

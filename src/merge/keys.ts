@@ -5,7 +5,6 @@ import { quote } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
-import { countRows } from '../table/count-rows.js';
 import type { Roots, RowsByTable } from '../table/dependents.js';
 import { isExact, rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { countedKeys, keysIn, type Keys } from '../table/keys.js';
@@ -48,7 +47,7 @@ export function countStanding(
   on: { fixture: Fixture; table: TableInfo },
   keys: Keys,
 ): Promise<number> {
-  return countRows(session, rootsOf(on, keys).from);
+  return session.count(rootsOf(on, keys).from);
 }
 
 /** Roots on which no row hangs that a known fixture has made. */

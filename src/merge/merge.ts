@@ -49,8 +49,7 @@ async function tryInsert(
   distributed: boolean,
 ): Promise<Merged | undefined> {
   try {
-    const { rowCount } = await session.query(insert);
-    return { inserted: rowCount ?? 0, strategy: 'insert' };
+    return { inserted: await session.change(insert), strategy: 'insert' };
   } catch (error) {
     // An INSERT ... SELECT that Citus makes a COPY of tells no SQLSTATE.
     if (!isKeyTaken(error) && !(distributed && hasState(error, /^XX000/))) throw error;

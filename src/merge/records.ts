@@ -4,7 +4,6 @@ import type { RowsOf } from '../report/result.js';
 import type { OnTable } from '../run/step.js';
 import { inspectTables } from '../table/inspect-table.js';
 import type { Keys } from '../table/keys.js';
-import { countRows } from '../table/count-rows.js';
 
 /** How many rows of the tables that a fixture's `recordedIn` names are about its rows; none of one that is not there. */
 export async function countRecords({ session, fixture, table }: OnTable, keys: Keys): Promise<RowsOf[]> {
@@ -15,7 +14,7 @@ export async function countRecords({ session, fixture, table }: OnTable, keys: K
     const record = tables.get(name);
     if (record?.privileges.select !== true || !record.columns.some((one) => one.name === column)) continue;
     const held = keys.hold([`t.${quote(column)}`]);
-    const rows = await countRows(session, `from ${quoteTable(record)} as t where ${held}`);
+    const rows = await session.count(`from ${quoteTable(record)} as t where ${held}`);
     if (rows > 0) found.push({ table: nameOf(record), rows });
   }
   return found;

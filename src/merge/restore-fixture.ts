@@ -64,10 +64,10 @@ async function loadAnew(step: Step, keys: StepKeys, { mode }: LoadPlan): Promise
   const { session, fixture, table } = step;
   const { staged } = keys;
   const tally = new Tally(step, 0);
-  const deleted = await session.query(`delete ${rootsOf(step, keys).from}`);
+  const deleted = await session.change(`delete ${rootsOf(step, keys).from}`);
   const isRebuilt = mode === 'exclusive' && (await rebuildPays(step, fixture.count));
   const dropped = isRebuilt ? await dropPlainIndexes(step) : [];
-  if (isRebuilt && deleted.rowCount !== 0) await rewriteTable(step);
+  if (isRebuilt && deleted > 0) await rewriteTable(step);
   const staging = staged ?? Staging.open(step);
   try {
     if (staged === undefined) await staging.copy(FIRST_BATCH_ROWS);
@@ -84,7 +84,7 @@ async function loadAnew(step: Step, keys: StepKeys, { mode }: LoadPlan): Promise
       await heedTriggers(session, table);
       await rebuildIndexes(session, dropped);
     }
-    const restored = Math.min(deleted.rowCount ?? 0, added);
+    const restored = Math.min(deleted, added);
     return {
       restored,
       inserted: added - restored,

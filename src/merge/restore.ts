@@ -29,18 +29,12 @@ export async function restoreRows(step: Step, staged: Staging): Promise<number> 
   const source = columns.map(
     ({ column, sql }) => `${identity.includes(column) ? `s.${quote(column)}` : sql} as ${quote(column)}`,
   );
-  const restore = async (): Promise<number> => {
-    // Computed before the update: of the functions that it calls itself, Citus wants that they are immutable.
-    const { rowCount } = await session.query(
-      `update ${rowsOf(table)} as t set ${assignments.join(', ')}
-       from (select ${source.join(', ')} from ${staged.table} as s) as s where ${sameIdentity(fixture, table)}`,
-      values,
-    );
-    return rowCount ?? 0;
-  };
+  // Computed before the update: of the functions that it calls itself, Citus wants that they are immutable.
+  const update = `update ${rowsOf(table)} as t set ${assignments.join(', ')}
+    from (select ${source.join(', ')} from ${staged.table} as s) as s where ${sameIdentity(fixture, table)}`;
   await session.query('savepoint restore');
   try {
-    return await restore();
+    return await session.change(update, values);
   } catch (error) {
     if (!isKeyTaken(error))
       throw await nameMisfit({ ...step, staging: staged, columns, values, savepoint: 'restore' }, error);
@@ -50,7 +44,7 @@ export async function restoreRows(step: Step, staged: Staging): Promise<number> 
       throw hasState(refusal, /^2[23]/) ? error : refusal;
     });
     if (freed === 0) throw error;
-    return restore();
+    return session.change(update, values);
   }
 }
 

@@ -95,19 +95,15 @@ export class Tally {
     const key = identityOf(fixture).map((column) => `s.${quote(column)}`);
     const joined = `from ${staging} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)}`;
     if (countingKey(fixture) !== undefined) {
-      const { rows } = await session.query<{ standing: string }>(
-        `select count(distinct (${key.join(', ')})) as standing ${joined}`,
-      );
-      return Number(rows[0]?.standing);
+      const sql = `select count(distinct (${key.join(', ')})) as standing ${joined}`;
+      return Number((await session.first<{ standing: string }>(sql))?.standing);
     }
     const keys = `select distinct ${key.join(', ')} ${joined}`;
-    const { rowCount } = await session.query(
-      this.#keepsKeys
-        ? `insert into pg_temp.${quote(STOOD)} ${keys}`
-        : `create temp table ${quote(STOOD)} on commit drop as ${keys}`,
-    );
+    const keeping = this.#keepsKeys
+      ? `insert into pg_temp.${quote(STOOD)} ${keys}`
+      : `create temp table ${quote(STOOD)} on commit drop as ${keys}`;
     this.#keepsKeys = true;
-    return rowCount ?? 0;
+    return session.change(keeping);
   }
 
   /** The counts of a fixture, of which so many rows were inserted. */

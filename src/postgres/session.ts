@@ -96,6 +96,21 @@ export class Session {
     return (Array.isArray(results) ? results.at(-1) : results) as pg.QueryResult<R>;
   }
 
+  /** The first row of its answer. */
+  async first<R extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<R | undefined> {
+    return (await this.query<R>(sql, values)).rows[0];
+  }
+
+  /** How many rows a FROM clause gives, with its WHERE and what else there is after it. */
+  async count(from: string, values?: unknown[]): Promise<number> {
+    return Number((await this.first<{ count: string }>(`select count(*) ${from}`, values))?.count);
+  }
+
+  /** How many rows a statement inserts, changes or deletes. */
+  async change(sql: string, values?: unknown[]): Promise<number> {
+    return (await this.query(sql, values)).rowCount ?? 0;
+  }
+
   /** Has a statement run with the next one, in one message where that has no parameters: nobody needs its answer. */
   soon(sql: string): void {
     this.#soon.push(sql);

@@ -166,14 +166,13 @@ async function unknownType(session: Session, fixture: Fixture): Promise<Problem 
 /** A type of the server's, and whether a cast to it cuts what is too long: a domain over one with a length does. */
 async function findType(session: Session, type: string): Promise<{ cuts: boolean } | undefined> {
   try {
-    const { rows } = await session.query<{ cuts: boolean }>(
+    return await session.first<{ cuts: boolean }>(
       `with recursive below as (
          select typbasetype as base, typtypmod as modifier from pg_type where oid = to_regtype($1)
          union all select t.typbasetype, t.typtypmod from below join pg_type as t on t.oid = base)
        select bool_or(modifier <> -1) as cuts from below having count(*) > 0`,
       [type],
     );
-    return rows[0];
   } catch (error) {
     // A word that is SQL's own.
     if (hasState(error, /^42601/)) return undefined;

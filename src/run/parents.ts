@@ -62,8 +62,7 @@ export async function createParents(
   for (const parent of parents) {
     const { table } = parent;
     try {
-      const { rowCount } = await session.query(...insertParent(parent, schema));
-      created += rowCount ?? 0;
+      created += await session.change(...insertParent(parent, schema));
     } catch (error) {
       const hint =
         'another row holds a unique key of a row that it refers to: change that, or insert the parents yourself';

@@ -92,11 +92,9 @@ async function vacuum(session: Session, table: Vacuumed, tell: (message: string)
     tell(`waiting for a lock that is held by ${await holdersOf(session, table)}`);
   }
   for (let tries = 1; ; tries++) {
-    const { rows } = await session.query<{ dead: string }>(
-      'select pg_stat_get_dead_tuples($1::int8::oid) as dead',
-      [table.oid],
-    );
-    if (Number(rows[0]?.dead) === 0) return;
+    const sql = 'select pg_stat_get_dead_tuples($1::int8::oid) as dead';
+    const left = await session.first<{ dead: string }>(sql, [table.oid]);
+    if (Number(left?.dead) === 0) return;
     if (tries > MOST_TRIES) break;
     await pause();
     await isSkipped(session, `vacuum (skip_locked) ${name}`);
@@ -141,6 +139,5 @@ where n.nspname || '.' || c.relname = $1 and c.relkind in ('r', 'p')`;
 
 async function prepareVacuum(session: Session, name: string): Promise<Vacuumed | undefined> {
   if (!session.pooled) await session.query(SET_FOR_VACUUM);
-  const { rows } = await session.query<Vacuumed>(FIND, [name]);
-  return rows[0];
+  return session.first<Vacuumed>(FIND, [name]);
 }

@@ -41,10 +41,8 @@ export async function markDistributed(
 /** Whether the role may set session_replication_role, here or where a table is kept; from PostgreSQL 15 on. */
 export async function mayReplicateIn(session: Session, table?: TableInfo): Promise<boolean> {
   const where = table === undefined ? '' : whereKept(table);
-  const { rows } = await session.query<{ may: boolean }>(
-    `select has_parameter_privilege('session_replication_role', 'set') as may${where}`,
-  );
-  return rows[0]?.may === true;
+  const sql = `select has_parameter_privilege('session_replication_role', 'set') as may${where}`;
+  return (await session.first<{ may: boolean }>(sql))?.may === true;
 }
 
 /**
@@ -59,10 +57,9 @@ export async function setEverywhere(session: Session, set: string): Promise<void
 
 /** Has the workers wait for a lock no longer than this server does, until the transaction ends. */
 export async function limitWaitsThere(session: Session): Promise<void> {
-  const { rows } = await session.query<{ limit: string }>(
-    `select quote_literal(current_setting('lock_timeout')) as limit`,
-  );
-  await setEverywhere(session, `set local lock_timeout = ${rows[0]!.limit}`);
+  const sql = `select quote_literal(current_setting('lock_timeout')) as limit`;
+  const { limit } = (await session.first<{ limit: string }>(sql))!;
+  await setEverywhere(session, `set local lock_timeout = ${limit}`);
 }
 
 /** Once a transaction has worked on many shards side by side, Citus writes to no reference table that they refer to. */
@@ -111,10 +108,10 @@ export const HAS_CITUS = `to_regclass('pg_catalog.pg_dist_partition') is not nul
 
 /** Which node of a Citus cluster the server is; undefined where there is no Citus. */
 export async function nodeOf(session: Session): Promise<'coordinator' | 'worker' | undefined> {
-  const { rows } = await session.query<{ hasCitus: boolean }>(`select ${HAS_CITUS} as "hasCitus"`);
-  if (rows[0]?.hasCitus !== true) return undefined;
-  const { rowCount } = await session.query('select from pg_catalog.pg_dist_local_group where groupid <> 0');
-  return rowCount === 0 ? 'coordinator' : 'worker';
+  const asked = await session.first<{ hasCitus: boolean }>(`select ${HAS_CITUS} as "hasCitus"`);
+  if (asked?.hasCitus !== true) return undefined;
+  const isWorker = await session.count('from pg_catalog.pg_dist_local_group where groupid <> 0');
+  return isWorker ? 'worker' : 'coordinator';
 }
 
 /** How Citus keeps any of some tables: with a copy on every node, by rows, each as one shard on one worker, or not at all. */
@@ -123,10 +120,10 @@ export async function keptBy(
   tables: readonly TableInfo[],
 ): Promise<'copies' | 'rows' | 'shard' | undefined> {
   if ((await nodeOf(session)) === undefined) return undefined;
-  const { rows } = await session.query<{ kept: 'copies' | 'rows' | 'shard' | null }>(
+  const asked = await session.first<{ kept: 'copies' | 'rows' | 'shard' | null }>(
     `select min(case when repmodel = 't' then 'copies' when partmethod <> 'n' then 'rows' else 'shard' end) as kept
      from pg_catalog.pg_dist_partition where logicalrelid::oid::int8 = any($1::int8[])`,
     [tables.map(({ oid }) => oid)],
   );
-  return rows[0]?.kept ?? undefined;
+  return asked?.kept ?? undefined;
 }

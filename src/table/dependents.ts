@@ -5,7 +5,6 @@ import type { Session } from '../postgres/session.js';
 import { rowId } from './citus.js';
 import type { Keys } from './keys.js';
 import { childRows, findReferences, withRows, type Reference } from './references.js';
-import { countRows } from './count-rows.js';
 
 /** Rows of a table that are to go. */
 export interface Roots {
@@ -165,7 +164,7 @@ async function addRows(
   const known = to.get(table.oid) ?? { table: nameOf(table), from: [], rows: 0 };
   const except = [...known.from, ...others];
   const rest = [from, ...except].map((clause) => `select ${rowId(table)} ${clause}`).join(' except ');
-  const rows = await countRows(session, except.length === 0 ? from : `from (${rest}) as rest`);
+  const rows = await session.count(except.length === 0 ? from : `from (${rest}) as rest`);
   if (rows > 0) to.set(table.oid, { ...known, from: [...known.from, from], rows: known.rows + rows });
   return rows;
 }

@@ -88,10 +88,10 @@ async function countWritten(session: Session, reached: readonly Reached[]): Prom
   const counts = reached.map((table) =>
     table.changes === null ? '0' : `(select count(*) from own, ${quoteTable(table)} as t where ${WRITTEN})`,
   );
-  const { rows } = await session.query<{ counts: string[] }>(
+  const written = await session.first<{ counts: string[] }>(
     `with own as materialized (select pg_current_xact_id()::text::int8 as id,
        pg_snapshot_xmax(pg_current_snapshot())::text::int8 as next)
      select array[${counts.join(', ')}]::text[] as counts`,
   );
-  return rows[0]!.counts.map(Number);
+  return written!.counts.map(Number);
 }

@@ -73,8 +73,14 @@ export async function withRows(session: Session, references: readonly Reference[
       ? `exists (select 1 from ${childRows(child)} limit 1)`
       : `pg_relation_size(${child.oid}) > 0 or ${child.partitioned}`,
   );
-  const { rows } = await session.query<{ filled: boolean[] }>(`select array[${filled.join(', ')}] as filled`);
-  return references.filter((_, index) => rows[0]?.filled[index] === true);
+  const have = await whichHold(session, filled);
+  return references.filter((_, index) => have[index] === true);
+}
+
+/** Which of some conditions hold. */
+export async function whichHold(session: Session, conditions: readonly string[]): Promise<boolean[]> {
+  const sql = `select array[${conditions.join(', ')}] as held`;
+  return (await session.first<{ held: boolean[] }>(sql))?.held ?? [];
 }
 
 /** A referring table as SQL, without the tables that inherit from it, for which its foreign keys do not hold. */

@@ -5,7 +5,6 @@ import { rowsOf, type TableInfo } from './inspect-table.js';
 import type { Session } from '../postgres/session.js';
 import { countingKey, numberedValue, type Fixture } from '../fixtures/fixture.js';
 import { countedCondition } from './keys.js';
-import { countRows } from './count-rows.js';
 
 /** What is known of a fixture's rows before any is sent. */
 export interface Standing {
@@ -47,13 +46,10 @@ export async function surveyTable(
     `count(*) filter (where (${anyMark || 'false'}) is not true) as strangers`,
     ...fixtures.flatMap((fixture, i) => standingSql(fixture, i, table, values)),
   ];
-  const { rows } = await session.query<Record<string, string | null>>(
-    `select ${columns.join(', ')} from ${rowsOf(table)}`,
-    values,
-  );
-  const answer = rows[0] ?? {};
+  const sql = `select ${columns.join(', ')} from ${rowsOf(table)}`;
+  const answer = (await session.first<Record<string, string | null>>(sql, values)) ?? {};
   const inheriting = table.inherited
-    ? await countRows(session, `from ${quoteTable(table)} where tableoid <> ${table.oid}`)
+    ? await session.count(`from ${quoteTable(table)} where tableoid <> ${table.oid}`)
     : 0;
   return {
     strangers: Number(answer.strangers) + inheriting,
