@@ -15,7 +15,6 @@ import { registerLoad } from './load.js';
 import { registerManifest } from './manifest.js';
 import { registerReset } from './reset.js';
 import { registerVerify } from './verify.js';
-import { watchOutput } from './watch-output.js';
 
 /** Runs what the process was called with; afterwards its exit code is set. */
 export async function runProgram(): Promise<void> {
@@ -80,4 +79,16 @@ function describeProgram(): Command {
 function ownVersion(): string {
   const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
+}
+
+/** A reader such as `head` that has seen enough is no failure; a full disk behind standard output is one. */
+function watchOutput(): void {
+  process.stderr.on('error', () => undefined);
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') return;
+    process.stderr.write(`scale-seed: standard output cannot be written: ${error.message}\n`);
+    process.once('exit', () => {
+      process.exitCode = EXIT.failed;
+    });
+  });
 }
