@@ -10,7 +10,7 @@ import {
   findDroppable,
   type PlainForeignKey,
 } from './rebuild-foreign-keys.js';
-import { dropPlainIndexes, rebuildIndexes, type PlainIndex } from './rebuild-indexes.js';
+import { dropPlainIndexes, rebuildIndexes, type PlainIndex } from './ddl.js';
 
 /** A table that a load has for itself. */
 export interface Exclusive {

@@ -24,8 +24,7 @@ import { rootsOf, type StepKeys } from './keys.js';
 import type { LoadPlan } from './load-fixture.js';
 import { mergeStaged } from './merge.js';
 import { restoreRows } from './restore.js';
-import { dropPlainIndexes, rebuildIndexes } from './rebuild-indexes.js';
-import { rewriteTable } from './rewrite-table.js';
+import { dropPlainIndexes, rebuildIndexes, rewriteTable } from './ddl.js';
 import { Tally } from './tally.js';
 
 /** What became of a fixture's rows. */
