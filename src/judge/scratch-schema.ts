@@ -7,7 +7,7 @@ import { nodeOf } from '../table/citus.js';
 import type { RunContext } from '../run/context.js';
 import { unmeasured } from './scratch-tables.js';
 import { withSession } from '../run/sessions.js';
-import { describeHolders, HERE } from '../run/watch-locks.js';
+import { describeHolders, whoHas } from '../run/watch-locks.js';
 
 /** What a scratch schema is known by; nobody else's looks like that. */
 const PREFIX = 'scale_seed_ci_';
@@ -78,12 +78,8 @@ async function leftBehind(keeper: Session, name: string, error: unknown): Promis
   if (!(error instanceof ScaleSeedError) || error.code !== 'locked') return error;
   // The transaction has failed, and can be asked no more.
   await keeper.query('rollback');
-  const holders = await describeHolders(
-    keeper,
-    `select l.pid from pg_locks as l join pg_class as c on c.oid = l.relation
-     where c.relnamespace = to_regnamespace($1) and l.${HERE} and l.granted and l.pid <> pg_backend_pid()`,
-    [name],
-  );
+  const inSchema = 'select oid from pg_class where relnamespace = to_regnamespace($1)';
+  const holders = await describeHolders(keeper, whoHas(inSchema), [name]);
   return error.with({
     message: `the scratch schema ${name} could not be dropped, and is still there: held by ${holders || 'another session'}`,
     phase: 'measure',

@@ -4,7 +4,7 @@ import { nowMs } from '../report/clock.js';
 import { nameOf, type TableName } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
 import { stepError, type OnTable, type Step } from '../run/step.js';
-import { HERE } from '../run/watch-locks.js';
+import { whoHas } from '../run/watch-locks.js';
 import { lockHere } from '../table/citus.js';
 import { inspectTables, refuseMissingTable, type TableInfo } from '../table/inspect-table.js';
 import type { ForeignKeyCheck } from '../report/result.js';
@@ -104,11 +104,9 @@ function sliceSql(tables: readonly TableName[], mode: Mode): string {
   const halfMs = `ceil(extract(epoch from current_setting('deadlock_timeout')::interval) * 500)`;
   if (tables.length === 0) return halfMs;
   const names = tables.map((table) => `${literal(quoteTable(table))}::regclass`);
-  const others = `
-    select bool_and(a.usesysid is null) from pg_locks l join pg_stat_activity a on a.pid = l.pid
-    where l.locktype = 'relation' and l.relation = any (array[${names.join(', ')}]::oid[]) and l.granted
-      and l.${HERE}
-      and l.pid <> pg_backend_pid()${mode === 'exclusive' ? ` and l.mode <> 'AccessShareLock'` : ''}`;
+  const inTheWay = `locktype = 'relation'${mode === 'exclusive' ? ` and mode <> 'AccessShareLock'` : ''}`;
+  const others = `select bool_and(usesysid is null) from pg_stat_activity
+    where pid in (${whoHas(names.join(', '))} and ${inTheWay})`;
   return `${halfMs} * case when (${others}) then 4 else 1 end`;
 }
 

@@ -8,7 +8,7 @@ import { translateError } from '../postgres/translate-error.js';
 import type { RunContext } from './context.js';
 import type { Server } from './server.js';
 import type { Sessions } from './sessions.js';
-import { describeHolders, HERE, SUSPICIOUS_MS } from './watch-locks.js';
+import { describeHolders, SUSPICIOUS_MS, whoHas } from './watch-locks.js';
 
 const MOST_TRIES = 5;
 const RETRY_MS = 100;
@@ -108,8 +108,7 @@ async function isSkipped(session: Session, sql: string): Promise<boolean> {
 }
 
 async function holdersOf(session: Session, { oid }: Vacuumed): Promise<string> {
-  const pids = `select pid from pg_locks where relation = $1::int8::oid and ${HERE} and pid <> pg_backend_pid() and granted
-    and mode in ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')`;
+  const pids = `${whoHas('$1::int8::oid')} and mode in ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')`;
   return (await describeHolders(session, pids, [oid])) || 'another session';
 }
 

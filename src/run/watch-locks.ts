@@ -7,6 +7,11 @@ import { nowMs } from '../report/clock.js';
 export const SUSPICIOUS_MS = 1000;
 const INTERVAL_MS = 100;
 
+/** A select of the other sessions that have locked relations, which are a list of oids or a select, as SQL. */
+export function whoHas(relations: string): string {
+  return `select pid from pg_locks where relation in (${relations}) and ${HERE} and granted and pid <> pg_backend_pid()`;
+}
+
 /** Of pg_locks: databases that were made from one template have tables of the same oids. */
 export const HERE = 'database = (select oid from pg_database where datname = current_database())';
 
@@ -32,8 +37,8 @@ export async function nameHolders(
   error: ScaleSeedError,
 ): Promise<ScaleSeedError> {
   if (error.code !== 'locked') return error;
-  const pids = `select pid from pg_locks where relation = $1::int8::oid and ${HERE} and granted and pid <> pg_backend_pid()`;
-  const holders = session.heldBy ?? (await describeHolders(session, pids, [oid]).catch(() => ''));
+  const holders =
+    session.heldBy ?? (await describeHolders(session, whoHas('$1::int8::oid'), [oid]).catch(() => ''));
   return holders === '' ? error : error.with({ message: `${error.message}: held by ${holders}` });
 }
 
