@@ -1,4 +1,4 @@
-# Targets for the load-test stack: `include loadtest.mk` in its Makefile, with compose.scale-seed.yaml beside its own file.
+# Targets for the load-test stack: `include loadtest.mk` in its Makefile, with compose.scale-seed.yaml in the same folder.
 
 COMPOSE ?= docker compose -f docker-compose.yml -f compose.scale-seed.yaml --profile scale
 SCALE_SEED = $(COMPOSE) run --rm -T scale-seed
@@ -6,19 +6,19 @@ SCALE_SEED = $(COMPOSE) run --rm -T scale-seed
 .PHONY: loadtest-seed loadtest-verify loadtest-reset loadtest-clean loadtest-manifest
 .PHONY: loadtest-scale-bulk loadtest-scale-agent loadtest-scale-heartbeats loadtest-scale-renewals
 
-loadtest-seed: ## Load the fleet; a second time changes nothing
+loadtest-seed: ## Load the fleet; a rerun changes nothing
 	$(COMPOSE) run --rm --build -T scale-seed
 
 loadtest-verify: ## Fail if a row of the fleet has drifted, or its times are over an hour old
 	$(SCALE_SEED) verify --max-age 1h
 
-loadtest-reset: ## Put the fleet back after a scenario changed it, or load it
+loadtest-reset: ## Restore the fleet after a scenario changed it, or load it
 	$(SCALE_SEED) reset --yes
 
 loadtest-clean: ## Remove the fleet
 	$(SCALE_SEED) clean --yes
 
-loadtest-manifest: ## What the k6 scripts need to know of the fleet
+loadtest-manifest: ## Write what the k6 scripts need to know about the fleet
 	mkdir -p results
 	$(SCALE_SEED) manifest > results/fleet.json
 

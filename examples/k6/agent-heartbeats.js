@@ -1,10 +1,10 @@
-// Heartbeats of every agent that the manifest names, in turn. By default each has one every 30 seconds, for five
-// minutes: 167 requests a second for the 5,000 of 02_agent_fleet. FLEET_PASSES=1 has one of each, as fast as may be.
+// Sends heartbeats of every agent in the manifest, in turn. By default each agent sends one every 30 seconds, for five
+// minutes: 167 requests a second for the 5,000 of 02_agent_fleet. FLEET_PASSES=1 sends one of each, as fast as possible.
 //
 //   k6 run -e FLEET_MANIFEST=/path/to/fleet.json agent-heartbeats.js
 //
-// fleet.js says the other settings. FLEET_HEARTBEAT is the body, `{}` by default: the server writes hostname, os,
-// architecture, ip_address and version where the body names them, and one os for all would wipe out the fleet's mix.
+// fleet.js lists the other settings. FLEET_HEARTBEAT is the body, `{}` by default: the server writes hostname, os,
+// architecture, ip_address and version if the body contains them, and one os for all would destroy the fleet's mix.
 
 import { check } from 'k6';
 import exec from 'k6/execution';

@@ -1,11 +1,11 @@
-// Renews every certificate that the manifest names, by their ids, FLEET_BATCH (500) in a request; once, unless
-// FLEET_PASSES or FLEET_RATE say otherwise.
+// Renews every certificate in the manifest by its id, FLEET_BATCH (500) per request; once, unless FLEET_PASSES or
+// FLEET_RATE say otherwise.
 //
 //   k6 run -e FLEET_MANIFEST=/path/to/fleet.json bulk-renewal.js
 //
-// fleet.js says the other settings. Why by ids: of a bulk renewal by team or issuer the server takes the first 50
-// certificates and no more. It takes all ids that it is given, and skips a certificate whose renewal is under way: a second
-// pass, or a second run without a reset, finds most of them skipped.
+// fleet.js lists the other settings. Why by ids: in a bulk renewal by team or issuer the server takes only the first 50
+// certificates. It takes all given ids, but skips a certificate whose renewal is under way: in a second pass, or a second
+// run without a reset, most of them are skipped.
 
 import { check } from 'k6';
 import exec from 'k6/execution';
@@ -31,7 +31,7 @@ export const options = optionsOf({
   thresholds: {
     http_req_duration: ['p(95)<2000', 'p(99)<5000'],
     http_req_failed: ['rate<0.01'],
-    // A certificate that is not there, or could not be renewed, leaves the answer a 200.
+    // The answer is a 200 even if a certificate does not exist or could not be renewed.
     checks: ['rate==1'],
   },
 });

@@ -1,17 +1,17 @@
-// What the scripts beside this one share: the settings, the fleet's ids, and which of them an iteration takes.
+// Shared by the scripts in this folder: the settings, the fleet's ids, and which of them an iteration takes.
 //
-// The fleet is what `scale-seed manifest --output fleet.json` says: all rows that it names of a table, fixture after
-// fixture. `scale-seed manifest FIXTURE...` and `--set` choose them.
+// The fleet is what `scale-seed manifest --output fleet.json` lists: all rows of a table, fixture after fixture.
+// `scale-seed manifest FIXTURE...` and `--set` choose them.
 //
 //   CERTCTL_BASE    https://certctl-server:8443
 //   CERTCTL_TOKEN   load-test-token
-//   FLEET_MANIFEST  /results/fleet.json; a relative path starts beside the scripts
-//   FLEET_PASSES    how often each row's turn comes, as fast as the VUs manage
-//   FLEET_RATE      or requests a second, for FLEET_DURATION
-//   FLEET_DURATION  5m; with FLEET_PASSES the longest that they may take, 1h
-//   FLEET_VUS       VUs; with FLEET_RATE four times as many where the answers are slow
+//   FLEET_MANIFEST  /results/fleet.json; a relative path starts in the scripts' folder
+//   FLEET_PASSES    number of passes over all rows, as fast as the VUs manage
+//   FLEET_RATE      or requests per second, for FLEET_DURATION
+//   FLEET_DURATION  5m; with FLEET_PASSES the longest time they may take, 1h
+//   FLEET_VUS       VUs; with FLEET_RATE up to four times as many if answers are slow
 //
-// An empty variable counts as none.
+// An empty variable counts as unset.
 
 import { SharedArray } from 'k6/data';
 
@@ -29,8 +29,8 @@ export function count(name, otherwise) {
 
 /**
  * A table's rows in the manifest: how many, the id of each by its place from 0, and the fixtures' fingerprints. Ids are
- * made from how they are numbered, so that a fleet of millions costs no memory; what is kept of the manifest is in memory
- * once, not once a VU.
+ * computed from their numbering, so a fleet of millions costs no memory. The parts of the manifest that are kept are in
+ * memory once, not once per VU.
  */
 export function rowsOf(table) {
   const fixtures = new SharedArray(table, () => {
@@ -60,10 +60,10 @@ function idAt(fixtures, place) {
 }
 
 /**
- * Options of a test of one scenario. A pass is `turns` iterations, one for each agent or batch: a script takes its turn
- * from exec.scenario.iterationInTest, which counts over all VUs, and never from the VU's number: so each turn comes
- * exactly once a pass, whichever VU has it. `usual` holds either passes or a rate, for when none is set. All samples are
- * tagged with the fleet, since runs on different ones cannot be compared.
+ * Options of a test of one scenario. A pass is `turns` iterations, one for each agent or batch. A script takes its turn
+ * from exec.scenario.iterationInTest, which counts over all VUs, and never from the VU's number, so each turn comes
+ * exactly once per pass, whichever VU takes it. `usual` holds the default: either passes or a rate. All samples are tagged
+ * with the fleet, since runs on different fleets cannot be compared.
  */
 export function optionsOf({ scenario, exec, turns, fleet, usual, thresholds }) {
   if (__ENV.FLEET_PASSES && __ENV.FLEET_RATE)
@@ -81,7 +81,7 @@ export function optionsOf({ scenario, exec, turns, fleet, usual, thresholds }) {
     tags: { fleet },
     thresholds: {
       ...Object.fromEntries(own),
-      // Passes that ran out of time are incomplete, which k6 would not call a failure.
+      // Passes that run out of time are incomplete, which k6 would not count as a failure.
       ...(passes ? { iterations: [`count>=${passes * turns}`] } : {}),
     },
     summaryTrendStats: ['avg', 'min', 'med', 'p(95)', 'p(99)', 'max'],
@@ -94,13 +94,13 @@ function inPasses(turns, passes, vus) {
   return {
     executor: 'shared-iterations',
     iterations: passes * turns,
-    // With more VUs than turns, one turn would be at work in two passes at once.
+    // With more VUs than turns, one turn would run in two passes at once.
     vus: Math.min(count('FLEET_VUS', vus), turns),
     maxDuration: __ENV.FLEET_DURATION || '1h',
   };
 }
 
-/** The rate is kept whatever the answers take, as a fleet would, so that a slow server shows. */
+/** Keeps the rate however slow the answers are, as a fleet would, so that a slow server shows. */
 function atRate(rate, usualVus) {
   const vus = count('FLEET_VUS', usualVus);
   return {
@@ -113,7 +113,7 @@ function atRate(rate, usualVus) {
   };
 }
 
-/** Parameters of a request. Its name stands for the URL, or k6 would make a time series of each id. */
+/** Parameters of a request. Its name replaces the URL; otherwise k6 would make a time series of each id. */
 export function parameters(name) {
   return {
     headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${TOKEN}` },
