@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import { hasState, type ScaleSeedError } from '../errors.js';
 import { literal, quoteTable } from '../postgres/quote.js';
 import { nowMs } from '../report/clock.js';
 import { nameOf, type TableName } from '../report/table-name.js';
-import type { Session } from '../postgres/session.js';
+import { checkTable } from '../run/check-table.js';
 import { stepError, type OnTable, type Step } from '../run/step.js';
 import { whoHas } from '../run/watch-locks.js';
 import { lockHere } from '../table/citus.js';
@@ -39,7 +40,7 @@ export async function claimTable(
       const claimed = await tryToClaim(step, mode, parents, startMs + limitMs - nowMs());
       if (claimed !== undefined) {
         session.soon(limitSql(`${atLeastOne(limitMs)}`));
-        return await settleParents(step, await inspectAgain(session, table), claimed.missing);
+        return await settleParents(step, await inspectAgain(step), claimed.missing);
       }
       if (nowMs() - startMs >= limitMs) throw lockedOut(step, limitMs);
     }
@@ -126,19 +127,18 @@ function lockedOut(on: OnTable, limitMs: number): ScaleSeedError {
 }
 
 /**
- * Where foreign keys can be checked by set, locks the parents that are the same for all rows, and the table against whoever
- * would change that. Returns the table as it is now; the caller silences the triggers, and locks the other parents.
+ * Locks the table against whoever would change it, where it is not `claimed`, and before that, where foreign keys can be
+ * checked by set, the parents that are the same for all rows. Returns the table as it is now; the caller silences the
+ * triggers, and locks the other parents.
  */
 export async function takeOverForeignKeys(
   step: Step,
   claimed?: TableInfo,
 ): Promise<{ table: TableInfo; foreignKeys: ForeignKeyCheck }> {
-  const { table } = step;
   const before = chooseForeignKeyCheck(step);
-  if (before.check === 'row' || table.foreignKeys.length === 0)
-    return { table: claimed ?? table, foreignKeys: before };
-  const now = claimed ?? (await holdParentsAndStructure(step));
-  return { table: now, foreignKeys: chooseForeignKeyCheck({ ...step, table: now }) };
+  const hold = before.check === 'row' ? holdStructure : holdParentsAndStructure;
+  const table = claimed ?? (await hold(step));
+  return { table, foreignKeys: before.check === 'row' ? before : chooseForeignKeyCheck({ ...step, table }) };
 }
 
 async function holdParentsAndStructure(step: Step): Promise<TableInfo> {
@@ -151,20 +151,16 @@ async function holdParentsAndStructure(step: Step): Promise<TableInfo> {
  * added since it was first looked at: the lock keeps their makers away from here on, so that what the catalogue says
  * under it stays true. It asks for no more than the right to insert.
  */
-export async function holdStructure({ session, table }: Step): Promise<TableInfo> {
-  session.soon(lockHere(table));
-  return inspectAgain(session, table);
+export async function holdStructure(on: OnTable): Promise<TableInfo> {
+  on.session.soon(lockHere(on.table));
+  return inspectAgain(on);
 }
 
-async function inspectAgain(
-  session: Session,
-  { schema, name, distributed, shardedBy, mayReplicateThere }: TableInfo,
-): Promise<TableInfo> {
-  const tables = await inspectTables(session, [name], schema);
-  return {
-    ...(tables.get(name) ?? refuseMissingTable(name, schema)),
-    distributed,
-    shardedBy,
-    mayReplicateThere,
-  };
+/** @throws ScaleSeedError `schema` or `fixture` where the table has become another than the fixture needs. */
+async function inspectAgain({ session, fixture, table }: OnTable): Promise<TableInfo> {
+  const { schema, name, distributed, shardedBy, mayReplicateThere } = table;
+  const found = (await inspectTables(session, [name], schema)).get(name) ?? refuseMissingTable(name, schema);
+  const now = { ...found, distributed, shardedBy, mayReplicateThere };
+  if (!isDeepStrictEqual(now, table)) await checkTable(session, fixture, now, []);
+  return now;
 }

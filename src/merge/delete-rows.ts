@@ -1,7 +1,7 @@
 import type { ScaleSeedError } from '../errors.js';
 import type { Dependents, ForeignKeyCheck, RowsOf } from '../report/result.js';
 import { SERIALIZATION_FAILURE, stepError, type OnTable, type Step } from '../run/step.js';
-import { isSharded, lockHere } from '../table/citus.js';
+import { isSharded } from '../table/citus.js';
 import { findImpact, holdKey, type Impact, type Roots, type RowsByTable } from '../table/dependents.js';
 import { watchEffects } from '../table/effects.js';
 import { countedKeys, type Keys } from '../table/keys.js';
@@ -54,29 +54,30 @@ export function refuseReferred(): (on: OnTable) => Promise<void> {
  */
 export async function deleteRows(step: Step, keys: Keys): Promise<Deleted> {
   const { session } = step;
-  const roots = rootsOf(step, keys);
-  const foreignKeys = await chooseDeletion(step, roots);
+  const on = { ...step, table: await holdStructure(step) };
+  const roots = rootsOf(on, keys);
+  const foreignKeys = checkOf(on, await findReferences(session, on.table), roots);
   const remove = (): Promise<number> => session.change(`delete ${roots.from}`);
   const told = async (rows: number, dependents: Dependents[]): Promise<Deleted> => {
     const deleted = { rows, dependents: await tellEffects(rows, dependents), foreignKeys };
-    await refuseKeptRows(step, roots);
-    refuseHidden(step, rows);
+    await refuseKeptRows(on, roots);
+    refuseHidden(on, rows);
     return deleted;
   };
-  const tellEffects = await watchEffects(session, step.table);
+  const tellEffects = await watchEffects(session, on.table);
   if (foreignKeys.check === 'row') {
-    await lockRows(step, roots);
-    const { dependents } = await impactOf(step, roots);
+    await lockRows(on, roots);
+    const { dependents } = await impactOf(on, roots);
     const rows = await remove();
     return told(rows, dependents);
   }
-  await silenceTriggers(session, step.table);
+  await silenceTriggers(session, on.table);
   const rows = await remove();
-  await heedTriggers(session, step.table);
-  const { dependents, references } = await impactOf(step, roots);
+  await heedTriggers(session, on.table);
+  const { dependents, references } = await impactOf(on, roots);
   // By now they have been read, which keeps away whoever would hide rows of theirs.
-  const obstacle = obstacleIn(await findReferences(session, step.table), roots);
-  if (obstacle !== undefined) throw changed(step, obstacle);
+  const obstacle = obstacleIn(await findReferences(session, on.table), roots);
+  if (obstacle !== undefined) throw changed(on, obstacle);
   if (dependents.length > 0) await takeAlong(session, references, roots);
   return told(rows, dependents);
 }
@@ -105,7 +106,7 @@ async function refuseKeptRows(step: Step, roots: Roots): Promise<void> {
 }
 
 /**
- * Locks the rows, so that no row comes to refer to them any more, and the table against new foreign keys. A role that may
+ * Locks the rows, so that no row comes to refer to them any more. A role that may
  * only delete cannot lock rows, nor can Citus those of several shards or that it finds by a temporary table. Returns how
  * many there are, where they could be locked.
  */
@@ -113,7 +114,6 @@ export async function lockRows(
   { session, fixture, table }: Step,
   { from }: Roots,
 ): Promise<number | undefined> {
-  session.soon(lockHere(table));
   const findable = !table.distributed || (!isSharded(table) && countedKeys(fixture, table) !== undefined);
   if (!table.privileges.update || !findable) return undefined;
   return session.count(`from (select ${from} for update of t) as locked`);
@@ -124,15 +124,6 @@ async function impactOf(on: OnTable, roots: Roots): Promise<Impact> {
   if (impact.unread.length > 0) throw unreadable(on, impact.unread);
   if (impact.blockers.length > 0) throw referred(on, impact.blockers);
   return impact;
-}
-
-/** The same, as it holds until the transaction ends. */
-async function chooseDeletion(step: Step, roots: Roots): Promise<ForeignKeyCheck> {
-  const { session, table } = step;
-  const before = checkOf(step, [], roots);
-  if (before.check === 'row') return before;
-  const now = await holdStructure(step);
-  return checkOf({ ...step, table: now }, await findReferences(session, table), roots);
 }
 
 /** How the foreign keys that point at a table can be heeded. */

@@ -79,8 +79,8 @@ async function loadInTransaction(step: Step, plan: LoadPlan, opened: Opened): Pr
   const { upTo: stood } = standing;
   const rowsToCome = fixture.count - stood;
   if (stood > 0) count('merge', stood);
-  const tally = new Tally(step, stood);
   if (rowsToCome === 0) {
+    const tally = new Tally(step, stood);
     const foreignKeys = chooseForeignKeyCheck(step);
     return { ...NOTHING_TO_DO, tally, look: tally.lookAtCommit(standing), foreignKeys };
   }
@@ -93,11 +93,13 @@ async function loadInTransaction(step: Step, plan: LoadPlan, opened: Opened): Pr
     const dismantled = await whileEncoding(staging, FIRST_BATCH_ROWS, () =>
       dismantle(step, taken, rowsToCome),
     );
+    const on = { ...step, table: dismantled.table };
+    const tally = new Tally(on, stood);
     await staging.copy(FIRST_BATCH_ROWS);
     enter('merge');
-    const merged = await mergeBatches(step, staging, dismantled, standing, tally);
+    const merged = await mergeBatches(on, staging, dismantled, standing, tally);
     await staging.refuseUnrepeatable();
-    await rebuild(step, dismantled);
+    await rebuild(on, dismantled);
     return {
       ...merged,
       tally,
@@ -149,18 +151,18 @@ async function lookAgain({ fixture, table, session }: Step): Promise<Standing> {
 
 /** Merges the batch that is staged, then copies and merges the others. */
 async function mergeBatches(
-  step: Step,
+  on: Step,
   staging: Staging,
-  { table, foreignKeys, keys }: Dismantled,
+  { foreignKeys, keys }: Dismantled,
   { noneAfter }: Standing,
   tally: Tally,
 ): Promise<Pick<Loaded, 'inserted' | 'merge' | 'foreignKeys'>> {
-  const on = { ...step, table };
+  const { session, table } = on;
   let merge: MergeStrategy = noneAfter ? 'insert' : 'on conflict';
   let inserted = 0;
   if (foreignKeys.check === 'set' && table.foreignKeys.length > 0 && keys.length === 0)
-    await silenceTriggers(step.session, table);
-  await eachBatch(step, staging, 'merge', async (rows) => {
+    await silenceTriggers(session, table);
+  await eachBatch(on, staging, 'merge', async (rows) => {
     if (foreignKeys.check === 'set') await lockParents(on, staging);
     const merged = await mergeStaged(on, staging, merge === 'insert');
     merge = merged.strategy;

@@ -10,7 +10,7 @@ import { findReferences } from '../table/references.js';
 import { eachBatch, FIRST_BATCH_ROWS } from './batches.js';
 import { keepersOf } from './blocked.js';
 import { compareRows } from './compare.js';
-import { claimTable } from './claim.js';
+import { claimTable, holdStructure } from './claim.js';
 import { lockRows } from './delete-rows.js';
 import { rebuildPays } from './exclusive.js';
 import {
@@ -170,15 +170,17 @@ export async function claimFixture(
 ): Promise<Claimed> {
   const roots = rootsOf(step, keys);
   const before = await foreseeCheck(step, roots);
-  if (before.check === 'row' && mode === 'online')
-    return { step, foreignKeys: before, locked: await lockRows(step, roots) };
+  if (before.check === 'row') {
+    const held = { ...step, table: await holdStructure(step) };
+    return { step: held, foreignKeys: before, locked: await lockRows(held, roots) };
+  }
   const table = await claimTable(
     step,
     mode === 'exclusive' ? 'access exclusive' : 'exclusive',
     lockTimeoutMs,
   );
   const claimed = { ...step, table };
-  return { step: claimed, foreignKeys: before.check === 'row' ? before : await foreseeCheck(claimed, roots) };
+  return { step: claimed, foreignKeys: await foreseeCheck(claimed, roots) };
 }
 
 /** The same, as far as it can be known without a lock. */

@@ -128,26 +128,38 @@ async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFix
 /** What became of the rows that hang on a fixture, and the step on the table as it was claimed. */
 type Hanging = Pick<ResetFixture, 'dependents' | 'kept'> & { claimed: Claimed };
 
-/** Deletes what hangs on the rows, if the answer is yes. The table is claimed before: no more comes to hang on it. */
-function clearHanging(
+/** Deletes what hangs on the rows, after saying what, or if the answer is yes. */
+async function clearHanging(
   step: Step,
   keys: StepKeys,
   plan: LoadPlan,
   confirm: ResetOptions['confirm'],
 ): Promise<Hanging> {
-  const { session } = step;
+  const { session, fixture, table, context } = step;
   const roots = rootsOfRun(step, keys);
+  // The table is claimed first: no more comes to hang on it.
+  const clear = async (say?: (dependents: Dependents[]) => void): Promise<Hanging> => {
+    const claimed = await claimFixture(step, keys, plan);
+    const foreseen = await foreseeHanging(session, roots);
+    if (foreseen.length > 0) {
+      say?.(foreseen);
+      await letGo(claimed.step, keys);
+    }
+    const tellEffects = await watchEffects(session, table);
+    await deleteHanging(session, roots);
+    return { claimed, dependents: await tellEffects(0, foreseen), kept: [] };
+  };
+  if (confirm === undefined)
+    return clear((dependents) => {
+      context.onNotice(`${fixture.name}: what hangs on it is deleted: ${listRows(dependents)}`);
+    });
+  const named = { fixture: fixture.name, schema: table.schema, table: table.name };
   return untilAgreed<Dependents[], Dependents[], Hanging>(step, {
     foresee: async (found) => atLeast(await foreseeHanging(session, roots), found),
-    agree: async (asked) => asked.length === 0 || agree(step, asked, confirm),
+    agree: async (asked) => asked.length === 0 || ask(session, confirm, { ...named, dependents: asked }),
     async act(asked) {
-      const claimed = await claimFixture(step, keys, plan);
-      const foreseen = await foreseeHanging(session, roots);
-      if (foreseen.length > 0) await letGo(claimed.step, keys);
-      const tellEffects = await watchEffects(session, step.table);
-      await deleteHanging(session, roots);
-      const dependents = await tellEffects(0, foreseen);
-      return exceed(dependents, asked) ? { more: dependents } : { done: { claimed, dependents, kept: [] } };
+      const cleared = await clear();
+      return exceed(cleared.dependents, asked) ? { more: cleared.dependents } : { done: cleared };
     },
     refused: () => {
       const message = 'not reset: the answer was no, so what hangs on it stays';
@@ -155,18 +167,6 @@ function clearHanging(
       throw refusal(message, hint, { code: 'conflict', phase: 'reset' });
     },
   });
-}
-
-/** Says what is to be deleted, or asks whether it may be. */
-async function agree(
-  { context, session, fixture, table }: Step,
-  dependents: Dependents[],
-  confirm: ResetOptions['confirm'],
-): Promise<boolean> {
-  const named = { fixture: fixture.name, schema: table.schema, table: table.name };
-  if (confirm !== undefined) return ask(session, confirm, { ...named, dependents });
-  context.onNotice(`${fixture.name}: what hangs on it is deleted: ${listRows(dependents)}`);
-  return true;
 }
 
 /** Says what stays. */
