@@ -219,8 +219,7 @@ const FIXTURES_AND_SOURCES: readonly BadFixture[] = [
     what: 'two rows of one key',
     source: module(yields('[`own-${Math.min(g, 4)}`, g, `x`]'), OWN),
     exit: 4,
-    printed:
-      /own: 1 of 5 rows could not be added: the first is own-4, blocked by another row of the fixture/,
+    printed: /own: 1 of 5 rows could not be added: the first is own-4, blocked by another row of the fixture/,
     added: 4,
   },
 ];

@@ -148,11 +148,7 @@ describe('a row that has lost its mark', () => {
 
 describe('rows that are kept', () => {
   it.each([
-    [
-      'a trigger',
-      trigger('after delete', 'insert into things select old.*; return null;'),
-      /trigger act/,
-    ],
+    ['a trigger', trigger('after delete', 'insert into things select old.*; return null;'), /trigger act/],
     [
       'a trigger at the end of the transaction',
       trigger(

@@ -177,7 +177,9 @@ describe('reset', () => {
       `insert into agents (id, name, hostname, api_key_hash) values ('ag-scale-00000099', 'n', 'h', 'x')`,
     );
     await reset(at(database.url, frozen));
-    expect(notices.at(-1)).toMatch(/^scale_agents: 1 row with its mark that the fixture does not have: left alone/);
+    expect(notices.at(-1)).toMatch(
+      /^scale_agents: 1 row with its mark that the fixture does not have: left alone/,
+    );
     expect((await verify(at(database.url, frozen))).fixtures[0]?.unexpected.rows).toBe(1);
   });
 

@@ -41,7 +41,11 @@ describe('tables', () => {
       ownFixture({ wanted: 'text', made: 'text' }),
       'fixture own: table own generates column made itself',
     ],
-    ['a column that gets no value', ownFixture({}), 'fixture own: table own must have a value in column wanted, for which the fixture gives none'],
+    [
+      'a column that gets no value',
+      ownFixture({}),
+      'fixture own: table own must have a value in column wanted, for which the fixture gives none',
+    ],
   ])('%s is refused before the first row', async (_, fixture, message) => {
     await expect(load({ ...at(), fixtures: [fixture] })).rejects.toMatchObject({
       code: 'schema',

@@ -127,7 +127,7 @@ describe('GitHub’s annotations', () => {
       '::error title=scale-seed ci%3A budget::the load took 400 ms (budget 300 ms): the load took longer than it may',
     );
     expect(lines[2]).toBe(
-      "::warning title=scale-seed ci%3A budget-ratio::the load took 0.90 times as long as the reference load (limit 0.90): r",
+      '::warning title=scale-seed ci%3A budget-ratio::the load took 0.90 times as long as the reference load (limit 0.90): r',
     );
     expect(lines[3]).toBe('');
   });
