@@ -3,7 +3,7 @@ import pg from 'pg';
 import { quote, quoteList } from '../postgres/quote.js';
 import { encodeVarying, rowAtLine, type Chunk } from '../encode/encode-rows.js';
 import { Fingerprint, thawed, unrepeatable } from '../encode/fingerprint.js';
-import { ScaleSeedError } from '../errors.js';
+import { hasState, ScaleSeedError } from '../errors.js';
 import { stagingType } from '../fixtures/column-types.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { orAborted } from '../run/or-aborted.js';
@@ -12,6 +12,9 @@ import { stopwatch } from '../report/clock.js';
 import { columnOf } from '../table/inspect-table.js';
 
 const NAME = 'scale_seed_staging';
+
+/** What ends a copy at some row and has nothing to do with it: limits, cancellation, a lost session. */
+const OF_THE_SERVER = /^(08|25|40|53|54|55|57|58|XX)/;
 
 /** Memory for what is encoded before it is asked for. */
 const MAX_BYTES_AHEAD = 2 * 1024 * 1024;
@@ -125,6 +128,7 @@ export class Staging {
   /** An error with the row and the column that the server tells by the line of the copy, in whatever language it does. */
   async #placed(error: unknown): Promise<unknown> {
     if (!(error instanceof ScaleSeedError && error.cause instanceof pg.DatabaseError)) return error;
+    if (hasState(error, OF_THE_SERVER)) return error;
     const place = new RegExp(`^COPY ${NAME}, [^\\d,]*(\\d+)(?:, \\S+ ([^:]+?) ?:)?`, 'm').exec(
       error.cause.where ?? '',
     );

@@ -106,14 +106,17 @@ function toldBy(column: FixtureColumn, values: unknown[]): string {
 
 /**
  * The anchor that is told most often by the times of standing rows, in more than half of them where each tells its own; null
- * where there is none. Where two are told as often, that of the anchor column counts. Coarser times are asked where none
- * of the finest tells.
+ * where there is none. A live column that is the same in all rows only decides between two that are told as often; else that
+ * of the anchor column counts. Coarser times are asked where none of the finest tells.
  */
 export async function findMostTold(on: OnTable, staged: Staging): Promise<string | null> {
   const { fixture, table } = on;
   const { all, finest, own } = tellersOf(on);
   const from = `from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)}`;
   if (finest[0] !== undefined && digitsIn(on, finest[0]) < MICROSECONDS) return findFitting(on, from);
+  // One statement of the running stack's gives them all one time, which would be no load's.
+  const isWeak = ({ name, kind }: FixtureColumn): boolean =>
+    own !== undefined && name !== own.name && kind === 'constant' && fixture.live.includes(name);
   for (const times of all.length > finest.length ? [finest, all] : [all]) {
     if (times.length === 0) break;
     const values: unknown[] = [];
@@ -122,10 +125,11 @@ export async function findMostTold(on: OnTable, staged: Staging): Promise<string
     const found = await on.session.first<{ anchor: string }>(
       `with standing as (
          select unnest(array[${told.join(', ')}]) as anchor,
-           unnest(array[${times.map((column) => column === own).join(', ')}]) as is_own ${from})
+           unnest(array[${times.map((column) => column === own).join(', ')}]) as is_own,
+           unnest(array[${times.map(isWeak).join(', ')}]) as is_weak ${from})
        select anchor::text from standing where anchor is not null group by anchor
-       having count(*) * 2 > (select count(*) from standing where is_own)
-       order by count(*) desc, count(*) filter (where is_own) desc, anchor limit 1`,
+       having count(*) filter (where not is_weak) * 2 > (select count(*) from standing where is_own)
+       order by count(*) filter (where not is_weak) desc, count(*) desc, count(*) filter (where is_own) desc, anchor limit 1`,
       values,
     );
     if (found !== undefined) return found.anchor;

@@ -12,13 +12,16 @@ import { holderOf, otherKeys, sameKey } from './unique-keys.js';
 /** What kept a row out that has the same key as another of the fixture. */
 export const REPEATED = 'another row of the fixture with the same key';
 
+/** What has taken a row away that had been found standing. */
+export const OTHER_SESSION = 'another session, which has deleted it in the meantime';
+
 /** Stands for a key that nothing in the table tells. */
 export const UNKNOWN = 'unknown';
 
 /** The first staged row that could not be added, and what is in its way. */
 export async function findBlocked(on: OnTable, staging: Staging): Promise<Blocked | null> {
   const absent = await findAbsent(on, staging);
-  if (absent !== undefined) return { key: absent.key, by: absent.by ?? suspects(on.table) };
+  if (absent !== undefined) return { key: absent.key, by: absent.by ?? (await suspects(on)) };
   const key = await findRepeated(on, staging);
   return key === undefined ? null : { key, by: REPEATED };
 }
@@ -68,11 +71,17 @@ export async function findAbsent(
   return found && { key: found.key, by: holderOf(keys, found.holders) };
 }
 
-/** What else may keep a row out without a word. */
-function suspects(table: TableInfo): string {
-  return (
-    keepersOf(table) || 'an exclusion constraint, or a unique index over an expression or a part of the rows'
+/** What else may keep a row out without a word, or have taken it away. */
+async function suspects({ session, table }: OnTable): Promise<string> {
+  const keepers = keepersOf(table);
+  if (keepers !== '') return keepers;
+  const { rows } = await session.query<{ name: string }>(
+    `select c.relname as name from pg_index i join pg_class c on c.oid = i.indexrelid
+     where i.indrelid = ${table.oid}
+       and (i.indisexclusion or i.indisunique and (i.indpred is not null or i.indexprs is not null)) order by 1`,
   );
+  const indexes = rows.map(({ name }) => name);
+  return [...(indexes.length > 0 ? [nameAll('index', indexes)] : []), OTHER_SESSION].join(' or ');
 }
 
 /** What of a table's own may keep a row from being added, changed or deleted; empty where there is nothing. */

@@ -4,7 +4,7 @@ import { literal, quoteTable } from '../postgres/quote.js';
 import { nowMs } from '../report/clock.js';
 import { nameOf, type TableName } from '../report/table-name.js';
 import { checkTable } from '../run/check-table.js';
-import { stepError, type OnTable, type Step } from '../run/step.js';
+import { SERIALIZATION_FAILURE, stepError, type OnTable, type Step } from '../run/step.js';
 import { whoHas } from '../run/watch-locks.js';
 import { lockHere } from '../table/citus.js';
 import { inspectTables, refuseMissingTable, type TableInfo } from '../table/inspect-table.js';
@@ -71,6 +71,18 @@ async function settleParents(
   return now;
 }
 
+/** Who waits for our transaction as a whole, as a CREATE INDEX CONCURRENTLY does that has found it looking at rows. */
+const AWAITED = `from pg_locks as own join pg_locks as other using (locktype, virtualxid)
+  where own.locktype = 'virtualxid' and own.pid = pg_backend_pid() and not other.granted`;
+
+function inTheWay(on: OnTable): ScaleSeedError {
+  return stepError(on, `another session waits for this one to let go of ${on.table.name} altogether`, {
+    code: 'locked',
+    sqlState: SERIALIZATION_FAILURE,
+    hint: 'run the command again once that session is through',
+  });
+}
+
 /** Undefined where it has to let go. */
 async function tryToClaim(
   step: Step,
@@ -93,6 +105,7 @@ async function tryToClaim(
   } catch (error) {
     if (!hasState(error, LOCK_NOT_AVAILABLE)) throw error;
     await session.query('rollback to savepoint claim');
+    if ((await session.count(AWAITED)) > 0) throw inTheWay(step);
     return undefined;
   }
 }

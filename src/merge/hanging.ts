@@ -128,7 +128,10 @@ function whichHave(session: Session, clauses: readonly string[]): Promise<boolea
 }
 
 function keptBy(session: Session, { child, triggers }: Reference, what: string): ScaleSeedError {
-  const by = triggers.length > 0 ? `${nameAll('trigger', triggers)} kept` : 'a rule or a policy kept';
+  const by =
+    triggers.length > 0
+      ? `${nameAll('trigger', triggers)} kept`
+      : "a rule, a policy or another table's trigger left";
   const table = nameOf(child);
   return keeps(session, `${by} rows of ${table} that were ${what}`, { code: 'conflict', table });
 }

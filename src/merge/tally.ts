@@ -7,7 +7,7 @@ import { rowsOf } from '../table/inspect-table.js';
 import { countedCondition } from '../table/keys.js';
 import { markCondition } from '../table/marks.js';
 import type { Standing } from '../table/survey.js';
-import { findBlocked, UNKNOWN } from './blocked.js';
+import { findBlocked, OTHER_SESSION, UNKNOWN } from './blocked.js';
 import { sameIdentity } from './expressions.js';
 
 /** Rows at the commit: of the mark, counted by key, and such as were found standing and have lost their mark. */
@@ -133,7 +133,7 @@ export class Tally {
         ? ['a trigger that deletes or changes what was inserted']
         : []),
       ...(rowsHidden ? ['row security, which may hide rows that stand from the role'] : []),
-      ...(this.#standing > inserted ? ['another session, which has deleted it in the meantime'] : []),
+      ...(this.#standing > inserted ? [OTHER_SESSION] : []),
     ];
     return { key: UNKNOWN, by: suspects.join(' or ') || 'something that is not known' };
   }

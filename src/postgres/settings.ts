@@ -38,9 +38,9 @@ where wanted is distinct from current_setting(name)`;
 /** Which of the results of a begin is that of the process id, after the begin's own and the settings'. */
 export const SETTINGS_AT = 3;
 
-/** Of the settings, only that of the role in replication may be forbidden to a role. */
+/** What forbids the role to set session_replication_role back; any other error as it is. The parameter's name is not translated. */
 export function explainReplica(error: unknown): never {
-  if (!hasState(error, /^42501/)) throw error;
+  if (!hasState(error, /^42501/) || !error.message.includes('session_replication_role')) throw error;
   throw error.with({
     message: `triggers and foreign keys would do nothing: ${error.message}, which is not origin`,
     hint: 'take it back with `alter role ... reset session_replication_role`, or `alter database ...`; or connect as a role that may set it',

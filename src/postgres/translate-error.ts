@@ -68,10 +68,14 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '42846': OTHER_TYPE,
   '42703': { code: 'schema', hint: 'migrate the database to a version of certctl that has this column' },
   '53': { code: 'server', hint: 'the server is out of a resource: see its log' },
-  '53300': { code: 'connect', hint: 'the server has no connection left: lower --jobs, or close others' },
+  '53300': {
+    code: 'connect',
+    hint: 'no connection is left: lower --jobs, close others, or raise the limit; ci --budget-ratio needs two',
+  },
+  '53400': { code: 'server', hint: 'raise the limit that the message names for the role' },
   '55P03': { code: 'locked', hint: 'another session holds a lock: see pg_locks, and run the command again' },
   '55000': OWN_MAKING,
-  '57014': { code: 'timeout', hint: 'raise statement_timeout for the role' },
+  '57014': { code: 'timeout', hint: 'raise statement_timeout, which the role, the database or the URL sets' },
   '57P05': { code: 'timeout', hint: 'raise idle_session_timeout for the role' },
   '57P03': { code: 'connect', hint: 'the server is starting up or shutting down: --wait 30s waits for it' },
   '57': { code: 'server', hint: 'the server ended the session: see its log, then run the command again' },
@@ -100,6 +104,8 @@ const LOST_WORKER =
 const UNEXPECTED_HINT = 'this is an error of scale-seed: please report it, with all that is printed here';
 const LOGIN_HINT =
   'the server asks for an authentication method that scale-seed does not support, such as GSSAPI: offer scram-sha-256 or another password in pg_hba.conf';
+const HBA_HINT =
+  "the server's pg_hba.conf allows no such connection: check the host, the user, the database and sslmode";
 const NETWORK_HINT = 'is the server running there? --wait 30s waits for it; --database-url names another';
 
 /** Whatever was thrown as the one error type, which passes through; what nobody recognises keeps its message. */
@@ -126,6 +132,7 @@ function abortOf(error: unknown): Meaning | undefined {
 function meaningOf(error: unknown, { phase }: Context): Meaning {
   if (error instanceof pg.DatabaseError && error.code !== undefined) {
     if (LOST_WORKER.test(error.message)) return { code: 'server', hint: WORKER_HINT };
+    if (error.message.includes('pg_hba.conf')) return { code: 'connect', hint: HBA_HINT };
     if (error.code.startsWith('08')) return meaningOfPooler(error, phase);
     return (
       MEANINGS_IN[phase]?.[error.code] ??
@@ -137,6 +144,8 @@ function meaningOf(error: unknown, { phase }: Context): Meaning {
   if (phase === 'connect' && messageOf(error).startsWith('SASL')) return MEANINGS['28']!;
   if (phase === 'connect' && isCertificateError(error)) return { code: 'connect', hint: CERTIFICATE_HINT };
   if (phase === 'connect' && lacksEncryption(error)) return { code: 'connect', hint: ENCRYPTION_HINT };
+  if (phase === 'connect' && messageOf(error).includes('pg_hba.conf'))
+    return { code: 'connect', hint: HBA_HINT };
   if (phase === 'connect' && messageOf(error).startsWith('Unknown authenticationOk message'))
     return { code: 'connect', hint: LOGIN_HINT };
   if (!isNetworkError(error)) return { code: 'unexpected', hint: UNEXPECTED_HINT };

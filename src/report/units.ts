@@ -24,7 +24,8 @@ export function formatRows(count: number): string {
 
 /** `trigger act`, `triggers act, audit`. */
 export function nameAll(what: string, names: readonly string[]): string {
-  return `${what}${names.length === 1 ? '' : 's'} ${names.join(', ')}`;
+  const plural = what.endsWith('x') ? 'es' : 's';
+  return `${what}${names.length === 1 ? '' : plural} ${names.join(', ')}`;
 }
 
 /** Rows of other tables, and what becomes of them where they are not deleted. */

@@ -123,17 +123,21 @@ export function unchanged(error: unknown): ScaleSeedError {
   return known.with({ state: known.state ?? UNCHANGED });
 }
 
-/** What failed, fleet by fleet; what was only stopped because of it is no failure of its own. */
+/** What failed, fleet by fleet, with what stands of each of its fixtures; what was only stopped because of it is no failure of its own. */
 export function failuresOf<Result>(fleets: readonly Fleet<Result>[]): Failure[] {
   return fleets.flatMap((fleet) =>
-    errorsOf(fleet).map((error) => ({ schema: fleet.schema ?? null, ...error.toJSON() })),
+    errorsOf(fleet).map((error) => ({ schema: fleet.schema ?? null, ...stated(fleet, error).toJSON() })),
   );
 }
 
 /** The first error of a fleet, with what stands of each of its fixtures. */
 export function errorOf<Result>(fleet: Fleet<Result>): ScaleSeedError | undefined {
   const [error] = errorsOf(fleet);
-  return fleet.tasks.length === 0 ? error : error?.with({ state: describeStates(fleet.tasks) });
+  return error && stated(fleet, error);
+}
+
+function stated<Result>({ tasks }: Fleet<Result>, error: ScaleSeedError): ScaleSeedError {
+  return tasks.length === 0 ? error : error.with({ state: describeStates(tasks) });
 }
 
 function errorsOf<Result>({ failed, tasks }: Fleet<Result>): ScaleSeedError[] {

@@ -66,7 +66,7 @@ export async function settleTables(
       else tell(`is not vacuumed, as the role may not: ${found.obstacle}`);
     } catch (error) {
       if (signal.aborted) throw translateError(error, { phase: 'settle' }).with({ state: NOT_SETTLED });
-      tell(`was not vacuumed: ${messageOf(error)}; the rows stand all the same`);
+      tell(`was not vacuumed: ${messageOf(error)}; what was done is committed all the same`);
     }
   }
 }

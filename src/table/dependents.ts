@@ -113,7 +113,14 @@ async function impactOf(session: Session, roots: Roots, references: Reference[])
   const unread = new Set<string>();
   const rest = await followCascades(session, roots, references, { deleted, unread });
   for (const { child, action, from } of rest) {
-    await addRows(session, touched[action], child, from, deleted.get(child.oid)?.from);
+    const others = [deleted, ...(action === 'set default' ? [touched['set null']] : [])];
+    await addRows(
+      session,
+      touched[action],
+      child,
+      from,
+      others.flatMap((rows) => rows.get(child.oid)?.from ?? []),
+    );
   }
   return {
     dependents: [

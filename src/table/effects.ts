@@ -9,6 +9,8 @@ interface Reached extends TableName {
   oid: string;
   isRoot: boolean;
   deleted: string;
+  /** How many it has inserted, of a table without partitions: into those rows move as well. */
+  inserted: string;
   /** What a foreign key may have done to rows that stay, of a table whose rows the role may read. */
   changes: 'set null' | 'set default' | null;
   /** The counters are kept. */
@@ -27,6 +29,7 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.oid = $1::i
   coalesce((select sum(pg_stat_get_xact_tuples_deleted(p.relid) - pg_stat_get_xact_tuples_inserted(p.relid))
       from pg_partition_tree(c.oid) p where p.isleaf),
     pg_stat_get_xact_tuples_deleted(c.oid)) as deleted,
+  case c.relkind when 'p' then 0 else pg_stat_get_xact_tuples_inserted(c.oid) end as inserted,
   case when has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')
     then (select case max(k.confdeltype) when 'n' then 'set null' when 'd' then 'set default' end from pg_constraint k
       where k.conrelid = c.oid and k.contype = 'f' and k.confdeltype in ('n', 'd') and k.confrelid in (table reached))
@@ -58,9 +61,10 @@ export async function watchEffects(session: Session, table: TableInfo): Promise<
   const before = await findReached(session, table);
   return async (rows, foreseen) => {
     const reached = await findReached(session, table);
-    const deleted = reached.map(
-      ({ oid, deleted: now }) => Number(now) - Number(before.find((one) => one.oid === oid)?.deleted ?? 0),
-    );
+    const since = (of: 'deleted' | 'inserted'): number[] =>
+      reached.map((now) => Number(now[of]) - Number(before.find(({ oid }) => oid === now.oid)?.[of] ?? 0));
+    const deleted = since('deleted');
+    const inserted = since('inserted');
     const root = reached.findIndex(({ isRoot }) => isRoot);
     // Somebody has switched the counters off.
     if (deleted[root]! < rows || !reached.every(({ counts }) => counts)) return [...foreseen];
@@ -70,13 +74,22 @@ export async function watchEffects(session: Session, table: TableInfo): Promise<
       const name = nameOf(one);
       return [
         { table: name, rows: deleted[i]!, effect: 'deleted' },
-        { table: name, rows: changed[i]!, effect: one.changes ?? 'set null' },
+        ...changesOf(
+          { table: name, rows: changed[i]! - inserted[i]!, effect: one.changes ?? 'set null' },
+          foreseen,
+        ),
       ];
     });
     const placeOf = ({ table: name, effect }: Dependents): number =>
       foreseen.findIndex((one) => one.table === name && one.effect === effect) + 1 || Infinity;
     return effects.filter((one) => one.rows > 0).sort((a, b) => placeOf(a) - placeOf(b) || 0);
   };
+}
+
+/** What of a table was changed; where keys of both kinds may have done that, as was foreseen of as many rows. */
+function changesOf(changed: Dependents, foreseen: readonly Dependents[]): Dependents[] {
+  const alike = foreseen.filter(({ table, effect }) => table === changed.table && effect !== 'deleted');
+  return alike.reduce((sum, { rows }) => sum + rows, 0) === changed.rows ? alike : [changed];
 }
 
 async function findReached(session: Session, { oid }: TableInfo): Promise<Reached[]> {

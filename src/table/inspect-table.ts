@@ -198,6 +198,6 @@ export function refuseMissingTable(table: string, schema: string | undefined): n
     code: 'schema',
     phase: 'prepare',
     table,
-    hint: 'start certctl-server once so that it migrates the database, name the schema with --schema, or --wait for it',
+    hint: 'start certctl-server once so that it migrates the database, name the schema with --schema, grant usage on it, or --wait for it',
   });
 }

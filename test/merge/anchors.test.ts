@@ -257,6 +257,45 @@ describe('a time that no stack writes', () => {
     await reset(fleet());
   });
 
+  it.each<[string, () => Promise<unknown>]>([
+    [
+      'one load',
+      () => database.query(`delete from managed_certificates; delete from agents`).then(() => load(fleet())),
+    ],
+    [
+      'a row that was added later',
+      () =>
+        database
+          .query(`delete from managed_certificates where id like '%7'; delete from agents where id like '%7'`)
+          .then(() => load(fleet())),
+    ],
+    [
+      'two loads of which neither has more than half',
+      () =>
+        database
+          .query(
+            `delete from managed_certificates where id like '%1' or id like '%2' or id like '%3' or id like '%4'
+            or id like '%5'; delete from agents where right(id, 1) < '5'`,
+          )
+          .then(() => load(fleet())),
+    ],
+  ])('is none where a stack has renewed all at once what comes from %s', async (_, make) => {
+    await make();
+    await database.query(
+      `update managed_certificates set expires_at = now() + interval '90 days', updated_at = now(),
+         last_renewal_at = now(), status = 'Active';
+       update agents set last_heartbeat_at = now()`,
+    );
+    expect(await verify({ ...fleet(), live: true })).toMatchObject({
+      intact: true,
+      fixtures: [{ drift: [] }, { drift: [] }],
+    });
+    const { fixtures } = await verify(fleet());
+    for (const { drift } of fixtures)
+      expect(drift.map(({ column }) => column)).not.toContain(/created_at|registered_at/);
+    await reset(fleet());
+  });
+
   it('is none where the stack has moved the only other one', async () => {
     await database.query(`update agents set last_heartbeat_at = now() where id = 'ag-scale-00000001'`);
     for (const isLive of [true, false]) {

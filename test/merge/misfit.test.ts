@@ -208,3 +208,29 @@ describe('a generator that makes other rows each time', () => {
     expect((await verify(run(fixture))).fixtures[0]).toMatchObject({ driftedRows: 1, missing: { rows: 1 } });
   });
 });
+
+it('what ends a copy at some row, and has nothing to do with it, names none', async () => {
+  await createTable('text');
+  // More than is encoded ahead of the copy.
+  const wide = fixtureOf('text', 'x'.repeat(2_000), 'x', { count: 5_000 });
+  const cancelled: Fixture = {
+    ...wide,
+    async *rows(first, last) {
+      let g = first;
+      for await (const row of wide.rows(first, last)) {
+        if (g++ === 4_000) {
+          await database.untilSession(`query ilike '%copy %from stdin%' and state = 'active'`);
+          await database.query(
+            `select pg_cancel_backend(pid) from pg_stat_activity
+             where pid <> pg_backend_pid() and datname = current_database() and query ilike '%copy %from stdin%'`,
+          );
+        }
+        yield row;
+      }
+    },
+  };
+  await expect(load(run(cancelled))).rejects.toMatchObject({
+    phase: 'copy',
+    message: expect.stringMatching(/^fixture own, copy: canceling statement due to user request/) as string,
+  });
+});

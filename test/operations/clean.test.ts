@@ -237,6 +237,41 @@ it('rows that get a default in place of a reference are told as such', async () 
   expect(fixtures[0]?.dependents).toEqual([{ table: 'public.racks', rows: 1, effect: 'set default' }]);
 });
 
+it.each([
+  [
+    'set null and a default by keys of one table count once each',
+    `create table shelves (id text, rack text default 'r-home' references racks on delete set default,
+       old text references racks on delete set null);
+     insert into racks values ('r-home', null), ('r-1', 'ag-scale-00000001');
+     insert into shelves values ('s-1', 'r-1', null), ('s-2', 'r-1', null), ('s-3', null, 'r-1'), ('s-4', 'r-1', 'r-1')`,
+    [
+      { table: 'public.racks', rows: 1, effect: 'deleted' },
+      { table: 'public.shelves', rows: 2, effect: 'set null' },
+      { table: 'public.shelves', rows: 2, effect: 'set default' },
+    ],
+  ],
+  [
+    'what a trigger writes into another table is nothing that was changed there',
+    `create table shelves (what text, rack text references racks on delete set null);
+     insert into racks values ('r-1', 'ag-scale-00000001'), ('r-2', 'ag-scale-00000002');
+     insert into shelves values ('old', 'r-1'), ('older', null);
+     create function archive() returns trigger language plpgsql as
+       'begin insert into shelves (what) values (old.id); return old; end';
+     create trigger archive after delete on racks for each row execute function archive()`,
+    [
+      { table: 'public.racks', rows: 2, effect: 'deleted' },
+      { table: 'public.shelves', rows: 1, effect: 'set null' },
+    ],
+  ],
+])('%s', async (_, sql, dependents) => {
+  await database.query(`drop table if exists shelves, racks;
+    create table racks (id text primary key, agent_id text references agents on delete cascade); ${sql}`);
+  const dryRun = await clean({ ...agents(), dryRun: true });
+  expect(dryRun.fixtures[0]?.dependents).toEqual(dependents);
+  expect((await clean(agents())).fixtures[0]?.dependents).toEqual(dependents);
+  await database.query('drop table shelves, racks; drop function if exists archive');
+});
+
 it('rows that a trigger keeps without a word end it, and it is said what to do', async () => {
   await database.query(
     `create table racks (agent_id text references agents on delete cascade);

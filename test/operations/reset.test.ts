@@ -220,7 +220,7 @@ describe('a trigger of the table', () => {
       `create trigger touch before update on agents for each row execute function touch()`,
     );
     expect(await noticesOfReset()).toEqual([
-      'scale_agents: triggers of agents (touch) kept or changed what was to be written: last_heartbeat_at in 10 rows',
+      'scale_agents: trigger touch of agents kept or changed what was to be written: last_heartbeat_at in 10 rows',
     ]);
     expect((await verify(agents())).fixtures[0]?.drift).toMatchObject([
       { column: 'last_heartbeat_at', rows: 10 },

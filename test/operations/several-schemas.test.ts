@@ -177,6 +177,24 @@ describe('several schemas', () => {
     ]);
   });
 
+  it('tell what stands of each fixture where one of a schema fails', async () => {
+    for (const name of ['whole', 'no_mac']) await makeSchema(name);
+    await database.query(`alter table no_mac.agents add check (os <> 'darwin')`);
+    const { failures } = await load({
+      ...at(),
+      schemas: ['whole', 'no_mac'],
+      fixtures: small,
+    });
+    expect(failures).toMatchObject([
+      {
+        schema: 'no_mac',
+        fixture: 'scale_agents',
+        state:
+          'scale_certs: done and committed, but not vacuumed and analyzed; scale_agents: nothing was changed',
+      },
+    ]);
+  });
+
   it.each([reset, clean, verify])('are told of once each: %o', async (operation) => {
     const ended: (string | undefined)[] = [];
     const onEvent = (event: RunEvent): void => {
@@ -382,7 +400,8 @@ describe('--schema, repeated', () => {
       'create table if not exists f_02.versions (of text references f_02.managed_certificates)',
     );
     await other.query('begin; lock table f_02.versions in access exclusive mode');
-    const args = ['load', '--verify', '--schema', 'f_0[12]', '--force', '--format', 'json'];
+    const few = ['--certs', '300', '--agents', '200'];
+    const args = ['load', '--verify', '--schema', 'f_0[12]', ...few, '--format', 'json'];
     const limit = wanted === 1 ? ['--timeout', '3s'] : [];
     const loading = start([...args, ...limit], env());
     await database.untilSession(`wait_event_type = 'Lock'`);
@@ -413,8 +432,8 @@ describe('--schema, repeated', () => {
     expect(code).toBe(143);
     const { failures } = JSON.parse(stdout) as LoadReport;
     expect(failures.map((failure) => failure.code)).toEqual(Array<string>(3).fill('interrupted'));
-    expect(failures[2]?.state).toBe('nothing was changed');
-    expect(stderr).toMatch(/f_03: .*interrupted\n {2}now: nothing was changed\n/);
+    expect(failures[2]?.state).toBe('scale_certs: nothing was changed');
+    expect(stderr).toMatch(/f_03: .*interrupted\n {2}now: scale_certs: nothing was changed\n/);
     for (const schema of ['f_01', 'f_02', 'f_03']) {
       expect(
         await database.value(

@@ -165,7 +165,7 @@ describe('reset', () => {
     });
     await database.query('drop function keep cascade');
     expect(stderr).toContain(
-      'triggers of agents (keep) kept or changed what was to be written: status in 40 rows',
+      'trigger keep of agents kept or changed what was to be written: status in 40 rows',
     );
     expect(code).toBe(4);
   });

@@ -157,13 +157,13 @@ describe.skipIf(!hasOpenssl)('a server with TLS', () => {
       'another CA',
       () => urlOf('encrypted', 'sslmode=verify-full&sslrootcert=other-ca.crt'),
       1,
-      /^scale-seed: cannot connect to postgresql:\/\/encrypted@localhost:\d+\/certctl: .*certificate.*\n {2}now: nothing was changed\n {2}try: sslrootcert has to name the CA/m,
+      /^scale-seed: cannot connect to postgresql:\/\/encrypted@localhost:\d+\/certctl: .*certificate.*\n {2}now: nothing was changed\n {2}try: sslrootcert must name the CA/m,
     ],
     [
       'another host',
       () => urlOf('encrypted', `sslmode=verify-full&${CA}`, '127.0.0.1'),
       1,
-      /IP: 127.0.0.1 is not in the cert's list.*\n {2}now: nothing was changed\n {2}try: .* has to be for the URL's host/,
+      /IP: 127.0.0.1 is not in the cert's list.*\n {2}now: nothing was changed\n {2}try: .* the certificate must be for the URL's host/,
     ],
     [
       'a CA that is none',

@@ -7,6 +7,19 @@ function serverError(code: string, message: string): pg.DatabaseError {
   return Object.assign(new pg.DatabaseError(message, message.length, 'error'), { code });
 }
 
+describe('what is to be done about an error', () => {
+  it.each([
+    ['connect', '28000', 'pg_hba.conf rejects connection for host "::1", user "u", no encryption', 'sslmode'],
+    ['connect', '28P01', 'password authentication failed for user "u"', 'check the user and password'],
+    ['verify', '53400', 'temporary file size exceeds temp_file_limit (100kB)', 'raise the limit'],
+    ['verify', '53100', 'could not extend file', 'out of a resource'],
+    ['connect', '53300', 'too many connections for role "u"', 'raise the limit'],
+    ['copy', '57014', 'canceling statement due to statement timeout', 'the database or the URL sets'],
+  ] as const)('in %s, %s: %s', (phase, code, message, hint) => {
+    expect(translateError(serverError(code, message), { phase }).hint).toContain(hint);
+  });
+});
+
 describe('an error of Citus’s that a worker is lost', () => {
   it.each([
     ['08006', 'connection to the remote node a@127.0.0.1:1 failed with the following error: refused'],

@@ -13,7 +13,7 @@ let events: RunEvent[];
 
 beforeAll(async () => {
   const name = new URL(database.directUrl).pathname.slice(1);
-  await database.query(`alter database ${name} set deadlock_timeout = '50ms'`);
+  await database.query(`alter database ${name} set deadlock_timeout = '300ms'`);
   other = await database.client();
   // Whoever looks first is the one that gives way.
   await other.query(`set deadlock_timeout = '5min'`);
@@ -33,13 +33,22 @@ const options = (): LoadOptions => ({
 
 const notices = (): string[] => events.flatMap((event) => (event.type === 'notice' ? [event.message] : []));
 
-/** Brings a command into so many deadlocks: it holds its turn and waits for the table, another session the other way round. */
-async function deadlock<T>(command: () => Promise<T>, times: number): Promise<T> {
-  await other.query('begin; lock table agents in share mode');
+const ROW = `insert into agents (id, name, hostname, api_key_hash) values ('ag-scale-00000050', 'x', 'x', 'x')`;
+
+/**
+ * Brings a command into so many deadlocks: it holds its turn and waits for what another session `has`, by default the table,
+ * which asks for that turn.
+ */
+async function deadlock<T>(
+  command: () => Promise<T>,
+  times: number,
+  has = 'lock table agents in share mode',
+): Promise<T> {
+  await other.query(`begin; ${has}`);
   const running = command();
   running.catch(() => undefined);
   for (let time = 1; time <= times; time++) {
-    await database.untilSession(`wait_event_type = 'Lock' and wait_event = 'relation'`);
+    await database.untilSession(`wait_event_type = 'Lock' and wait_event in ('relation', 'transactionid')`);
     await other.query('savepoint before');
     await other.query('select pg_advisory_xact_lock($1::int, hashtext($2))', [
       ADVISORY_NAMESPACE,
@@ -69,7 +78,7 @@ describe('a deadlock', () => {
     await expect(deadlock(() => load(options()), 4)).rejects.toMatchObject({
       sqlState: '40P01',
       message: expect.stringMatching(
-        /^fixture scale_agents, merge: deadlock [^]*; given up after 4 tries$/,
+        /^fixture scale_agents, copy: deadlock [^]*; given up after 4 tries$/,
       ) as string,
       state: 'scale_agents: nothing was changed',
     });
@@ -77,7 +86,7 @@ describe('a deadlock', () => {
   });
 
   it('starts the progress anew', async () => {
-    await deadlock(() => load(options()), 1);
+    await deadlock(() => load(options()), 1, ROW);
     const again = events.findIndex((event) => event.type === 'phase' && event.phase === 'prepare');
     const copied = events.flatMap((event, at) =>
       event.type === 'progress' && event.phase === 'copy' ? [{ anew: at > again, rows: event.rows }] : [],
