@@ -2,16 +2,22 @@ import { literal, quote, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { TableInfo } from './inspect-table.js';
 
-/** How Citus keeps some tables: with one shard or many of a column's values, or with a copy on every node. */
+/** How Citus keeps some tables. */
 const MANAGED = `
-select logicalrelid::oid::int8 as oid, repmodel = 't' as copied, case partmethod when 'n' then null
-  when 'h' then column_to_column_name(logicalrelid, partkey) else '' end as "shardedBy"
+select logicalrelid::oid::int8 as oid,
+  case when repmodel = 't' then 'copies' when partmethod <> 'n' then 'rows' else 'shard' end as kept,
+  case partmethod when 'n' then null when 'h' then column_to_column_name(logicalrelid, partkey) else '' end as "shardedBy"
 from pg_catalog.pg_dist_partition where logicalrelid::oid::int8 = any($1::int8[])`;
 
 interface Managed {
   oid: string;
-  copied: boolean;
+  /** With a copy on every node, its rows spread over shards, or as one shard on one worker. */
+  kept: 'copies' | 'rows' | 'shard';
   shardedBy: string | null;
+}
+
+async function findManaged(session: Session, tables: readonly TableInfo[]): Promise<Managed[]> {
+  return (await session.query<Managed>(MANAGED, [tables.map(({ oid }) => oid)])).rows;
 }
 
 /**
@@ -24,15 +30,11 @@ export async function markDistributed(
   server: { version: string; mayReplicate: boolean },
 ): Promise<void> {
   const all = [...tables];
-  const { rows } = await session.query<Managed>(MANAGED, [all.map(({ oid }) => oid)]);
-  const managed = new Map(rows.map((found) => [Number(found.oid), found]));
-  for (const table of all) {
-    const found = managed.get(table.oid);
-    if (found === undefined) continue;
+  for (const { oid, kept, shardedBy } of await findManaged(session, all)) {
+    const table = all.find((one) => one.oid === Number(oid))!;
     table.distributed = true;
-    table.shardedBy = found.shardedBy ?? undefined;
-    const oneShard = !found.copied && found.shardedBy === null;
-    const mayReplicate = server.mayReplicate && oneShard && Number.parseInt(server.version) >= 15;
+    table.shardedBy = shardedBy ?? undefined;
+    const mayReplicate = server.mayReplicate && kept === 'shard' && Number.parseInt(server.version) >= 15;
     table.mayReplicateThere = mayReplicate && (await mayReplicateIn(session, table));
   }
   if (all.some(isSharded)) session.soon(ONE_BY_ONE);
@@ -114,16 +116,12 @@ export async function nodeOf(session: Session): Promise<'coordinator' | 'worker'
   return isWorker ? 'worker' : 'coordinator';
 }
 
-/** How Citus keeps any of some tables: with a copy on every node, by rows, each as one shard on one worker, or not at all. */
+/** How Citus keeps any of some tables, if it does; what is kept as copies, or by rows, comes first. */
 export async function keptBy(
   session: Session,
   tables: readonly TableInfo[],
-): Promise<'copies' | 'rows' | 'shard' | undefined> {
+): Promise<Managed['kept'] | undefined> {
   if ((await nodeOf(session)) === undefined) return undefined;
-  const asked = await session.first<{ kept: 'copies' | 'rows' | 'shard' | null }>(
-    `select min(case when repmodel = 't' then 'copies' when partmethod <> 'n' then 'rows' else 'shard' end) as kept
-     from pg_catalog.pg_dist_partition where logicalrelid::oid::int8 = any($1::int8[])`,
-    [tables.map(({ oid }) => oid)],
-  );
-  return asked?.kept ?? undefined;
+  const managed = await findManaged(session, tables);
+  return managed.map(({ kept }) => kept).sort()[0];
 }
