@@ -70,7 +70,6 @@ export class ScaleSeedError extends Error {
     this.sqlState = sqlState;
   }
 
-  /** The same error with more said of it. */
   with(more: Partial<ErrorContext> & { message?: string }): ScaleSeedError {
     const context = { ...this.toJSON(), cause: this.cause, ...more };
     return new ScaleSeedError(context.message, context);

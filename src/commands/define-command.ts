@@ -12,7 +12,6 @@ export type OptionSpec =
 export interface Definition<Flags> {
   description: string;
   argument?: readonly [name: string, meaning: string];
-  /** The command's own. */
   options: readonly OptionSpec[];
   /** Those that others have as well, by the headings under which the help lists them. */
   groups?: Readonly<Record<string, readonly OptionSpec[]>>;

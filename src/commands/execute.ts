@@ -10,7 +10,6 @@ import { onInterrupt } from './interrupt.js';
 import { allWritten, refuseUnwritable, STDOUT, writeResult } from './outputs.js';
 import { databaseOf, type OperationFlags, type ProgressFlags } from './shared-options.js';
 
-/** What else is made of a report, or of what kept a command from one. */
 interface Publication<R> {
   done: (report: R) => Promise<void>;
   /** `mayWrite` is false where a file that it would write to has been refused. */

@@ -27,7 +27,6 @@ export function withHelp(command: Command, examples: Examples, rare: readonly Ra
   command.addHelpText('after', `\n${sections.join('\n').trimEnd()}`);
 }
 
-/** A heading, and lines of two columns under it. */
 function section(title: string, lines: Examples): string {
   return `${title}:\n${alignColumns(lines.map(([first, second]) => [`  ${first}`, second]))}`;
 }

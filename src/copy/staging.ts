@@ -26,16 +26,13 @@ export class Staging {
   /** Rows, and bytes of CSV, that crossed the socket so far. */
   rows = 0;
   bytes = 0;
-  /** Time spent copying. */
   copyMs = 0;
   /** Number of the first row of the last copy. */
   copiedFrom = 0;
-  /** Every row has been copied. */
   ended = false;
 
   readonly #step: Step;
   readonly #first: number;
-  /** Of all that was encoded. */
   readonly #fingerprint: Fingerprint;
   readonly #source: AsyncGenerator<Chunk, void>;
   readonly #ahead: Chunk[] = [];

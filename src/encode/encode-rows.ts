@@ -110,7 +110,6 @@ async function* encode(
   }
 }
 
-/** A few rows of a fixture. */
 interface Batch {
   rows: readonly Row[];
   /** Number of the first. */

@@ -25,7 +25,6 @@ export class Fingerprint {
     this.add(Buffer.from(`${shared}\n`));
   }
 
-  /** Adds rows as they are sent, in order. */
   add(csv: Buffer): void {
     if (this.#hash !== undefined) {
       this.#hash.update(csv);

@@ -12,7 +12,6 @@ import { ratiosOf, takeRounds, type Wanted } from './ratio-rounds.js';
 import { requireCreate, withScratchSchema } from './scratch-schema.js';
 import { furnish, requireCopyable, type RealLoad, type ScratchTables } from './scratch-tables.js';
 
-/** How long a load took, and how many rows it inserted. */
 interface TimedLoad {
   ms: number;
   rows: number;

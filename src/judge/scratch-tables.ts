@@ -23,9 +23,7 @@ type ReferenceLoad = RatioMeasurement['references'][0] & { sql: string };
 /** Where both loads go. */
 export interface ScratchTables extends RealLoad, Pick<RatioMeasurement, 'leftOut'> {
   schema: string;
-  /** The reference load. */
   references: ReferenceLoad[];
-  /** Takes all rows out of the copied tables. */
   empty: (session: Session) => Promise<unknown>;
 }
 

@@ -20,13 +20,11 @@ export interface Criteria {
   maxRegressionPercent: number;
 }
 
-/** What of a run is judged. */
 interface Judged extends Pick<CiReport, 'fixtures' | 'failures' | 'timings' | 'verified' | 'reference'> {
   /** Why the load could not be measured against the reference. */
   unmeasured?: string | undefined;
 }
 
-/** What a check comes to. */
 type Finding = Pick<Check, 'outcome' | 'reason' | 'measured' | 'interval'>;
 
 /** Judges a run by every criterion that was given. */
@@ -57,12 +55,10 @@ export function wantedOf({ budgetRatio, baseline, maxRegressionPercent }: Criter
   return { limits: limits.filter((limit) => limit !== undefined), widthPercent };
 }
 
-/** The baseline's measurement against the reference, if it has one. */
 function ratioOf(baseline: Baseline): RatioMeasurement | undefined {
   return baseline.command === 'ci' ? baseline.reference : undefined;
 }
 
-/** The rows stand as the fixtures have them. */
 function checkRows({ verified }: Judged): Finding {
   const { live, intact, fixtures, failures } = verified;
   const broken = named(verified).filter((fixture) => !fixture.intact);
@@ -86,7 +82,6 @@ function checkRows({ verified }: Judged): Finding {
   return { outcome, reason, measured, interval: null };
 }
 
-/** The load took no longer than `limit` milliseconds. */
 function checkTime({ fixtures, timings: { workMs } }: Judged, limit: number): Finding {
   const within = workMs <= limit;
   const sumOf = (part: 'rows' | 'skipped'): number => fixtures.reduce((sum, one) => sum + one[part], 0);
@@ -101,13 +96,11 @@ function checkTime({ fixtures, timings: { workMs } }: Judged, limit: number): Fi
   return { outcome: within ? 'pass' : 'fail', reason, measured: workMs, interval: null };
 }
 
-/** Where a fixture's time went. */
 function timeOf({ name, timings: { copyMs, mergeMs, totalMs } }: LoadedFixture): string {
   const rest = Math.max(0, totalMs - copyMs - mergeMs);
   return `${name} ${formatMs(totalMs)} (copy ${formatMs(copyMs)}, merge ${formatMs(mergeMs)}, rest ${formatMs(rest)})`;
 }
 
-/** The load took no longer than `limit` reference loads. */
 function checkRatio(run: Judged, limit: number): Finding {
   return run.reference === undefined ? notMeasured(run) : judgeRatio(run.reference, limit);
 }
@@ -136,7 +129,6 @@ function untold(reason: string, outcome: Check['outcome'] = 'inconclusive'): Fin
   return { outcome, reason, measured: null, interval: null };
 }
 
-/** Why there is no ratio of this run's. */
 function notMeasured({ unmeasured }: Judged): Finding {
   if (unmeasured === undefined) return untold('a fleet that drifted is not measured', 'skipped');
   return untold(unmeasured);

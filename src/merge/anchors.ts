@@ -55,7 +55,6 @@ function tellersOf({ fixture, table }: OnTable): Tellers {
   return { all, finest, own: finest.find(({ name }) => name === fixture.anchorColumn) };
 }
 
-/** As many digits of a second as a time can have. */
 const MICROSECONDS = 6;
 
 /** How many digits of a second a fixture's column keeps; -1 of a date. */

@@ -26,7 +26,6 @@ interface Comparison extends Pick<
   ages: Anchors;
 }
 
-/** How many rows are shown for every kind of difference. */
 const EXAMPLES = 3;
 
 /**

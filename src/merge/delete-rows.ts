@@ -126,7 +126,6 @@ async function impactOf(on: OnTable, roots: Roots): Promise<Impact> {
   return impact;
 }
 
-/** How the foreign keys that point at a table can be heeded. */
 function checkOf(
   { table, server }: Pick<Step, 'table' | 'server'>,
   references: readonly Reference[],

@@ -127,7 +127,6 @@ function numberedRelation(step: Step, others: readonly UniqueKey[]): string | un
     from generate_series(1, ${fixture.count}) as g)`;
 }
 
-/** The column whose value a column takes. */
 function sourceOf(column: Exclude<FixtureColumn, { kind: 'constant' }>): string {
   return column.kind === 'derived' ? column.from : column.name;
 }

@@ -21,7 +21,6 @@ import { confirmationOf, type Optional } from '../fixtures/fixture.js';
 /** How fixtures are to be loaded. */
 export interface LoadPlan {
   mode: 'online' | 'exclusive';
-  /** How long exclusive mode waits for a table. */
   lockTimeoutMs: number;
 }
 
@@ -30,7 +29,6 @@ export function loadPlan({ mode = 'online', lockTimeoutMs = 10_000 }: Optional<L
   return { mode, lockTimeoutMs };
 }
 
-/** What the transaction of a fixture did. */
 interface Loaded extends Pick<LoadedFixture, 'copiedBytes' | 'merge' | 'foreignKeys' | 'rebuiltIndexes'> {
   inserted: number;
   tally: Tally;
@@ -149,7 +147,6 @@ async function lookAgain({ fixture, table, session }: Step): Promise<Standing> {
   return standing.get(fixture)!;
 }
 
-/** Merges the batch that is staged, then copies and merges the others. */
 async function mergeBatches(
   on: Step,
   staging: Staging,

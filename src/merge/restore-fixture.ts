@@ -34,9 +34,7 @@ export interface Restored {
   inserted: number;
   tally: Tally;
   fingerprint: string;
-  /** Plain indexes that were dropped and made again. */
   rebuiltIndexes: string[];
-  /** Columns in which triggers kept or changed what was to be written. */
   overruled: ColumnDrift[];
 }
 
@@ -58,7 +56,6 @@ export async function restoreFixture(
   return updateRows(step, keys, check);
 }
 
-/** Deletes the rows that stand, and loads all. */
 async function loadAnew(step: Step, keys: StepKeys, { mode }: LoadPlan): Promise<Restored> {
   const { session, fixture, table } = step;
   const { staged } = keys;

@@ -50,7 +50,6 @@ export class Tally {
     if (standing < rows) this.#first ??= await findBlocked(this.#on, staging);
   }
 
-  /** Rows whose own key was found standing so far. */
   get standing(): number {
     return this.#standing;
   }
@@ -89,7 +88,6 @@ export class Tally {
     return { marked: Number(marked), counted: Number(counted), unmarked: Number(unmarked) };
   }
 
-  /** How many of the staged rows' keys stand, each once. */
   async #countStanding({ table: staging }: Staging): Promise<number> {
     const { session, fixture, table } = this.#on;
     const key = identityOf(fixture).map((column) => `s.${quote(column)}`);
@@ -106,7 +104,6 @@ export class Tally {
     return session.change(keeping);
   }
 
-  /** The counts of a fixture, of which so many rows were inserted. */
   counts(inserted: number, { marked, counted, unmarked }: LastLook): Counts {
     const { fixture } = this.#on;
     const rows = fixture.count;

@@ -3,7 +3,6 @@ import type { Session } from '../postgres/session.js';
 import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
 
-/** What is done once somebody has agreed to what is foreseen. */
 interface Agreement<Foreseen, Found, Done> {
   /** What would be done by now, and no less than was found the last time. */
   foresee: (found?: Found) => Promise<Foreseen>;

@@ -82,7 +82,6 @@ async function cleanFixture(step: Step, confirm: CleanOptions['confirm']): Promi
   return transaction(work, { opening: askForTurn(step) });
 }
 
-/** What would be deleted. */
 async function foreseeClean(step: Step, gone: RowsByTable): Promise<CleanedFixture> {
   const total = stopwatch();
   return foresee(step, async () => {

@@ -98,7 +98,6 @@ export function needsToAdd(options: AddOptions & DryRunOptions) {
   return { parents, guard: force !== true, settle: settle && !dryRun } as const;
 }
 
-/** What would be loaded. */
 async function foreseeLoad(step: Step): Promise<LoadedFixture> {
   const { fixture, context } = step;
   const total = stopwatch();

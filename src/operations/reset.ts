@@ -169,7 +169,6 @@ async function clearHanging(
   });
 }
 
-/** Says what stays. */
 async function keepHanging(step: Step, keys: StepKeys, plan: LoadPlan): Promise<Hanging> {
   const claimed = await claimFixture(step, keys, plan);
   const { hanging: kept, unread } = await countHanging(step.session, rootsOfRun(step, keys));
@@ -181,7 +180,6 @@ async function keepHanging(step: Step, keys: StepKeys, plan: LoadPlan): Promise<
   return { claimed, dependents: [], kept };
 }
 
-/** What would be done. */
 async function foreseeReset(step: Step, keepDependents: boolean, gone: RowsByTable): Promise<ResetFixture> {
   const { session, fixture, context } = step;
   const total = stopwatch();

@@ -12,7 +12,6 @@ export interface Connection extends pg.Connection {
   cancel(processId: number, secretKey: number): void;
 }
 
-/** What pg's types leave out of a client. */
 interface ClientInternals {
   connection: Connection;
   readyForQuery: boolean;

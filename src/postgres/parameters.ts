@@ -53,7 +53,6 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** Parameters by name; one that nobody gives is not there. */
 export type Parameters = Readonly<Record<string, string | undefined>>;
 
-/** Variables that are not named as their parameters are. */
 const IRREGULAR = new Map([
   ['dbname', 'PGDATABASE'],
   ['application_name', 'PGAPPNAME'],

@@ -45,9 +45,7 @@ export class Session {
   readonly #onAbort = (): void => void this.#cancel();
   /** What runs on the server now. */
   #running: Promise<unknown> | undefined;
-  /** What runs with the next statement. */
   #soon: string[] = [];
-  /** What is to be asked with the commit. */
   #lastWords: { sql: string; answer: (rows: never[]) => void }[] = [];
   #broken = false;
   /** What the server, or the network, said of it first. */
@@ -78,7 +76,6 @@ export class Session {
     }
   }
 
-  /** The connection is gone. */
   get broken(): boolean {
     return this.#broken;
   }

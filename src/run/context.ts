@@ -11,7 +11,6 @@ export interface RunContext {
   target: Target;
   /** Aborted by the caller, when the time is up, or by `abort`. */
   signal: AbortSignal;
-  /** Cancels whatever still runs. */
   abort: (reason: unknown) => void;
   onEvent: OnEvent;
   onNotice: (message: string) => void;

@@ -19,7 +19,6 @@ export interface Fleet<Result> {
   failed?: ScaleSeedError;
 }
 
-/** One of its fixtures, and what became of it. */
 interface Task<Result> {
   prepared: Prepared;
   /** With what stands of the fixture then. */
@@ -34,13 +33,11 @@ export interface Crew {
   server: Server;
   /** All fixtures of the run, and those that are known to it besides. */
   known: readonly Fixture[];
-  /** The tables will be settled. */
   settle: boolean;
   /** The work changes nothing, though it may commit. */
   reads: boolean;
 }
 
-/** The reason for which the rest of a run is stopped. */
 const STOPPED = new DOMException('another fixture failed', 'AbortError');
 
 /** A fleet for each schema; where there are several, its events say whose they are. */

@@ -19,7 +19,6 @@ export interface Needs {
   guard?: boolean;
   /** Further fixtures whose rows the guard is to know. */
   known?: readonly Fixture[] | undefined;
-  /** Find out which rows stand. */
   survey?: boolean;
   /** What the role must be allowed to do with the tables. */
   privileges: readonly Privilege[];

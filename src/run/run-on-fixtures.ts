@@ -19,7 +19,6 @@ import { stopwatch } from '../report/clock.js';
 
 /** What an operation does with its fixtures. */
 export interface RunPlan<Result> extends Needs {
-  /** The fixtures of one schema take turns. */
   inTurn?: boolean;
   /** Vacuum and analyze the tables of fixtures whose result says that rows were changed. */
   settle?: boolean;
@@ -28,7 +27,6 @@ export interface RunPlan<Result> extends Needs {
   dependents?: (result: Result) => readonly Dependents[];
   /** The work changes nothing, though it may commit. */
   reads?: boolean;
-  /** Works on one fixture in one schema. */
   work: (step: Step) => Promise<Result>;
 }
 

@@ -9,7 +9,6 @@ export interface Server {
   version: string;
   /** The role may set session_replication_role. */
   mayReplicate: boolean;
-  /** Citus is there. */
   hasCitus: boolean;
   /** The server's now(), ISO 8601 to the microsecond: the anchor on which all times of the run hang. */
   anchor: string;

@@ -20,7 +20,6 @@ type Vacuumed = TableName & {
   oid: string;
   /** How long the role waits for a lock, in milliseconds. */
   limitMs: string;
-  /** Why the role may not vacuum it. */
   obstacle: string | null;
 };
 

@@ -17,7 +17,6 @@ export interface Step extends Prepared {
   session: Session;
   /** All fixtures of the run, and those that are known to it besides. */
   known: readonly Fixture[];
-  /** Says which phase the work is in. */
   enter: (phase: Phase) => void;
   /** Says that so many more of the fixture's rows are through a phase. */
   count: (phase: Phase, rows: number) => void;
@@ -147,7 +146,6 @@ function named(
   });
 }
 
-/** The events of a step. */
 function tellOf({ onEvent }: RunContext, session: Session, { fixture, table }: Prepared) {
   const { name, count: totalRows } = fixture;
   const counts = new Map<Phase, number>();

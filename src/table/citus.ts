@@ -105,7 +105,6 @@ export function countInserted(insert: string): string {
   return `with added as (${insert} returning 1) select count(*) as inserted from added`;
 }
 
-/** Whether Citus is there. */
 export const HAS_CITUS = `to_regclass('pg_catalog.pg_dist_partition') is not null`;
 
 /** Which node of a Citus cluster the server is; undefined where there is no Citus. */
