@@ -1,14 +1,14 @@
-import type { Dependents } from '../report/result.js';
+import type { Dependents, RowsOf } from '../report/result.js';
 import { quote } from '../postgres/quote.js';
-import { nameOf, type TableName } from '../report/table-name.js';
+import { nameOf } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
 import { rowId } from './citus.js';
 import type { Keys } from './keys.js';
-import { childRows, findReferences, withRows, type Reference } from './references.js';
+import { childRows, findFilled, type Reference, type Table } from './references.js';
 
 /** Rows of a table that are to go. */
 export interface Roots {
-  table: TableName & { oid: number; distributed?: boolean | undefined };
+  table: Table;
   /** A FROM clause, with a WHERE, that calls them `t`. */
   from: string;
   /** The columns of the key that they are known by, and the condition that others hold it; they need not stand for that. */
@@ -22,11 +22,12 @@ export interface Roots {
 /** Rows of other tables that a deletion touches, and those that forbid it. */
 export interface Impact {
   dependents: Dependents[];
-  blockers: { table: string; rows: number }[];
+  blockers: RowsOf[];
   /** The foreign keys that point at the rows' table, of tables that may hold any row. */
   references: Reference[];
   /** Tables that may hold more of them and that the role may not read. */
   unread: string[];
+  deleted: RowsByTable;
 }
 
 /** Rows of tables, by the tables' oids: the `t` of any of some FROM clauses, and how many that are. */
@@ -41,7 +42,7 @@ const MAX_DEPTH = 10;
  * deleted. Where it looks before a cascade of cascades has come that far, it refuses what is allowed here.
  */
 export async function findImpact(session: Session, roots: Roots): Promise<Impact> {
-  const references = await withRows(session, await findReferences(session, roots.table));
+  const references = await findFilled(session, roots.table);
   const impact = await impactOf(session, roots, references);
   remember(roots, impact);
   return impact;
@@ -49,7 +50,7 @@ export async function findImpact(session: Session, roots: Roots): Promise<Impact
 
 /** The foreign keys by which rows of other tables may hang on roots: those of their own table that refer to one another stay. */
 export async function findHolders(session: Session, { table }: Roots): Promise<Reference[]> {
-  const references = await withRows(session, await findReferences(session, table));
+  const references = await findFilled(session, table);
   return references.filter(({ child }) => child.oid !== table.oid);
 }
 
@@ -63,7 +64,7 @@ export async function findHanging(session: Session, roots: Roots): Promise<Impac
   return { ...impact, references };
 }
 
-function remember({ gone }: Roots, { deleted }: Pick<Found, 'deleted'>): void {
+function remember({ gone }: Roots, { deleted }: Impact): void {
   if (gone !== undefined) for (const [oid, rows] of deleted) gone.set(oid, { ...rows, rows: 0 });
 }
 
@@ -92,11 +93,7 @@ export function holdKey({ columns, parentColumns, period }: Reference, { key }: 
   return places.includes(-1) ? undefined : key.hold(places.map((place) => columns[place]!));
 }
 
-interface Found extends Impact {
-  deleted: RowsByTable;
-}
-
-async function impactOf(session: Session, roots: Roots, references: Reference[]): Promise<Found> {
+async function impactOf(session: Session, roots: Roots, references: Reference[]): Promise<Impact> {
   const { table, from, gone } = roots;
   const deleted: RowsByTable = new Map(gone ?? []);
   deleted.set(table.oid, {
@@ -123,11 +120,10 @@ async function impactOf(session: Session, roots: Roots, references: Reference[])
     );
   }
   return {
-    dependents: [
-      ...counts(touched.cascade).map((rows) => ({ ...rows, effect: 'deleted' as const })),
-      ...counts(touched['set null']).map((rows) => ({ ...rows, effect: 'set null' as const })),
-      ...counts(touched['set default']).map((rows) => ({ ...rows, effect: 'set default' as const })),
-    ],
+    dependents: (['cascade', 'set null', 'set default'] as const).flatMap((action) => {
+      const effect = action === 'cascade' ? 'deleted' : action;
+      return counts(touched[action]).map((rows) => ({ ...rows, effect }));
+    }),
     blockers: counts(touched.block),
     references,
     unread: [...unread],
@@ -153,7 +149,7 @@ async function followCascades(
     else if (action !== 'cascade') rest.push({ ...reference, child, from });
     else if ((await addRows(session, found.deleted, child, from)) > 0 && depth < MAX_DEPTH) {
       const next = { table: child, from };
-      const further = await withRows(session, await findReferences(session, child));
+      const further = await findFilled(session, child);
       rest.push(...(await followCascades(session, next, further, found, depth + 1)));
     }
   }
@@ -176,6 +172,6 @@ async function addRows(
   return rows;
 }
 
-function counts(touched: RowsByTable): Impact['blockers'] {
+function counts(touched: RowsByTable): RowsOf[] {
   return [...touched.values()].filter(({ rows }) => rows > 0).map(({ table, rows }) => ({ table, rows }));
 }

@@ -2,7 +2,8 @@ import { quoteTable } from '../postgres/quote.js';
 import type { TableName } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
 
-type Table = TableName & { oid: number; distributed?: boolean | undefined };
+/** A table of which rows are to go, or that refers to one. */
+export type Table = TableName & { oid: number; distributed?: boolean | undefined };
 
 /** A foreign key that points at a table, what a deletion there does to the row that holds it, and what the role may do. */
 export interface Reference {
@@ -65,7 +66,8 @@ export async function findReferences(session: Session, { oid }: Pick<Table, 'oid
 }
 
 /** Those whose table may hold a row: a join with an empty table may take as long as with a full one. */
-export async function withRows(session: Session, references: readonly Reference[]): Promise<Reference[]> {
+export async function findFilled(session: Session, table: Pick<Table, 'oid'>): Promise<Reference[]> {
+  const references = await findReferences(session, table);
   if (references.length === 0) return [];
   // Of several shards Citus fetches what the subquery gives: a single row, with a column.
   const filled = references.map(({ mayRead, child }) =>
