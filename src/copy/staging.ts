@@ -89,12 +89,6 @@ export class Staging {
     this.#step.session.soon(`truncate ${this.table}`);
   }
 
-  /** Gives the planner what it needs to join the table: without statistics it may choose a nested loop. */
-  async analyze(): Promise<void> {
-    const { session, fixture } = this.#step;
-    await session.query(`analyze ${this.table} (${quoteList(identityOf(fixture))})`);
-  }
-
   /** Of the rows that were sent; nothing can be sent afterwards. */
   fingerprint(): string {
     return this.#fingerprint.digest();
@@ -183,7 +177,8 @@ export async function stage(step: Step): Promise<Staging> {
   const staging = Staging.open(step);
   try {
     await staging.copy();
-    await staging.analyze();
+    // Without statistics the planner may choose a nested loop.
+    await step.session.query(`analyze ${staging.table} (${quoteList(identityOf(step.fixture))})`);
     return staging;
   } finally {
     staging.close();

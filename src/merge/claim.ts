@@ -149,14 +149,10 @@ export async function takeOverForeignKeys(
   claimed?: TableInfo,
 ): Promise<{ table: TableInfo; foreignKeys: ForeignKeyCheck }> {
   const before = chooseForeignKeyCheck(step);
-  const hold = before.check === 'row' ? holdStructure : holdParentsAndStructure;
-  const table = claimed ?? (await hold(step));
-  return { table, foreignKeys: before.check === 'row' ? before : chooseForeignKeyCheck({ ...step, table }) };
-}
-
-async function holdParentsAndStructure(step: Step): Promise<TableInfo> {
-  const missing = await lockConstantParents(step);
-  return settleParents(step, await holdStructure(step), missing);
+  if (before.check === 'row') return { table: claimed ?? (await holdStructure(step)), foreignKeys: before };
+  const missing = claimed === undefined ? await lockConstantParents(step) : undefined;
+  const table = claimed ?? (await settleParents(step, await holdStructure(step), missing));
+  return { table, foreignKeys: chooseForeignKeyCheck({ ...step, table }) };
 }
 
 /**

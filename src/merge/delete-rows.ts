@@ -1,5 +1,4 @@
-import type { ScaleSeedError } from '../errors.js';
-import type { Dependents, ForeignKeyCheck, RowsOf } from '../report/result.js';
+import type { Dependents, ForeignKeyCheck } from '../report/result.js';
 import { SERIALIZATION_FAILURE, stepError, type OnTable, type Step } from '../run/step.js';
 import { isSharded } from '../table/citus.js';
 import { findImpact, holdKey, type Impact, type Roots, type RowsByTable } from '../table/dependents.js';
@@ -77,18 +76,15 @@ export async function deleteRows(step: Step, keys: Keys): Promise<Deleted> {
   const { dependents, references } = await impactOf(on, roots);
   // By now they have been read, which keeps away whoever would hide rows of theirs.
   const obstacle = obstacleIn(await findReferences(session, on.table), roots);
-  if (obstacle !== undefined) throw changed(on, obstacle);
+  // The step is to be taken again: what was decided on holds no longer.
+  if (obstacle !== undefined)
+    throw stepError(on, `a table that refers to the rows was changed in the meantime: ${obstacle}`, {
+      code: 'conflict',
+      sqlState: SERIALIZATION_FAILURE,
+      hint: 'run the command again',
+    });
   if (dependents.length > 0) await takeAlong(session, references, roots);
   return told(rows, dependents);
-}
-
-/** The step is to be taken again: what was decided on holds no longer. */
-function changed(step: Step, obstacle: string): ScaleSeedError {
-  return stepError(step, `a table that refers to the rows was changed in the meantime: ${obstacle}`, {
-    code: 'conflict',
-    sqlState: SERIALIZATION_FAILURE,
-    hint: 'run the command again',
-  });
 }
 
 async function refuseKeptRows(step: Step, roots: Roots): Promise<void> {
@@ -106,9 +102,8 @@ async function refuseKeptRows(step: Step, roots: Roots): Promise<void> {
 }
 
 /**
- * Locks the rows, so that no row comes to refer to them any more. A role that may
- * only delete cannot lock rows, nor can Citus those of several shards or that it finds by a temporary table. Returns how
- * many there are, where they could be locked.
+ * Locks the rows, so that no row comes to refer to them any more. A role that may only delete cannot lock rows, nor can
+ * Citus those of several shards or that it finds by a temporary table. Returns how many there are, where they could be locked.
  */
 export async function lockRows(
   { session, fixture, table }: Step,
@@ -121,8 +116,23 @@ export async function lockRows(
 
 async function impactOf(on: OnTable, roots: Roots): Promise<Impact> {
   const impact = await findImpact(on.session, roots);
-  if (impact.unread.length > 0) throw unreadable(on, impact.unread);
-  if (impact.blockers.length > 0) throw referred(on, impact.blockers);
+  const { unread, blockers } = impact;
+  const { name, table } = on.fixture;
+  if (unread.length > 0) {
+    const message = `fixture ${name}: it is not known what of ${unread.join(', ')} would go with it: the role may not read it`;
+    const hint = 'grant select to the role, or clean as another';
+    throw stepError(on, message, { code: 'privilege', phase: 'clean', table: unread[0], hint });
+  }
+  if (blockers.length > 0) {
+    const list = blockers.map((rows) => `${rows.rows} in ${rows.table}`).join(', ');
+    const message = `fixture ${name}: rows that stay refer to it and forbid its deletion: ${list}`;
+    throw stepError(on, message, {
+      code: 'conflict',
+      phase: 'clean',
+      table,
+      hint: 'delete those rows first',
+    });
+  }
   return impact;
 }
 
@@ -152,24 +162,4 @@ function obstacleIn(references: readonly Reference[], roots: Roots): string | un
     if (found !== undefined) return `foreign key ${found.name} of ${found.child.name} ${what}`;
   }
   return undefined;
-}
-
-function unreadable(on: OnTable, tables: readonly string[]): ScaleSeedError {
-  return stepError(
-    on,
-    `fixture ${on.fixture.name}: it is not known what of ${tables.join(', ')} would go with it: the role may not read it`,
-    {
-      code: 'privilege',
-      phase: 'clean',
-      table: tables[0],
-      hint: 'grant select to the role, or clean as another',
-    },
-  );
-}
-
-function referred(on: OnTable, blockers: readonly RowsOf[]): ScaleSeedError {
-  const list = blockers.map(({ table, rows }) => `${rows} in ${table}`).join(', ');
-  const { name, table } = on.fixture;
-  const message = `fixture ${name}: rows that stay refer to it and forbid its deletion: ${list}`;
-  return stepError(on, message, { code: 'conflict', phase: 'clean', table, hint: 'delete those rows first' });
 }

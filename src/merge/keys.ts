@@ -2,7 +2,6 @@ import { stage, type Staging } from '../copy/staging.js';
 import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { readRows } from '../fixtures/read-rows.js';
 import { quote } from '../postgres/quote.js';
-import type { Session } from '../postgres/session.js';
 import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
 import type { Roots, RowsByTable } from '../table/dependents.js';
@@ -36,23 +35,14 @@ export function rootsOf({ fixture, table }: { fixture: Fixture; table: TableInfo
   return columns.every((column) => isExact(table, column)) ? { ...roots, key: { ...keys, columns } } : roots;
 }
 
-/** The same, where rows that another fixture of the run has made are no matter: nobody has left them behind. */
-export function rootsOfRun(step: Pick<Step, 'fixture' | 'table' | 'known'>, keys: Keys): Roots {
-  return leftBehind(rootsOf(step, keys), step);
-}
-
-/** How many of a fixture's rows stand. */
-export function countStanding(
-  session: Session,
-  on: { fixture: Fixture; table: TableInfo },
-  keys: Keys,
-): Promise<number> {
-  return session.count(rootsOf(on, keys).from);
-}
-
-/** Roots on which no row hangs that a known fixture has made. */
+/** Roots on which no row hangs that a known fixture has made: nobody has left those behind. */
 export function leftBehind(roots: Roots, { known }: Pick<Step, 'known'>): Roots {
-  return { ...roots, except: madeBy(known) };
+  const except = new Map<string, string>();
+  for (const { table, mark } of known) {
+    const before = except.get(table);
+    except.set(table, before === undefined ? markCondition(mark) : `${before} or ${markCondition(mark)}`);
+  }
+  return { ...roots, except };
 }
 
 /** The same without sending a row: where keys do not count, what bears the fixture's mark. */
@@ -77,16 +67,6 @@ export async function inTurn<Foreseen>(
   const foreseen = await foresee({ ...roots, gone: new Map(gone) });
   await remember({ ...atSight, gone });
   return foreseen;
-}
-
-/** The rows that fixtures have made, as conditions by the name of their table. */
-function madeBy(known: readonly Fixture[]): Map<string, string> {
-  const marks = new Map<string, string>();
-  for (const { table, mark } of known) {
-    const before = marks.get(table);
-    marks.set(table, before === undefined ? markCondition(mark) : `${before} or ${markCondition(mark)}`);
-  }
-  return marks;
 }
 
 /** What goes by its number must be what the fixture's generator gives: its first and its last row are looked at. */

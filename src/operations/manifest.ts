@@ -10,7 +10,7 @@ import {
 } from '../fixtures/fixture.js';
 import { SETS } from '../fixtures/registry.js';
 import { findAnchors } from '../merge/anchors.js';
-import { countStanding } from '../merge/keys.js';
+import { rootsOf } from '../merge/keys.js';
 import { MANIFEST_VERSION } from '../report/manifest.js';
 import type { Manifest, ManifestFixture, ManifestStanding } from '../report/manifest.js';
 import { withDatabase } from '../run/context.js';
@@ -90,10 +90,10 @@ async function findStanding(step: Step): Promise<{ fixture: Fixture; standing: M
   return atOneMoment(step, async () => {
     const counted = countedKeys(fixture, table);
     const none = { fixture, standing: { schema, present: 0, anchors: [], anchorCount: 0, ageMs: null } };
-    if (counted !== undefined && (await countStanding(session, step, counted)) === 0) return none;
+    if (counted !== undefined && (await session.count(rootsOf(step, counted).from)) === 0) return none;
     const staged = await stage(step);
     const keys = counted ?? keysIn(staged.table, fixture, table);
-    const present = await countStanding(session, step, keys);
+    const present = await session.count(rootsOf(step, keys).from);
     if (present === 0) return none;
     enter('verify');
     const { anchors, anchorCount, ageMs } = await findAnchors(step, staged);

@@ -10,7 +10,7 @@ import {
   foreseeHanging,
   refuseKept,
 } from '../merge/hanging.js';
-import { inTurn, keysOf, leftBehind, rootsAtSight, rootsOfRun, type StepKeys } from '../merge/keys.js';
+import { inTurn, keysOf, leftBehind, rootsAtSight, rootsOf, type StepKeys } from '../merge/keys.js';
 import { countRecords } from '../merge/records.js';
 import { loadPlan, type LoadPlan } from '../merge/load-fixture.js';
 import { claimFixture, foreseeCheck, restoreFixture, type Claimed } from '../merge/restore-fixture.js';
@@ -136,7 +136,7 @@ async function clearHanging(
   confirm: ResetOptions['confirm'],
 ): Promise<Hanging> {
   const { session, fixture, table, context } = step;
-  const roots = rootsOfRun(step, keys);
+  const roots = leftBehind(rootsOf(step, keys), step);
   // The table is claimed first: no more comes to hang on it.
   const clear = async (say?: (dependents: Dependents[]) => void): Promise<Hanging> => {
     const claimed = await claimFixture(step, keys, plan);
@@ -171,7 +171,7 @@ async function clearHanging(
 
 async function keepHanging(step: Step, keys: StepKeys, plan: LoadPlan): Promise<Hanging> {
   const claimed = await claimFixture(step, keys, plan);
-  const { hanging: kept, unread } = await countHanging(step.session, rootsOfRun(step, keys));
+  const { hanging: kept, unread } = await countHanging(step.session, leftBehind(rootsOf(step, keys), step));
   const tell = (what: string): void => {
     step.context.onNotice(`${step.fixture.name}: ${what}`);
   };
@@ -186,7 +186,7 @@ async function foreseeReset(step: Step, keepDependents: boolean, gone: RowsByTab
   return foresee(step, async () => {
     const keys = await keysOf(step);
     const counts = await foreseeMerge(step, keys);
-    const roots = rootsOfRun(step, keys);
+    const roots = leftBehind(rootsOf(step, keys), step);
     const atSight = leftBehind(rootsAtSight(step), step);
     const hanging = (these: Roots) => foreseeHanging(session, these);
     return {

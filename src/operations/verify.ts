@@ -2,7 +2,7 @@ import { stage, type Staging } from '../copy/staging.js';
 import { findAbsent, findRepeated, REPEATED } from '../merge/blocked.js';
 import { compareRows } from '../merge/compare.js';
 import { countHanging } from '../merge/hanging.js';
-import { countStanding, rootsOfRun } from '../merge/keys.js';
+import { leftBehind, rootsOf } from '../merge/keys.js';
 import { countRecords } from '../merge/records.js';
 import { computeFingerprint, unrepeatable } from '../encode/fingerprint.js';
 import type { Blocked, VerifiedFixture, VerifyReport } from '../report/result.js';
@@ -64,11 +64,12 @@ async function verifyFixture(
       context.onNotice(`${fixture.name}: row security may hide rows from the role: they count as missing`);
     const { anchors, anchorCount, ageMs, expired, allExpired } = ages;
     const keys = countedKeys(fixture, table) ?? keysIn(staged.table, fixture, table);
-    const present = await countStanding(session, step, keys);
+    const roots = rootsOf(step, keys);
+    const present = await session.count(roots.from);
     // Of two rows with one key only one can stand: no load can make the table what the fixture is.
     const isRepeated = present + missing.rows < staged.rows;
     const blocked = await findObstacle(step, staged, { isMissing: missing.rows > 0, isRepeated });
-    const { hanging, unread } = await countHanging(session, rootsOfRun(step, keys));
+    const { hanging, unread } = await countHanging(session, leftBehind(roots, step));
     const left = live ? 0 : hanging.length;
     const parents = await missingParents(session, [fixture], table.schema);
     const tooOld = allExpired || (ageMs !== null && maxAgeMs !== undefined && ageMs > maxAgeMs);
