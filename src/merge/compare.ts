@@ -28,10 +28,7 @@ interface Comparison extends Pick<
 
 const EXAMPLES = 3;
 
-/**
- * Holds a table against a staged fixture, column by column: one pass that counts, then one that shows a few rows. What
- * differs in the `live` columns is told apart. Sets the planner for the rest of the transaction.
- */
+/** Holds a table against a staged fixture; what differs in `live` columns is told apart. Sets the planner from here on. */
 export async function compareRows(
   { session, fixture, table }: OnTable,
   staged: Staging,

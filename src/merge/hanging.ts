@@ -9,10 +9,7 @@ import { nameAll } from '../report/units.js';
 import { childRows, whichHold, type Reference } from '../table/references.js';
 import { leftBehind, rootsAtSight } from './keys.js';
 
-/**
- * Does to the rows that refer to roots what their foreign keys say, in place of the keys' own triggers, which would ask
- * every referring table once for every root. What refers to those rows in turn is left to the triggers.
- */
+/** Does to rows that refer to roots what their foreign keys say; what refers to those in turn is left to the triggers. */
 export async function takeAlong(
   session: Session,
   references: readonly Reference[],

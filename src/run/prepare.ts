@@ -83,10 +83,7 @@ export function turnsOf(
   return { inTurn, reversed: inTurn && backwards };
 }
 
-/**
- * Looks at the rows of the tables: which of the fixtures' stand, and whether they look like a real fleet. Both tables of
- * a fleet are guarded, whichever of them is loaded; one that is not there, or not to be read, is no fleet.
- */
+/** Which of the fixtures' rows stand. Both tables of a fleet are guarded, whichever is loaded, if they can be read. */
 async function surveyFleet(
   session: Session,
   tables: ReadonlyMap<string, TableInfo>,

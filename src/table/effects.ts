@@ -51,10 +51,7 @@ const WRITTEN = `case
 /** What a deletion of so many rows has done to other rows; where nobody can say, what was foreseen. */
 export type TellEffects = (rows: number, foreseen: readonly Dependents[]) => Promise<Dependents[]>;
 
-/**
- * To be called before rows of a table are deleted; what it returns then tells, from the server's own account of the
- * transaction, what became of the tables that refer to it, however that came about. Every row counts once.
- */
+/** To be called before a deletion; then tells, by the server's own account, what became of tables that refer to it. */
 export async function watchEffects(session: Session, table: TableInfo): Promise<TellEffects> {
   // Citus does it on its workers.
   if (table.distributed) return (_rows, foreseen) => Promise.resolve([...foreseen]);
