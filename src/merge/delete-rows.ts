@@ -6,7 +6,7 @@ import { watchEffects } from '../table/effects.js';
 import { countedKeys, type Keys } from '../table/keys.js';
 import { findReferences, type Reference } from '../table/references.js';
 import { holdStructure } from './claim.js';
-import { heedTriggers, obstacleToSilence, silenceTriggers } from './foreign-keys.js';
+import { obstacleToSilence, setReplicationRole } from './foreign-keys.js';
 import { inTurn, rootsAtSight, rootsOf, type StepKeys } from './keys.js';
 import { takeAlong } from './hanging.js';
 import { keepersOf, refuseHidden } from './blocked.js';
@@ -70,9 +70,9 @@ export async function deleteRows(step: Step, keys: Keys): Promise<Deleted> {
     const rows = await remove();
     return told(rows, dependents);
   }
-  await silenceTriggers(session, on.table);
+  await setReplicationRole(session, on.table, 'replica');
   const rows = await remove();
-  await heedTriggers(session, on.table);
+  await setReplicationRole(session, on.table, 'origin');
   const { dependents, references } = await impactOf(on, roots);
   // By now they have been read, which keeps away whoever would hide rows of theirs.
   const obstacle = obstacleIn(await findReferences(session, on.table), roots);

@@ -3,7 +3,7 @@ import type { ForeignKeyCheck } from '../report/result.js';
 import type { Step } from '../run/step.js';
 import { rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { claimTable, takeOverForeignKeys } from './claim.js';
-import { heedTriggers } from './foreign-keys.js';
+import { setReplicationRole } from './foreign-keys.js';
 import {
   addForeignKeys,
   dropForeignKeys,
@@ -70,7 +70,7 @@ export async function rebuild(step: Step, { table, indexes, keys }: Dismantled):
   const { session, server, enter } = step;
   if (indexes.length + keys.length === 0) return;
   enter('index');
-  if (server.mayReplicate) await heedTriggers(session, table);
+  if (server.mayReplicate) await setReplicationRole(session, table, 'origin');
   // A table with constraints that are yet to be checked cannot be altered.
   session.soon('set constraints all immediate');
   await rebuildIndexes(session, indexes);

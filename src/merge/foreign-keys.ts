@@ -64,17 +64,8 @@ function obstacleTo({ fixture, table, server }: Checked): string | undefined {
   return unknown === undefined ? undefined : `the column of ${unknown.name} has a default that is computed`;
 }
 
-/** Foreign keys' triggers do nothing from here on, nor do any others. */
-export async function silenceTriggers(session: Session, table: TableInfo): Promise<void> {
-  await setReplicationRole(session, table, 'replica');
-}
-
-/** Triggers do their work again from here on: event triggers hear of the indexes that are built after the merge. */
-export async function heedTriggers(session: Session, table: TableInfo): Promise<void> {
-  await setReplicationRole(session, table, 'origin');
-}
-
-async function setReplicationRole(
+/** As `replica` no trigger does anything from here on; as `origin` all do, event triggers when indexes are made, too. */
+export async function setReplicationRole(
   session: Session,
   { distributed }: TableInfo,
   role: 'replica' | 'origin',

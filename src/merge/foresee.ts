@@ -1,6 +1,5 @@
 import { stage, type Staging } from '../copy/staging.js';
-import type { ScaleSeedError } from '../errors.js';
-import { identityOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
+import { identityOf, type Fixture } from '../fixtures/fixture.js';
 import { literal, quote } from '../postgres/quote.js';
 import type { Blocked, Counts } from '../report/result.js';
 import { atOneMoment, stepError, type Step } from '../run/step.js';
@@ -53,7 +52,12 @@ export async function foreseeMerge(step: Step, keys?: StepKeys): Promise<Counts>
   };
   const [standing, blocked] = [Number(counts?.standing), Number(counts?.blocked)];
   refuseHidden(step, standing);
-  if (keys !== undefined && Number(counts?.stuck) > 0) throw stuck(step, await findFirst(isStuck));
+  if (keys !== undefined && Number(counts?.stuck) > 0) {
+    const { key, by } = await findFirst(isStuck);
+    const message = `fixture ${fixture.name}: ${key} cannot be restored: blocked by ${by}`;
+    const hint = 'change or delete that row first';
+    throw stepError(step, message, { code: 'conflict', phase: 'reset', hint });
+  }
   const present = fixture.count - blocked;
   return {
     rows: fixture.count,
@@ -65,19 +69,7 @@ export async function foreseeMerge(step: Step, keys?: StepKeys): Promise<Counts>
   };
 }
 
-function stuck(step: Step, { key, by }: Blocked): ScaleSeedError {
-  const message = `fixture ${step.fixture.name}: ${key} cannot be restored: blocked by ${by}`;
-  return stepError(step, message, {
-    code: 'conflict',
-    phase: 'reset',
-    hint: 'change or delete that row first',
-  });
-}
-
-/**
- * Looks for what a step would do, without a lock that anybody could wait for. The server sees to it that nothing is written,
- * where no row has to be staged.
- */
+/** Looks for what a step would do, without a lock. Where no row is staged, the server sees that nothing is written. */
 export function foresee<Foreseen>(step: Step, look: () => Promise<Foreseen>): Promise<Foreseen> {
   const { fixture, table, session } = step;
   const nothingStaged =
@@ -114,7 +106,11 @@ function relationOf(
 function numberedRelation(step: Step, others: readonly UniqueKey[]): string | undefined {
   const { fixture, table } = step;
   if (keysToForesee(step).some((key) => varies(fixture, key))) return undefined;
-  const filled = others.flat().flatMap((column) => (column.kind === 'constant' ? [] : [sourceOf(column)]));
+  const filled = others
+    .flat()
+    .flatMap((column) =>
+      column.kind === 'constant' ? [] : column.kind === 'derived' ? column.from : column.name,
+    );
   const columns = [...new Set([...identityOf(fixture), ...filled])];
   const texts = columns.map((column) => numberSql(fixture, column));
   const isCounted = others.every((key) => key.some(({ kind }) => kind !== 'constant'));
@@ -125,10 +121,6 @@ function numberedRelation(step: Step, others: readonly UniqueKey[]): string | un
   });
   return `(select ${typed.join(', ')}, false as ${REPEATED_KEY}, '{}'::text[] as ${EARLIER}
     from generate_series(1, ${fixture.count}) as g)`;
-}
-
-function sourceOf(column: Exclude<FixtureColumn, { kind: 'constant' }>): string {
-  return column.kind === 'derived' ? column.from : column.name;
 }
 
 /** A column that counts as SQL of the row's number `g`. */

@@ -1,7 +1,6 @@
 import { nameOf } from '../report/table-name.js';
 import { Staging } from '../copy/staging.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
-import type { ScaleSeedError } from '../errors.js';
 import type { Opened } from '../postgres/session.js';
 import type { Blocked, Counts, LoadedFixture, MergeStrategy } from '../report/result.js';
 import { formatCount, inOneLine } from '../report/units.js';
@@ -9,11 +8,11 @@ import { askForTurn, lockFixture, lockLoaders } from '../run/lock-fixture.js';
 import { orAborted } from '../run/or-aborted.js';
 import { stepError, whichRows, type Step } from '../run/step.js';
 import { stopwatch } from '../report/clock.js';
-import { hasChanged, surveyTable, type Standing } from '../table/survey.js';
+import { surveyTable, type Standing } from '../table/survey.js';
 import { eachBatch, FIRST_BATCH_ROWS, whileEncoding } from './batches.js';
 import { nameRepeated } from './blocked.js';
 import { dismantle, rebuild, takeTable, type Dismantled, type Exclusive } from './exclusive.js';
-import { chooseForeignKeyCheck, lockParents, silenceTriggers } from './foreign-keys.js';
+import { chooseForeignKeyCheck, lockParents, setReplicationRole } from './foreign-keys.js';
 import { mergeStaged } from './merge.js';
 import { Tally, type LastLook } from './tally.js';
 import { confirmationOf, type Optional } from '../fixtures/fixture.js';
@@ -43,7 +42,10 @@ interface Loaded extends Pick<LoadedFixture, 'copiedBytes' | 'merge' | 'foreignK
 /** Loads a fixture in one transaction: finds out which rows stand, streams the others into staging, and merges them. */
 export async function loadFixture(step: Step, plan: LoadPlan): Promise<LoadedFixture> {
   const { fixture, table, context, transaction } = step;
-  if (table.distributed && plan.mode === 'exclusive') throw exclusiveOnWorkers(step);
+  if (table.distributed && plan.mode === 'exclusive') {
+    const message = `exclusive mode is not for ${nameOf(table)}: Citus keeps it on its workers`;
+    throw stepError(step, message, { code: 'usage', hint: 'load with --mode online' });
+  }
   const total = stopwatch();
   const loaded = await transaction((opened) => loadInTransaction(step, plan, opened), {
     opening: askForTurn(step),
@@ -133,7 +135,9 @@ async function findStanding(
   if (mode === 'exclusive') await lockLoaders(step);
   const before = step.standing!;
   // Whoever was waited for has probably loaded the rows; rows that are to be built upon may have been deleted meanwhile.
-  const isStale = waited || (before.upTo > 0 && hasChanged(step.table, before, opened.snapshot));
+  // Of Citus's workers the snapshot says nothing.
+  const hasChanged = step.table.distributed || before.snapshot !== opened.snapshot;
+  const isStale = waited || (before.upTo > 0 && hasChanged);
   const standing = isStale ? await lookAgain(step) : before;
   const rowsToCome = step.fixture.count - standing.upTo;
   if (mode !== 'exclusive' || rowsToCome === 0) return { standing };
@@ -158,7 +162,7 @@ async function mergeBatches(
   let merge: MergeStrategy = noneAfter ? 'insert' : 'on conflict';
   let inserted = 0;
   if (foreignKeys.check === 'set' && table.foreignKeys.length > 0 && keys.length === 0)
-    await silenceTriggers(session, table);
+    await setReplicationRole(session, table, 'replica');
   await eachBatch(on, staging, 'merge', async (rows) => {
     if (foreignKeys.check === 'set') await lockParents(on, staging);
     const merged = await mergeStaged(on, staging, merge === 'insert');
@@ -167,9 +171,4 @@ async function mergeBatches(
     await tally.add(staging, rows, merged.inserted);
   });
   return { inserted, merge, foreignKeys };
-}
-
-function exclusiveOnWorkers(step: Step): ScaleSeedError {
-  const message = `exclusive mode is not for ${nameOf(step.table)}: Citus keeps it on its workers`;
-  return stepError(step, message, { code: 'usage', hint: 'load with --mode online' });
 }

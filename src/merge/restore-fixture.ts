@@ -13,13 +13,7 @@ import { compareRows } from './compare.js';
 import { claimTable, holdStructure } from './claim.js';
 import { lockRows } from './delete-rows.js';
 import { rebuildPays } from './exclusive.js';
-import {
-  chooseForeignKeyCheck,
-  heedTriggers,
-  lockParents,
-  obstacleToSilence,
-  silenceTriggers,
-} from './foreign-keys.js';
+import { chooseForeignKeyCheck, lockParents, obstacleToSilence, setReplicationRole } from './foreign-keys.js';
 import { rootsOf, type StepKeys } from './keys.js';
 import type { LoadPlan } from './load-fixture.js';
 import { mergeStaged } from './merge.js';
@@ -48,7 +42,7 @@ export async function restoreFixture(
   plan: LoadPlan,
 ): Promise<Restored> {
   if (check === 'row') return updateRows(step, keys, check, locked);
-  await silenceTriggers(step.session, step.table);
+  await setReplicationRole(step.session, step.table, 'replica');
   await step.session.query('savepoint anew');
   const loaded = await loadAnew(step, keys, plan);
   if (loaded.restored + loaded.inserted === step.fixture.count) return loaded;
@@ -77,7 +71,7 @@ async function loadAnew(step: Step, keys: StepKeys, { mode }: LoadPlan): Promise
     });
     if (dropped.length > 0) {
       step.enter('index');
-      await heedTriggers(session, table);
+      await setReplicationRole(session, table, 'origin');
       await rebuildIndexes(session, dropped);
     }
     const restored = Math.min(deleted, added);

@@ -57,11 +57,6 @@ export async function surveyTable(
   };
 }
 
-/** Whether anything may have changed by a later snapshot. Citus's workers are not heard of. */
-export function hasChanged({ distributed }: TableInfo, { snapshot }: Standing, now: unknown): boolean {
-  return distributed || snapshot !== now;
-}
-
 /** Columns for one fixture: rows of its mark; where its key counts, rows of that key and the highest of them. */
 function standingSql(fixture: Fixture, i: number, table: TableInfo, values: unknown[]): string[] {
   const present = `count(*) filter (where ${markCondition(fixture.mark, values)}) as present${i}`;
