@@ -67,7 +67,12 @@ async function takeRound(
   const early = await afresh(oursFirst ? loadOurs : loadReference);
   const late = await afresh(oursFirst ? loadReference : loadOurs);
   const [ours, reference] = oursFirst ? [early, late] : [late, early];
-  if (ours.rows !== reference.rows) throw unequal(ours, reference);
+  // A load that leaves rows out must not win.
+  if (ours.rows !== reference.rows) {
+    const message = `the reference load inserted ${reference.rows} rows where ours inserted ${ours.rows}`;
+    const hint = "check the fixtures' formulas: they must give the rows that `rows` gives";
+    throw refusal(message, hint, { code: 'fixture', phase: 'measure' });
+  }
   return { oursMs: ours.ms, referenceMs: reference.ms };
 }
 
@@ -126,11 +131,4 @@ function changedMeanwhile(error: unknown): unknown {
     table: undefined,
     hint: 'keep others from it meanwhile, and run ci again',
   });
-}
-
-/** A load that leaves rows out must not win. */
-function unequal(ours: TimedLoad, reference: TimedLoad): ScaleSeedError {
-  const message = `the reference load inserted ${reference.rows} rows where ours inserted ${ours.rows}`;
-  const hint = "check the fixtures' formulas: they must give the rows that `rows` gives";
-  return refusal(message, hint, { code: 'fixture', phase: 'measure' });
 }

@@ -45,12 +45,6 @@ where k.conrelid = $1::int8::oid and k.contype = 'f' and k.conname = any ($2)
   and (select c.reltuples from pg_class c where c.oid = k.conrelid) <= $3
 order by k.oid`;
 
-/** The foreign keys of a table that may be dropped while it is loaded, and if none may, why. */
-export interface Droppable {
-  keys: PlainForeignKey[];
-  obstacle?: string;
-}
-
 /**
  * Finds the foreign keys that an owner may drop and make again, where the right to silence their triggers is all that it
  * lacks to have them checked by set: PostgreSQL then checks each by one query over the whole table, so none where that is known
@@ -60,7 +54,7 @@ export async function findDroppable(
   { fixture, session, server }: Step,
   table: TableInfo,
   rowsToCome = Infinity,
-): Promise<Droppable> {
+): Promise<{ keys: PlainForeignKey[]; obstacle?: string }> {
   if (server.mayReplicate || !table.privileges.owner) return { keys: [] };
   const allowed = { fixture, table, server: { ...server, mayReplicate: true } };
   if (chooseForeignKeyCheck(allowed).check === 'row') return { keys: [] };
@@ -104,7 +98,7 @@ export async function addForeignKeys(
   try {
     await session.query([`alter table ${quoteTable(table)} ${adds.join(', ')}`, ...comments].join(';\n'));
   } catch (error) {
-    if (!hasState(error, FOREIGN_KEY_VIOLATION)) throw error;
+    if (!hasState(error, /^23503/)) throw error;
     throw failed(`a row that stood before has no parent: ${error.message}`, 'parents');
   }
   const made = await readForeignKeys(
@@ -126,5 +120,3 @@ async function readForeignKeys(
   if (names.length === 0) return [];
   return (await session.query<PlainForeignKey>(FOREIGN_KEYS, [oid, names, rowsToCome])).rows;
 }
-
-const FOREIGN_KEY_VIOLATION = /^23503/;

@@ -1,5 +1,4 @@
 import { stage, Staging } from '../copy/staging.js';
-import type { ScaleSeedError } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { ColumnDrift, ForeignKeyCheck } from '../report/result.js';
 import { formatRows, nameAll } from '../report/units.js';
@@ -103,10 +102,20 @@ async function updateRows(
   const { inserted } = restored < staged.rows ? await mergeStaged(step, staged, false) : { inserted: 0 };
   const tally = new Tally(step, 0);
   await tally.add(staged, staged.rows, restored + inserted);
-  if (table.rowSecurity || table.rules.length > 0)
-    refuseUnrestored(step, tally.standing - inserted - restored);
-  // Not by what was restored: a trigger may have kept rows from that.
-  if (tally.standing - inserted > locked) throw joined(step);
+  const kept = tally.standing - inserted - restored;
+  // What a trigger makes of them is told.
+  if (kept > 0 && (table.rowSecurity || table.rules.length > 0)) {
+    const message = `${formatRows(kept)} could not be restored: ${keepersOf(table)} kept what was there`;
+    throw stepError(step, message, { code: 'conflict', hint: 'reset them as a role that may change them' });
+  }
+  // Rows that others have added: they would have to be restored, and what hangs on them to go. Not by what was restored: a
+  // trigger may have kept rows from that.
+  if (tally.standing - inserted > locked)
+    throw stepError(step, 'another session has added rows of the fixture in the meantime', {
+      code: 'conflict',
+      sqlState: SERIALIZATION_FAILURE,
+      hint: 'keep others from adding them, and run the command again',
+    });
   const overruled = table.userTriggers.length > 0 ? (await compareRows(step, staged)).drift : [];
   if (overruled.length > 0) context.onNotice(ofTriggers(fixture, table, overruled));
   return {
@@ -117,22 +126,6 @@ async function updateRows(
     rebuiltIndexes: [],
     overruled,
   };
-}
-
-/** What a trigger makes of rows is told; of those that could not be changed the reset fails. */
-function refuseUnrestored(step: Step, rows: number): void {
-  if (rows <= 0) return;
-  const message = `${formatRows(rows)} could not be restored: ${keepersOf(step.table)} kept what was there`;
-  throw stepError(step, message, { code: 'conflict', hint: 'reset them as a role that may change them' });
-}
-
-/** Rows that others added after those that stood were locked: they would have to be restored, and what hangs on them to go. */
-function joined(step: Step): ScaleSeedError {
-  return stepError(step, 'another session has added rows of the fixture in the meantime', {
-    code: 'conflict',
-    sqlState: SERIALIZATION_FAILURE,
-    hint: 'keep others from adding them, and run the command again',
-  });
 }
 
 /** What a trigger makes of a row stands, as it would for anybody else's update; to verify it is drift. */

@@ -122,26 +122,20 @@ export async function takeStep<Result>(
     context.onEvent({ type: 'done', fixture: fixture.name });
     return { result, state };
   } catch (error) {
-    throw named(error, session.phase, fixture, nameOf(table), state);
+    throw named(error, session.phase, prepared, state);
   } finally {
     session.phase = 'prepare';
   }
 }
 
-function named(
-  thrown: unknown,
-  phase: Phase,
-  fixture: Fixture,
-  table: string,
-  state: string,
-): ScaleSeedError {
+function named(thrown: unknown, phase: Phase, { fixture, table }: Prepared, state: string): ScaleSeedError {
   const error = translateError(thrown, { phase });
   const known = error.fixture !== undefined;
   return error.with({
     message: known ? error.message : `fixture ${fixture.name}, ${phase}: ${error.message}`,
     phase: known ? error.phase : phase,
     fixture: fixture.name,
-    table: error.table?.includes('.') === true ? error.table : table,
+    table: error.table?.includes('.') === true ? error.table : nameOf(table),
     state: error.state === undefined || error.state === UNCHANGED ? state : error.state,
   });
 }

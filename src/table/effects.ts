@@ -49,7 +49,7 @@ const WRITTEN = `case
   else pg_xact_status((own.id - age(t.xmin))::text::xid8) = 'in progress' end`;
 
 /** What a deletion of so many rows has done to other rows; where nobody can say, what was foreseen. */
-export type TellEffects = (rows: number, foreseen: readonly Dependents[]) => Promise<Dependents[]>;
+type TellEffects = (rows: number, foreseen: readonly Dependents[]) => Promise<Dependents[]>;
 
 /** To be called before a deletion; then tells, by the server's own account, what became of tables that refer to it. */
 export async function watchEffects(session: Session, table: TableInfo): Promise<TellEffects> {

@@ -18,13 +18,6 @@ export interface Standing {
   snapshot: string;
 }
 
-/** What a table holds. */
-export interface Survey {
-  standing: ReadonlyMap<Fixture, Standing>;
-  /** Rows that none of the known fixtures made; all of those that tables hold which inherit from it. */
-  strangers: number;
-}
-
 /**
  * Finds out in one pass over a table which rows of fixtures stand, and how many rows none of the `known` ones made,
  * without sending any. Keys that count (a prefix, the row's number, a suffix) need only be counted: if there are m
@@ -36,7 +29,7 @@ export async function surveyTable(
   table: TableInfo,
   fixtures: readonly Fixture[],
   known: readonly Fixture[] = [],
-): Promise<Survey> {
+): Promise<{ standing: ReadonlyMap<Fixture, Standing>; strangers: number }> {
   const values: unknown[] = [];
   // The fixtures' own marks first: most rows are theirs, and the first mark that fits ends the search.
   const marks = new Set([...fixtures, ...known.filter((fixture) => fixture.table === table.name)]);
@@ -48,6 +41,7 @@ export async function surveyTable(
   ];
   const sql = `select ${columns.join(', ')} from ${rowsOf(table)}`;
   const answer = (await session.first<Record<string, string | null>>(sql, values)) ?? {};
+  // No fixture made what tables hold that inherit from it.
   const inheriting = table.inherited
     ? await session.count(`from ${quoteTable(table)} where tableoid <> ${table.oid}`)
     : 0;
