@@ -17,13 +17,11 @@ const LOCK_NOT_AVAILABLE = /^55P03/;
 const INSUFFICIENT_PRIVILEGE = /^42501/;
 
 /**
- * Locks a fixture's constant parents and then its table until the transaction ends, and returns the table as it is by then;
- * the tables of `parents` are locked as a whole before.
- *
- * Parents come first, since whoever holds one may want to read the table. Whoever locks them in the other order would be in
- * a deadlock with this, and PostgreSQL might end that session: so this waits for half of deadlock_timeout at a time, then
- * lets everything go, and others through that came after, and begins again. Locks that the transaction asks for later are
- * waited for up to `limitMs`, with others waiting behind.
+ * Locks the tables of `parents`, a fixture's constant parents, and then its table until the transaction ends, and returns the
+ * table as it is by then. Parents come first, since whoever holds one may want to read the table. Whoever locks them in the
+ * other order would be in a deadlock with this, and PostgreSQL might end that session: so this waits for half of
+ * deadlock_timeout at a time, then lets everything go, and others through that came after, and begins again. Locks that the
+ * transaction asks for later are waited for up to `limitMs`, with others waiting behind.
  */
 export async function claimTable(
   step: Step,

@@ -142,10 +142,7 @@ export class Session {
   /**
    * Runs `work` between begin and commit, and gives it the row that an `opening` select returned with the begin; rolls
    * back whatever it throws. A role's default of another isolation level would not see what the loader that it waited for
-   * has committed.
-   *
-   * @throws ScaleSeedError `privilege` where triggers are switched off and may not be switched on; with a `state` when
-   *   the connection is lost during the commit, so that nobody knows how it ended; otherwise what `work` threw.
+   * has committed. An error with a `state` says that the connection was lost during the commit: nobody knows how it ended.
    */
   async transaction<T>(
     work: (opened: Opened) => Promise<T>,

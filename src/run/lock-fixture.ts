@@ -44,9 +44,8 @@ async function waitForFixture(step: Step): Promise<void> {
 }
 
 /**
- * Makes loaders that want a table for themselves take turns until the transaction ends: two that have read it and then
- * both lock it would wait for each other for ever, and one that waits for its sibling must not run out of time. So do those
- * of tables that refer to the same one, which a role without the right to silence triggers may lock, too.
+ * Makes loaders that want a table for themselves take turns until the transaction ends: two that have read it and then lock it
+ * would wait for each other for ever. So do those of tables with a parent that they may lock, too: see takeTable.
  */
 export async function lockLoaders({ session, table, server: { mayReplicate } }: Step): Promise<void> {
   const parents = mayReplicate ? [] : table.foreignKeys.map(({ parent }) => parent);

@@ -81,9 +81,8 @@ export function rowId({ distributed }: { distributed?: boolean | undefined }): s
 const SOME_VALUE: Record<string, string> = { B: 'true', D: '2000-01-01', I: '0.0.0.0', N: '0', T: '0' };
 
 /**
- * To be put after a select's list, so that it is run where the table's rows are kept: an advisory lock of that server's is
- * the same for whoever comes through another; of many shards, where that of a certain key is. Nothing for a table of the
- * server's own.
+ * A FROM clause by which a select is run where the table's rows are kept, of many shards where that of a certain key is: an
+ * advisory lock there is the same whichever server it comes through. Empty for a table of the server's own.
  */
 export function whereKept(table: TableInfo): string {
   const { distributed, shardedBy } = table;
