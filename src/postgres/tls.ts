@@ -11,12 +11,6 @@ import { refuse } from './refuse.js';
 /** How a connection is encrypted; false for plain text. */
 export type Ssl = ConnectionOptions | false;
 
-/** What a server is asked first, and what next where it refuses that: libpq's `prefer` and `allow` have another way. */
-export interface TlsChoice {
-  ssl: Ssl;
-  otherSsl?: Ssl;
-}
-
 /** Where Debian, Red Hat, and Alpine and macOS keep the roots that their OpenSSL trusts. */
 const SYSTEM_ROOTS = [
   '/etc/ssl/certs/ca-certificates.crt',
@@ -25,15 +19,15 @@ const SYSTEM_ROOTS = [
 ];
 
 /**
- * How a connection over TCP is to be encrypted. As in libpq, every mode verifies the server's certificate where there is
- * a root certificate, and files in ~/.postgresql stand in for those that no parameter names.
+ * How a connection over TCP is encrypted first, and how where the server refuses that (`prefer`, `allow`). As in libpq, every
+ * mode verifies the server's certificate where there is a root certificate, and files in ~/.postgresql stand in for others.
  */
 export function chooseTls(
   parameters: Parameters,
   env: Environment,
   home: string | undefined,
   warn: (message: string) => void,
-): TlsChoice {
+): { ssl: Ssl; otherSsl?: Ssl } {
   const { sslmode = 'prefer', sslnegotiation, sslrootcert, sslcert, sslkey, sslcrl } = parameters;
   const optional = sslmode === 'allow' || sslmode === 'prefer';
   if (sslrootcert === 'system' && sslmode !== 'verify-full')
