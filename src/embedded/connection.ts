@@ -19,7 +19,7 @@ const PROOF = `select current_setting('server_version') as version,
 /** How long no PostgreSQL answers before a postmaster.pid is taken for one that outlived its server. */
 const SILENCE_MS = 3000;
 
-/** A server that has proved to be the directory's. */
+/** A running server that was found to use this data directory. */
 export interface FoundServer {
   /** Without the password, which is in the file that it names; libpq and scale-seed take it as it is. */
   url: string;

@@ -53,8 +53,8 @@ export function rootsAtSight(on: Pick<Step, 'fixture' | 'table'>): Roots {
 }
 
 /**
- * Foresees what becomes of roots where others have had their turn, and are `gone` with all that went with them; adds what
- * goes with these. Staged keys will be gone themselves by the next turn: for that the roots are known at sight.
+ * Foresees what becomes of roots, leaving out the rows in `gone` that fixtures before this one delete, and adds those that
+ * this one does. Staged keys do not last until the next turn: for that the roots are known at sight.
  */
 export async function inTurn<Foreseen>(
   { staged }: StepKeys,

@@ -4,7 +4,7 @@ import type { Count, Fingerprint, Milliseconds, Timestamp } from './values.js';
 /** Version of the report's shape; it grows when a field changes its meaning or goes. */
 export const REPORT_VERSION = 1;
 
-/** How foreign keys were checked: every distinct parent once, or by the triggers row by row. */
+/** How foreign keys were checked, or would be by what a dry run describes: every distinct parent once, or by the triggers row by row. */
 export interface ForeignKeyCheck {
   check: 'set' | 'row';
   reason: string;
@@ -95,6 +95,7 @@ export interface LoadedFixture extends FixtureResult, Counts {
   timings: { copyMs: Milliseconds; mergeMs: Milliseconds; totalMs: Milliseconds };
   /** Rows inserted in a second of `totalMs`. */
   rowsPerSecond: Count;
+  /** The line that a load prints once this is committed: how many rows bear the fixture's mark. */
   confirmation: string;
 }
 
@@ -220,7 +221,7 @@ export interface CleanReport extends ReportBase {
 export interface RatioRound {
   oursMs: Milliseconds;
   referenceMs: Milliseconds;
-  /** Taken after the rounds before it had all but condemned the load. */
+  /** One of the fresh rounds that must confirm that the load is over the limit. */
   confirming: boolean;
 }
 

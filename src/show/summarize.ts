@@ -66,7 +66,7 @@ function summarizeLoad(report: LoadReport): Summary {
   const times = `connect ${formatMs(connectMs)}, ${waited}load ${formatMs(workMs)}, settle ${formatMs(settleMs)}, total ${formatMs(totalMs)}`;
   const sent = dryRun || fixtures.some(({ merge }) => merge !== 'none');
   return {
-    title: `${dryRun ? 'Would load' : 'Loaded'} ${sumOf(fixtures.map(({ inserted }) => inserted))} in ${formatMs(workMs)}`,
+    title: `${dryRun ? 'Would load' : 'Loaded'} ${sumOf(fixtures.map(({ inserted }) => inserted))}${tookOf(timings, dryRun)}`,
     table: tableOf(report, {
       rows: ({ rows }) => rows,
       inserted: ({ inserted }) => inserted,
@@ -79,7 +79,7 @@ function summarizeLoad(report: LoadReport): Summary {
     remarks: [
       ...blockedRemarks(named(report)),
       `${sent ? `anchor ${anchor}` : 'no row was sent'}; ${times}`,
-      ...(sent ? checkRemarks(foreignKeys) : []),
+      ...(sent ? checkRemarks(foreignKeys, dryRun) : []),
       ...failures.map(failureRemark),
     ],
     ...(verified === undefined ? {} : { next: summarizeVerify(verified, failures) }),
@@ -138,7 +138,7 @@ function schemasOf(failures: readonly Failure[]): string {
 function summarizeReset(report: ResetReport): Summary {
   const { timings, anchor, fixtures, failures, dryRun, foreignKeys } = report;
   return {
-    title: `${dryRun ? 'Would reset' : 'Reset'} to anchor ${anchor} in ${formatMs(timings.workMs)}`,
+    title: `${dryRun ? 'Would reset' : 'Reset'} to anchor ${anchor}${tookOf(timings, dryRun)}`,
     table: tableOf(report, {
       rows: ({ rows }) => rows,
       restored: ({ restored }) => restored,
@@ -154,7 +154,7 @@ function summarizeReset(report: ResetReport): Summary {
         ...remark(`${name}: recorded about it, and left`, records),
       ]),
       ...blockedRemarks(named(report)),
-      ...checkRemarks(foreignKeys),
+      ...checkRemarks(foreignKeys, dryRun),
       ...failures.map(failureRemark),
     ],
   };
@@ -164,19 +164,23 @@ function summarizeClean(report: CleanReport): Summary {
   const { fixtures, timings, failures, dryRun, foreignKeys } = report;
   const rows = sumOf(fixtures.map(({ deleted }) => deleted));
   return {
-    title: `${dryRun ? 'Would delete' : 'Deleted'} ${rows} in ${formatMs(timings.workMs)}`,
+    title: `${dryRun ? 'Would delete' : 'Deleted'} ${rows}${tookOf(timings, dryRun)}`,
     table: tableOf(report, { deleted: ({ deleted }) => deleted, ...TIME }),
     remarks: [
       ...named(report).flatMap(({ name, dependents }) => remark(`${name}: with it`, dependents)),
-      ...checkRemarks(foreignKeys),
+      ...checkRemarks(foreignKeys, dryRun),
       ...failures.map(failureRemark),
     ],
   };
 }
 
 /** None where there was no fixture. */
-const checkRemarks = ({ check, reason }: ForeignKeyCheck): string[] =>
-  reason === '' ? [] : [`foreign keys checked by ${check}: ${reason}`];
+const checkRemarks = ({ check, reason }: ForeignKeyCheck, dryRun: boolean): string[] =>
+  reason === '' ? [] : [`foreign keys ${dryRun ? 'would be ' : ''}checked by ${check}: ${reason}`];
+
+/** How long it took; of a dry run it is the look that did. */
+const tookOf = ({ workMs }: Report['timings'], dryRun: boolean): string =>
+  dryRun ? ` (found out in ${formatMs(workMs)})` : ` in ${formatMs(workMs)}`;
 
 function remark(what: string, rows: readonly RowsOf[]): string[] {
   return rows.length === 0 ? [] : [`${what}: ${listRows(rows)}`];

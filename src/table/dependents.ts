@@ -11,7 +11,7 @@ export interface Roots {
   table: Table;
   /** A FROM clause, with a WHERE, that calls them `t`. */
   from: string;
-  /** The columns of the key that they are known by, and the condition that others hold it; they need not stand for that. */
+  /** The columns of their key, and the condition by which others refer to it; the rows themselves need not exist for that. */
   key?: { columns: readonly string[] } & Keys;
   /** Rows `t` of other tables, by the name of the table, that are none of theirs whatever they refer to. */
   except?: ReadonlyMap<string, string>;
