@@ -122,9 +122,9 @@ it.each(ROLES)('a reset by %s ends beside a writer that never rests, after one l
   const certificates = { databaseUrl: urls.get(who)!, fixtures: [sizedCertificates(300)], settle: false };
   await load(certificates);
   const other = await database.client();
-  let done = false;
+  const rest = new AbortController();
   const writing = (async () => {
-    for (let job = 0; !done; job++)
+    for (let job = 0; !rest.signal.aborted; job++)
       await other.query(
         `insert into jobs (id, certificate_id) values ('job-${job}', 'cert-loadtest-scale-00000001')`,
       );
@@ -135,7 +135,7 @@ it.each(ROLES)('a reset by %s ends beside a writer that never rests, after one l
     ...certificates,
     onEvent: (event) => event.type === 'notice' && notices.push(event.message),
   });
-  done = true;
+  rest.abort();
   await writing;
   const [dependents] = restored[0]!.dependents;
   expect(dependents).toMatchObject({ table: 'public.jobs', effect: 'deleted' });
