@@ -127,7 +127,7 @@ describe('a supervised server', () => {
       await expect(startEmbedded(optionsFor('own', { keepRunning }))).rejects.toMatchObject({
         code: 'embedded',
         message: `embedded PostgreSQL: process ${process.pid} runs the embedded server, which stops when that process ends`,
-        hint: expect.stringContaining('`scale-seed db start` keeps a server up') as string,
+        hint: expect.stringContaining('start one for all commands: `scale-seed db start`') as string,
       });
     await load({ databaseUrl: first.url });
     await first.stop();
