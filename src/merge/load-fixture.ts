@@ -81,7 +81,7 @@ async function loadInTransaction(step: Step, plan: LoadPlan, opened: Opened): Pr
   if (stood > 0) count('merge', stood);
   if (rowsToCome === 0) {
     const tally = new Tally(step, stood);
-    const foreignKeys = { ...chooseForeignKeyCheck(step), reason: 'no row was sent' };
+    const foreignKeys = chooseForeignKeyCheck(step);
     return { ...NOTHING_TO_DO, tally, look: tally.lookAtCommit(standing), foreignKeys };
   }
 

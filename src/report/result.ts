@@ -4,7 +4,7 @@ import type { Count, Fingerprint, Milliseconds, Timestamp } from './values.js';
 /** Version of the report's shape; it grows when a field changes its meaning or goes. */
 export const REPORT_VERSION = 1;
 
-/** How foreign keys were checked, or would be by what a dry run describes: every distinct parent once, or by the triggers row by row. */
+/** How foreign keys were checked, or would be where no row was sent: every distinct parent once, or by the triggers row by row. */
 export interface ForeignKeyCheck {
   check: 'set' | 'row';
   reason: string;
