@@ -385,6 +385,8 @@ describe('waiting', () => {
     proxy = createServer((socket) => {
       const server = connect(Number(port), '127.0.0.1');
       for (const end of [socket, server]) end.on('error', () => undefined);
+      // A client that is gone by a reset has no end that pipe would pass on.
+      socket.on('close', () => server.destroy());
       socket.pipe(server).pipe(socket);
     }).listen(Number(target.port), '127.0.0.1');
     await once(proxy, 'listening');
