@@ -237,7 +237,7 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
         insert into certificate_revocations values ('revocation', 'cert-loadtest-scale-00000002')`);
       const refused = await clean({ ...through(door), fixtures: [FIXTURES[1]!] });
       expect(refused.failures.map(({ code, state }) => [code, state])).toEqual(
-        Array(3).fill(['conflict', 'nothing was changed']),
+        Array(3).fill(['conflict', 'scale_certs: nothing was changed']),
       );
       await inEach('delete from certificate_revocations');
       const done = await clean(through(door));
