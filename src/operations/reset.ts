@@ -138,21 +138,17 @@ async function clearHanging(
   const { session, fixture, table, context } = step;
   const roots = leftBehind(rootsOf(step, keys), step);
   // The table is claimed first: no more comes to hang on it.
-  const clear = async (say?: (dependents: Dependents[]) => void): Promise<Hanging> => {
+  const clear = async (): Promise<Hanging> => {
     const claimed = await claimFixture(step, keys, plan);
     const foreseen = await foreseeHanging(session, roots);
-    if (foreseen.length > 0) {
-      say?.(foreseen);
-      await letGo(claimed.step, keys);
-    }
+    if (foreseen.length > 0 && confirm === undefined)
+      context.onNotice(`${fixture.name}: what hangs on it is deleted: ${listRows(foreseen)}`);
+    if (foreseen.length > 0) await letGo(claimed.step, keys);
     const tellEffects = await watchEffects(session, table);
     await deleteHanging(session, roots);
     return { claimed, dependents: await tellEffects(0, foreseen), kept: [] };
   };
-  if (confirm === undefined)
-    return clear((dependents) => {
-      context.onNotice(`${fixture.name}: what hangs on it is deleted: ${listRows(dependents)}`);
-    });
+  if (confirm === undefined) return clear();
   const named = { fixture: fixture.name, schema: table.schema, table: table.name };
   return untilAgreed<Dependents[], Dependents[], Hanging>(step, {
     foresee: async (found) => atLeast(await foreseeHanging(session, roots), found),
