@@ -159,7 +159,7 @@ export async function takeOverForeignKeys(
  * under it stays true. It asks for no more than the right to insert.
  */
 export async function holdStructure(on: OnTable): Promise<TableInfo> {
-  on.session.soon(lockHere(on.table));
+  on.session.soon(lockHere(on.table, 'row exclusive'));
   return inspectAgain(on);
 }
 

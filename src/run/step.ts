@@ -9,6 +9,7 @@ import { countWithCommit } from './settle.js';
 import { nameHolders } from './watch-locks.js';
 import type { FixtureResult } from '../report/result.js';
 import { nameOf } from '../report/table-name.js';
+import { lockHere } from '../table/citus.js';
 
 /** One fixture's turn in one schema. */
 export interface Step extends Prepared {
@@ -41,9 +42,28 @@ export function stepError(
   return new ScaleSeedError(message, { phase, fixture: fixture.name, table: nameOf(table), ...more });
 }
 
-/** Does what only looks in a transaction of the step's: all that is said of the rows is said of one moment. */
-export function atOneMoment<T>({ transaction }: Step, look: () => Promise<T>): Promise<T> {
-  return transaction(look, { isolation: 'repeatable read' });
+/**
+ * Does what only looks in a transaction of the step's: all that is said of the rows is said of one moment. The table is locked
+ * against being rewritten: a snapshot from before that would find it empty.
+ */
+export function atOneMoment<T>(step: Step, look: () => Promise<T>): Promise<T> {
+  const { session, table, transaction } = step;
+  const work = async (): Promise<T> => {
+    session.soon(lockHere(table, 'access share'));
+    // What the snapshot sees of it, and what it is by now.
+    const rewritten = await session.count(
+      `from pg_class as c where c.oid in (select ${table.oid}::oid union select relid from pg_partition_tree(${table.oid}))
+         and c.relfilenode <> coalesce(pg_relation_filenode(c.oid), 0)`,
+    );
+    if (rewritten > 0)
+      throw stepError(step, `another session has rewritten or truncated ${table.name} meanwhile`, {
+        code: 'server',
+        sqlState: SERIALIZATION_FAILURE,
+        hint: 'run the command again',
+      });
+    return look();
+  };
+  return transaction(work, { isolation: 'repeatable read' });
 }
 
 /** What stands of a fixture before its transaction, and after it. */

@@ -94,9 +94,9 @@ export function whereKept(table: TableInfo): string {
 }
 
 /** Keeps whoever would alter the table waiting. On this server alone: they all ask it, and other nodes may be down. */
-export function lockHere(table: TableInfo): string {
+export function lockHere(table: TableInfo, mode: 'row exclusive' | 'access share'): string {
   const alone = table.distributed ? 'set local citus.enable_ddl_propagation = off;\n' : '';
-  return `${alone}lock table ${quoteTable(table)} in row exclusive mode`;
+  return `${alone}lock table ${quoteTable(table)} in ${mode} mode`;
 }
 
 /** An INSERT ... SELECT with the number of rows that it `inserted`: Citus answers with that of the rows it was sent. */

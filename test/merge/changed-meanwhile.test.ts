@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import { clean } from '../../src/operations/clean.js';
 import { load } from '../../src/operations/load.js';
+import { manifest } from '../../src/operations/manifest.js';
 import { reset } from '../../src/operations/reset.js';
 import { verify } from '../../src/operations/verify.js';
 import { useDatabase } from '../support/database.js';
@@ -142,4 +143,27 @@ it.each(ROLES)('a reset by %s ends beside a writer that never rests, after one l
   expect(notices).toEqual([
     `scale_certs: what hangs on it is deleted: ${dependents!.rows.toLocaleString('en')} rows of public.jobs`,
   ]);
+});
+
+describe('to a look at one moment, a table that is rewritten while it is waited for', () => {
+  it.each([
+    ['by alter', `alter table agents alter column version type varchar(50) using version || ''`],
+    [
+      'by a reset in exclusive mode',
+      'create temp table kept as table agents; truncate agents cascade; insert into agents table kept',
+    ],
+  ])('%s still holds its rows', async (_, change) => {
+    await load(on(ROLES[0]));
+    for (const look of [verify, manifest]) {
+      const other = await database.client();
+      await other.query('begin; lock table agents in access exclusive mode');
+      const looking = look(on(ROLES[1]));
+      looking.catch(() => undefined);
+      await database.untilSession(`wait_event_type = 'Lock'`);
+      await other.query(change);
+      await other.query('commit; drop table if exists kept');
+      const { fixtures: found } = await looking;
+      expect(found[0]).toMatchObject(look === verify ? { intact: true } : { standing: [{ present: 20 }] });
+    }
+  });
 });
