@@ -18,6 +18,8 @@ export async function confirmOnTerminal(question: string, signal: AbortSignal): 
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   // While it reads, the terminal sends no signal of its own.
   terminal.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+  // Back in the foreground it does not read until it is told to.
+  terminal.on('SIGCONT', () => terminal.resume());
   try {
     const answer = await terminal.question(`${question} [y/N] `, { signal });
     return /^y(es)?$/i.test(answer.trim());

@@ -13,8 +13,7 @@ import { joinFailures } from '../report/schemas.js';
 import { withDatabase, type RunContext } from '../run/context.js';
 import { checkOptions } from '../run/options.js';
 import { stopwatch } from '../report/clock.js';
-import { loadOn, type LoadOptions } from './load.js';
-import { verifyOn } from './verify.js';
+import { loadOn, stateAfter, verifyLoaded, type LoadOptions } from './load.js';
 
 export interface CiOptions
   extends Omit<LoadOptions, 'verify' | 'dryRun'>, Omit<Criteria, 'maxRegressionPercent'> {
@@ -62,7 +61,7 @@ export async function ci(options: CiOptions = {}): Promise<CiReport> {
       const peakRssBytes = process.resourceUsage().maxRSS * 1024;
       return rounded({ ...judged, peakRssBytes, timings: { ...report.timings, totalMs: total() } });
     } catch (error) {
-      const state = 'the fleet was loaded and committed; it was not judged';
+      const state = `${stateAfter(report)}; nothing was judged`;
       throw translateError(error, { phase: 'measure' }).with({ state });
     }
   });
@@ -77,7 +76,7 @@ async function judgeLoad(
   refuseIncomparable(criteria.baseline, { ...report, serverVersion: report.server.version });
   await sweepScratchSchemas(context);
   // What was waited for is there.
-  const look = () => verifyOn(context, { ...load, waitMs: 0, live: load.pristine !== true });
+  const look = () => verifyLoaded(context, { ...load, waitMs: 0, live: load.pristine !== true }, report);
   let verified = await look();
   const isWhole = report.failures.length === 0 && verified.intact;
   const wanted = isWhole ? wantedOf(criteria) : undefined;

@@ -3,9 +3,10 @@ import { chooseForeignKeyCheck, summarizeChecks } from '../merge/foreign-keys.js
 import { loadFixture, loadPlan } from '../merge/load-fixture.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { translateError } from '../postgres/translate-error.js';
-import type { LoadedFixture, LoadReport } from '../report/result.js';
+import type { LoadedFixture, LoadReport, VerifyReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
-import { joinFailures, ofSeveral } from '../report/schemas.js';
+import { joinFailures, named, ofSeveral } from '../report/schemas.js';
+import { formatCount, formatRows } from '../report/units.js';
 import { withDatabase, type RunContext } from '../run/context.js';
 import type { DryRunOptions, FixtureOptions } from '../run/options.js';
 import { orAborted } from '../run/or-aborted.js';
@@ -14,7 +15,7 @@ import { withHeadStart } from '../run/head-start.js';
 import { runOnFixtures } from '../run/run-on-fixtures.js';
 import { whichRows, type Step } from '../run/step.js';
 import { stopwatch } from '../report/clock.js';
-import { verifyOn } from './verify.js';
+import { verifyOn, type VerifyOptions } from './verify.js';
 import { confirmationOf } from '../fixtures/fixture.js';
 
 /** What operations take that add rows. */
@@ -50,9 +51,7 @@ export function load(options: LoadOptions = {}): Promise<LoadReport> {
   return withDatabase('load', options, async (context) => {
     const report = await loadOn(context, options);
     if (options.verify !== true || report.dryRun) return rounded(report);
-    const verified = await verifyOn(context, options).catch((error: unknown) => {
-      throw translateError(error, { phase: 'verify' }).with({ state: 'everything is loaded and committed' });
-    });
+    const verified = await verifyLoaded(context, options, report);
     return rounded({ ...report, verified, failures: joinFailures(report.failures, verified.failures) });
   });
 }
@@ -89,6 +88,36 @@ export async function loadOn(
     foreignKeys: summarizeChecks(fixtures.map(({ foreignKeys }) => foreignKeys)),
     fixtures,
   };
+}
+
+/** Verifies what has just been loaded; what fails then says what of the load stands. */
+export async function verifyLoaded(
+  context: RunContext,
+  options: VerifyOptions,
+  report: LoadReport,
+): Promise<VerifyReport> {
+  const verified = await verifyOn(context, options).catch((error: unknown) => {
+    throw translateError(error, { phase: 'verify' }).with({ state: stateAfter(report) });
+  });
+  const failures = verified.failures.map((failure) => {
+    const fixtures = report.fixtures.filter(({ schema }) => schema === failure.schema);
+    return fixtures.length === 0 ? failure : { ...failure, state: stateAfter({ fixtures, failures: [] }) };
+  });
+  return { ...verified, failures };
+}
+
+/** What stands once a load is through. */
+export function stateAfter(report: Pick<LoadReport, 'fixtures' | 'failures'>): string {
+  const { failures } = report;
+  const short = named(report).filter(({ present, rows }) => present < rows);
+  if (failures.length + short.length === 0) return 'everything is loaded and committed';
+  return [
+    'what could be loaded is committed',
+    ...short.map(
+      ({ name, present, rows }) => `of ${name} ${formatCount(present)} of ${formatRows(rows)} are there`,
+    ),
+    ...failures.map(({ schema, message }) => `${schema === null ? '' : `${schema}: `}${message}`),
+  ].join('; ');
 }
 
 /** What adding rows asks of a run. */

@@ -38,6 +38,8 @@ export class Session {
   busySinceMs: number | undefined;
   /** Since when it waits for a lock, by more than one statement. */
   waitingSinceMs: number | undefined;
+  /** A select of the server processes that hold it, where no statement waits. */
+  waitsFor: { holders: string; values: unknown[] } | undefined;
   /** Whoever was seen to hold what the transaction waited for, in words. */
   heldBy: string | undefined;
   readonly #client: pg.Client;

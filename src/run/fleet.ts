@@ -133,7 +133,8 @@ export function errorOf<Result>(fleet: Fleet<Result>): ScaleSeedError | undefine
   return error && stated(fleet, error);
 }
 
-function stated<Result>({ tasks }: Fleet<Result>, error: ScaleSeedError): ScaleSeedError {
+/** An error of a fleet's, with what stands of each of its fixtures. */
+export function stated<Result>({ tasks }: Fleet<Result>, error: ScaleSeedError): ScaleSeedError {
   return tasks.length === 0 ? error : error.with({ state: describeStates(tasks) });
 }
 

@@ -1,6 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { literal } from '../postgres/quote.js';
 import { nameOf } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
+import { nowMs } from '../report/clock.js';
 import { limitWaitsThere, ONE_BY_ONE, whereKept } from '../table/citus.js';
 import type { Step } from './step.js';
 import { describeHolders, HERE } from './watch-locks.js';
@@ -15,9 +17,8 @@ select pid from pg_locks where locktype = 'advisory' and granted and objsubid = 
 
 /** Asks for a fixture's turn, and what the server's transactions have come to; to be sent with the begin of its own. */
 export function askForTurn(on: Pick<Step, 'fixture' | 'table'>): string {
-  const [space, name] = lockOf(on);
   const before = on.table.distributed ? `${ONE_BY_ONE}; ` : '';
-  return `${before}select pg_try_advisory_xact_lock(${space}, hashtext(${literal(name)})) as "hasTurn", pg_current_snapshot()::text as snapshot${whereKept(on.table)}`;
+  return `${before}select ${tryLockSql(lockOf(on))} as "hasTurn", pg_current_snapshot()::text as snapshot${whereKept(on.table)}`;
 }
 
 /**
@@ -39,8 +40,7 @@ async function waitForFixture(step: Step): Promise<void> {
   const { onWait } = session;
   // It has been said.
   session.onWait = undefined;
-  const wait = `select pg_advisory_xact_lock($1::int, hashtext($2)) as turn${whereKept(step.table)}`;
-  await waitForTurn(session, wait, lock).finally(() => (session.onWait = onWait));
+  await waitForTurn(session, lock, whereKept(step.table)).finally(() => (session.onWait = onWait));
 }
 
 /**
@@ -49,22 +49,35 @@ async function waitForFixture(step: Step): Promise<void> {
  */
 export async function lockLoaders({ session, table, server: { mayReplicate } }: Step): Promise<void> {
   const parents = mayReplicate ? [] : table.foreignKeys.map(({ parent }) => parent);
-  const names = [table, ...parents].map(nameOf);
-  await waitForTurn(
-    session,
-    `select pg_advisory_xact_lock($1::int, hash) from (
-       select distinct hashtext(name) as hash from unnest($2::text[]) as name order by 1) as locks`,
-    [ADVISORY_NAMESPACE, names],
-  );
+  for (const name of [...new Set([table, ...parents].map(nameOf))].sort())
+    await waitForTurn(session, [ADVISORY_NAMESPACE, name]);
 }
 
-function lockOf({ fixture, table }: Pick<Step, 'fixture' | 'table'>): [number, string] {
+type Lock = [space: number, name: string];
+
+function lockOf({ fixture, table }: Pick<Step, 'fixture' | 'table'>): Lock {
   return [ADVISORY_NAMESPACE, `${nameOf(table)}.${fixture.name}`];
 }
 
-async function waitForTurn(session: Session, sql: string, lock: unknown[]): Promise<void> {
-  await session.query(`select set_config('scale_seed.limit', current_setting('lock_timeout'), true),
-    set_config('lock_timeout', '0', true)`);
-  await session.query(sql, lock);
-  session.soon(`select set_config('lock_timeout', current_setting('scale_seed.limit'), true)`);
+/** How often whoever waits for its turn asks. */
+const POLL_MS = 50;
+
+function tryLockSql([space, name]: Lock): string {
+  return `pg_try_advisory_xact_lock(${space}, hashtext(${literal(name)}))`;
+}
+
+/**
+ * Asks again and again: whoever waits within a statement holds a snapshot, for which a CREATE INDEX CONCURRENTLY of any table
+ * waits, and may be ended by a deadlock with whoever has the turn. So does a statement with parameters until the next one.
+ */
+async function waitForTurn(session: Session, lock: Lock, where = ''): Promise<void> {
+  const sql = `select ${tryLockSql(lock)} as taken${where}`;
+  session.waitingSinceMs = nowMs();
+  session.waitsFor = { holders: HOLDERS, values: lock };
+  try {
+    while ((await session.first<{ taken: boolean }>(sql))?.taken !== true)
+      await delay(POLL_MS, undefined, { signal: session.signal });
+  } finally {
+    session.waitingSinceMs = session.waitsFor = undefined;
+  }
 }

@@ -2,11 +2,12 @@ import { availableParallelism } from 'node:os';
 import { refusal } from '../errors.js';
 import type { Opened } from '../postgres/session.js';
 import { SETS } from '../fixtures/registry.js';
+import { translateError } from '../postgres/translate-error.js';
 import type { RunEvent } from '../report/events.js';
-import { REPORT_VERSION, type Dependents, type ReportBase } from '../report/result.js';
+import { REPORT_VERSION, type Dependents, type Failure, type ReportBase } from '../report/result.js';
 import { nameOf } from '../report/table-name.js';
 import type { RunContext } from './context.js';
-import { errorOf, failuresOf, fleetsIn, prepareFleets, unchanged, workOnFleets } from './fleet.js';
+import { errorOf, failuresOf, fleetsIn, prepareFleets, stated, unchanged, workOnFleets } from './fleet.js';
 import type { FixtureOptions } from './options.js';
 import { Patience } from './patience.js';
 import type { Needs } from './prepare.js';
@@ -37,6 +38,8 @@ interface RunResult<Result> {
   anchor: string;
   fixtures: Result[];
 }
+
+const UNSETTLED = 'what was done is committed, but the tables are not vacuumed and analyzed';
 
 /**
  * What every operation does around its fixtures: hold the database against what they need, give each a session, settle
@@ -98,8 +101,10 @@ export async function runOnFixtures<Result>(
     const written = tasks.flatMap(({ prepared: { table }, done }) =>
       done !== undefined && changed(done.result) ? [{ table, done }] : [],
     );
-    // What fails ends the run before they are.
-    if (settle) for (const { done } of written) done.state += ', but not vacuumed and analyzed';
+    const leaveUnsettled = (): void => {
+      for (const { done } of written) done.state += ', but not vacuumed and analyzed';
+    };
+    if (settle && fleets.length === 1 && errorOf(fleets[0]!) !== undefined) leaveUnsettled();
     failFast();
     const workMs = working();
 
@@ -109,7 +114,15 @@ export async function runOnFixtures<Result>(
       const others = plan.dependents?.(done.result) ?? [];
       return [nameOf(table), ...others.map((rows) => rows.table)];
     });
-    if (settle) await settleTables(context, sessions, server, new Set(names));
+    const failures: Failure[] = [];
+    if (settle) {
+      await settleTables(context, sessions, server, new Set(names)).catch((thrown: unknown) => {
+        const error = translateError(thrown, { phase: 'settle' });
+        leaveUnsettled();
+        if (fleets.length === 1) throw stated(fleets[0]!, error);
+        failures.push({ schema: null, ...error.with({ state: UNSETTLED }).toJSON() });
+      });
+    }
     const settleMs = settling();
 
     const timings = { connectMs, waitMs: patience.waitedMs, workMs, settleMs, totalMs: total() };
@@ -120,7 +133,7 @@ export async function runOnFixtures<Result>(
         database: context.target.display,
         server: { version: server.version },
         jobs,
-        failures: failuresOf(fleets),
+        failures: [...failuresOf(fleets), ...failures],
         timings,
         peakRssBytes: process.resourceUsage().maxRSS * 1024,
       },

@@ -4,7 +4,6 @@ import { quoteTable } from '../postgres/quote.js';
 import { nowMs } from '../report/clock.js';
 import type { TableName } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
-import { translateError } from '../postgres/translate-error.js';
 import type { RunContext } from './context.js';
 import type { Server } from './server.js';
 import type { Sessions } from './sessions.js';
@@ -23,8 +22,6 @@ type Vacuumed = TableName & {
   obstacle: string | null;
 };
 
-const NOT_SETTLED = 'everything is done and committed, but the tables are not vacuumed and analyzed';
-
 /** PostgreSQL 14 cannot be asked to count what a session has changed before the session ends. */
 const countsAtEnd = ({ version }: Server): boolean => Number.parseInt(version) < 15;
 
@@ -39,7 +36,7 @@ export function countWithCommit(session: Session, server: Server): void {
     void session.atCommit('select pg_sleep(0.51 - extract(epoch from clock_timestamp() - now()))');
 }
 
-/** Vacuums and analyzes changed tables (`schema.table`). All is committed by now: where this fails, it is a notice. */
+/** Vacuums and analyzes changed tables (`schema.table`). All is committed by now: where it fails, and is not aborted, it is a notice. */
 export async function settleTables(
   { signal, onEvent, onNotice }: RunContext,
   sessions: Sessions,
@@ -64,7 +61,7 @@ export async function settleTables(
       if (found.obstacle === null) await vacuum(session, found, tell);
       else tell(`is not vacuumed, as the role may not: ${found.obstacle}`);
     } catch (error) {
-      if (signal.aborted) throw translateError(error, { phase: 'settle' }).with({ state: NOT_SETTLED });
+      if (signal.aborted) throw error;
       tell(`was not vacuumed: ${messageOf(error)}; what was done is committed all the same`);
     }
   }

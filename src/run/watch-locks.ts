@@ -16,7 +16,7 @@ export function whoHas(relations: string): string {
 export const HERE = 'database = (select oid from pg_database where datname = current_database())';
 
 /** Not by pg_stat_activity, which hides what a role does for one that it is no member of. */
-const BLOCKERS = 'select pid from unnest(pg_blocking_pids($1::int)) as b (pid) where pid <> all ($2::int[])';
+const BLOCKERS = 'select pid from unnest(pg_blocking_pids($1::int)) as b (pid)';
 
 /** The first few sessions that a select returns, in words, as far as the role may see them; empty where there are none. */
 export async function describeHolders(session: Session, pids: string, values: unknown[]): Promise<string> {
@@ -59,11 +59,13 @@ export function watchLocks(target: Target, sessions: readonly Session[]): () => 
     const own = alive.flatMap(({ backend }) => backend ?? []);
     for (const session of alive) {
       const { backend, waitingSinceMs, busySinceMs = Infinity, onWait } = session;
+      const { holders: sql, values } = session.waitsFor ?? { holders: BLOCKERS, values: [backend] };
       const waitedMs = nowMs() - (waitingSinceMs ?? busySinceMs);
       if (!backend || !onWait || waitedMs < (waitingSinceMs === undefined ? SUSPICIOUS_MS : INTERVAL_MS))
         continue;
       open ??= await Session.open(target, opening.signal);
-      const holders = await describeHolders(open, BLOCKERS, [backend, own]);
+      const others = `select pid from (${sql}) as holder where pid <> all ($${values.length + 1}::int[])`;
+      const holders = await describeHolders(open, others, [...values, own]);
       if (holders === '') continue;
       session.heldBy = holders;
       const known = told.get(onWait) ?? new Set();

@@ -333,7 +333,7 @@ describe('interruption of a measurement', () => {
     measuring.kill(signal);
     const outcome = await measuring.outcome;
     expect(outcome).toMatchObject({ code, stdout: '' });
-    expect(outcome.stderr).toContain('now: the fleet was loaded and committed; it was not judged');
+    expect(outcome.stderr).toContain('now: everything is loaded and committed; nothing was judged');
     await database.untilNoSession();
     expect(await schemas()).toEqual([]);
     expect(await database.value(`select count(*) from managed_certificates`)).toBe('20000');

@@ -6,7 +6,7 @@ import { sizedCertificates } from '../../src/fixtures/sized.js';
 import { load } from '../../src/operations/load.js';
 import { reset } from '../../src/operations/reset.js';
 import { ADVISORY_NAMESPACE } from '../../src/run/lock-fixture.js';
-import { useDatabase } from '../support/database.js';
+import { useDatabase, WAITS_FOR_TURN } from '../support/database.js';
 import { gate } from '../support/gate.js';
 
 const database = useDatabase();
@@ -277,7 +277,7 @@ describe('what another session adds after the table was looked at', () => {
     await other.query('select pg_advisory_lock($1::int, hashtext($2))', lock);
     const running = command();
     running.catch(() => undefined);
-    await database.untilSession(`wait_event = 'advisory'`);
+    await database.untilSession(WAITS_FOR_TURN);
     await change();
     await other.query('select pg_advisory_unlock_all()');
     return running;

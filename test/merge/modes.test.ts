@@ -5,7 +5,7 @@ import { chooseFixtures } from '../../src/fixtures/registry.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import { load } from '../../src/operations/load.js';
 import { reset } from '../../src/operations/reset.js';
-import { useDatabase } from '../support/database.js';
+import { useDatabase, WAITS_FOR_TURN } from '../support/database.js';
 import { gate } from '../support/gate.js';
 import { differenceSql } from '../support/oracle.js';
 import { pacedAgents } from '../support/paced-agents.js';
@@ -103,7 +103,7 @@ describe('exclusive mode', () => {
     });
     // Somebody else's lock would have been told of by then.
     const waiting = database
-      .untilSession(`wait_event = 'advisory' and clock_timestamp() > query_start + interval '1500 ms'`)
+      .untilSession(`${WAITS_FOR_TURN} and clock_timestamp() > xact_start + interval '1500 ms'`)
       .finally(open);
     const [report] = await Promise.all([loading, waiting]);
     expect(report.fixtures.map(({ inserted }) => inserted)).toEqual([5_000, 5_000]);

@@ -6,7 +6,7 @@ import { load } from '../../src/operations/load.js';
 import { reset } from '../../src/operations/reset.js';
 import { verify } from '../../src/operations/verify.js';
 import { ADVISORY_NAMESPACE } from '../../src/run/lock-fixture.js';
-import { useDatabase } from '../support/database.js';
+import { useDatabase, WAITS_FOR_TURN } from '../support/database.js';
 
 const database = useDatabase();
 
@@ -185,7 +185,7 @@ it('rows that all stood and are deleted before the commit are not told as standi
   const holder = await database.client();
   await holder.query('select pg_advisory_lock($1::int, hashtext($2))', [ADVISORY_NAMESPACE, 'public.agents']);
   const loading = load({ ...run(sizedAgents(100)), mode: 'exclusive' });
-  await database.untilSession(`wait_event = 'advisory'`);
+  await database.untilSession(WAITS_FOR_TURN);
   await database.query('delete from agents');
   await holder.query('select pg_advisory_unlock_all()');
   const [loaded] = (await loading).fixtures;

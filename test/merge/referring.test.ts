@@ -3,7 +3,7 @@ import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import { clean, type CleanOptions } from '../../src/operations/clean.js';
 import { load } from '../../src/operations/load.js';
 import { reset, type ResetOptions } from '../../src/operations/reset.js';
-import { useDatabase } from '../support/database.js';
+import { useDatabase, WAITS_FOR_TURN } from '../support/database.js';
 
 const database = useDatabase();
 
@@ -100,7 +100,7 @@ describe('a fixture that somebody else is at work on', () => {
     ['load', () => load(run)],
     ['reset', () => reset(run)],
     ['clean', () => clean(run)],
-  ])('is waited for by %s', async (_, command) => {
+  ])('is waited for by %s, which keeps nobody else waiting', async (_, command) => {
     await refer('cascade');
     let answer: (isYes: boolean) => void = () => undefined;
     let asking: Promise<unknown> = Promise.resolve();
@@ -112,7 +112,10 @@ describe('a fixture that somebody else is at work on', () => {
       asking = clean({ ...run, confirm });
     });
     const waiting = command();
-    await database.untilSession(`wait_event_type = 'Lock'`);
+    await database.untilSession(WAITS_FOR_TURN);
+    // It waits for whoever holds a snapshot, whatever table that is about.
+    await database.query('create index concurrently made_meanwhile on owners (name)');
+    await database.query('drop index made_meanwhile');
     answer(false);
     await asking;
     await waiting;

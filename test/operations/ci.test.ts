@@ -229,7 +229,7 @@ describe('a fixture of the user’s own', () => {
       code: 'fixture',
       phase: 'measure',
       message: 'the reference load inserted 9 rows where ours inserted 200',
-      state: 'the fleet was loaded and committed; it was not judged',
+      state: 'everything is loaded and committed; nothing was judged',
     });
     expect(await scratchSchemas()).toEqual([]);
   });
@@ -301,7 +301,7 @@ describe('a baseline', () => {
         run({ fixtures: [sizedAgents(200)], budgetRatio: 1000, baseline: other }),
       ).rejects.toMatchObject({
         code: 'configuration',
-        state: 'the fleet was loaded and committed; it was not judged',
+        state: 'everything is loaded and committed; nothing was judged',
       });
     }
   });

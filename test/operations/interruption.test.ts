@@ -2,6 +2,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { sizedAgents } from '../../src/fixtures/sized.js';
 import { load, type LoadOptions } from '../../src/operations/load.js';
+import type { OnEvent } from '../../src/report/events.js';
 import { start } from '../support/command-line.js';
 import { useDatabase } from '../support/database.js';
 import { gate } from '../support/gate.js';
@@ -137,11 +138,27 @@ describe('what stands when a load is interrupted', () => {
     await expect(loading).rejects.toMatchObject({
       code: 'interrupted',
       phase: 'settle',
-      state: 'everything is done and committed, but the tables are not vacuumed and analyzed',
+      state: 'scale_agents: done and committed, but not vacuumed and analyzed',
     });
     // The server was told, too: otherwise the VACUUM would go on waiting.
     expect(await database.sessions(`wait_event_type = 'Lock'`)).toBe(0);
     await other.query('rollback');
+  });
+
+  it('while it is verified is what it has loaded', async () => {
+    await database.query(
+      `truncate agents cascade; insert into agents (id, name, hostname, api_key_hash) values ('own', 'loadtest-scale-agent-00000007', 'h', 'k')`,
+    );
+    const controller = new AbortController();
+    const onEvent: OnEvent = (event) => {
+      if (event.type === 'phase' && event.phase === 'verify') controller.abort();
+    };
+    const options = { databaseUrl: database.url, fixtures, verify: true, signal: controller.signal, onEvent };
+    await expect(load(options)).rejects.toMatchObject({
+      code: 'interrupted',
+      phase: 'verify',
+      state: 'what could be loaded is committed; of scale_agents 1,999 of 2,000 rows are there',
+    });
   });
 });
 

@@ -189,9 +189,52 @@ describe('several schemas', () => {
       {
         schema: 'no_mac',
         fixture: 'scale_agents',
+        state: 'scale_certs: done and committed; scale_agents: nothing was changed',
+      },
+    ]);
+  });
+
+  it('keep what failed in their report where a run is ended, with what stands', async () => {
+    for (const name of ['quick', 'slow']) await makeSchema(name);
+    const other = await database.client();
+    await other.query('begin; lock table slow.agents in share row exclusive mode');
+    const ending = new AbortController();
+    const loading = load({ ...at(), schemas: ['quick', 'slow'], fixtures: small, signal: ending.signal });
+    await database.untilSession(`wait_event_type = 'Lock'`);
+    ending.abort();
+    const { fixtures, failures } = await loading;
+    await other.query('rollback');
+    expect(perSchema(fixtures, ({ present }) => present)).toEqual({ quick: [300, 200], slow: [300] });
+    expect(failures).toMatchObject([
+      {
+        schema: 'slow',
+        code: 'interrupted',
         state:
           'scale_certs: done and committed, but not vacuumed and analyzed; scale_agents: nothing was changed',
       },
+      {
+        schema: null,
+        code: 'interrupted',
+        phase: 'settle',
+        state: 'what was done is committed, but the tables are not vacuumed and analyzed',
+      },
+    ]);
+    expect([await counts('quick'), await counts('slow')]).toEqual(['300 200', '300 0']);
+  });
+
+  it('say what of a load stands where its verification fails', async () => {
+    for (const name of ['seen', 'unseen']) await makeSchema(name);
+    await database.query('create table unseen.tasks (agent_id text references unseen.agents)');
+    const other = await database.client();
+    await other.query('begin; lock table unseen.tasks in access exclusive mode');
+    const fixtures = [sizedAgents(200)];
+    const schemas = ['seen', 'unseen', 'empty'];
+    const options = { ...at(), schemas, fixtures, verify: true, settle: false, timeoutMs: 3_000 };
+    const { failures } = await load(options);
+    await other.query('rollback');
+    expect(failures).toMatchObject([
+      { schema: 'empty', code: 'schema' },
+      { schema: 'unseen', code: 'timeout', phase: 'verify', state: 'everything is loaded and committed' },
     ]);
   });
 

@@ -5,7 +5,7 @@ import { clean } from '../../src/operations/clean.js';
 import { load, type LoadOptions } from '../../src/operations/load.js';
 import { reset } from '../../src/operations/reset.js';
 import { start } from '../support/command-line.js';
-import { useDatabase } from '../support/database.js';
+import { useDatabase, WAITS_FOR_TURN } from '../support/database.js';
 import { TEMPLATE } from '../support/global-setup.js';
 
 const database = useDatabase();
@@ -149,7 +149,10 @@ describe('whoever waits for a lock says once whose it is', () => {
     });
     await database.untilSession(`wait_event_type = 'Lock'`);
     const second = load({ ...options(), settle: false });
-    await database.untilSession(`wait_event_type = 'Lock' and now() - query_start > '2s'`, 2);
+    await database.untilSession(
+      `(wait_event_type = 'Lock' or ${WAITS_FOR_TURN}) and now() - xact_start > '2s'`,
+      2,
+    );
     await holder.query('rollback');
     await first;
     // It looks again, and has nothing to send.

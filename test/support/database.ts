@@ -28,6 +28,9 @@ export interface TestDatabase {
   client: () => Promise<pg.Client>;
 }
 
+/** True of a session that asks again and again for the turn that another has. */
+export const WAITS_FOR_TURN = `query like 'select pg_try_advisory_xact_lock%'`;
+
 let clones = 0;
 
 /** Between two looks at a condition, so that looking takes no processor from what is to come true. */
