@@ -16,9 +16,12 @@ export interface DatabaseOptions {
   embedded?: boolean | EmbeddedOptions | undefined;
   /** How long to wait for the server, the tables and the parent rows, in milliseconds; 0 by default. */
   waitMs?: number | undefined;
-  /** After so many milliseconds what runs is cancelled on the server and rolled back; no limit by default. */
+  /** After so many milliseconds the run ends as `signal` ends it, but with code `timeout`; no limit by default. */
   timeoutMs?: number | undefined;
-  /** Cancels on the server, rolls back, and rejects with code `interrupted`. */
+  /**
+   * Cancels on the server, rolls back, and rejects with code `interrupted`; where several schemas are being worked on, the
+   * operation resolves, and that code stands in the report's `failures`.
+   */
   signal?: AbortSignal | undefined;
   onEvent?: OnEvent | undefined;
 }
