@@ -70,7 +70,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '53': { code: 'server', hint: 'the server is out of a resource: see its log' },
   '53300': {
     code: 'connect',
-    hint: 'no connection is left: lower --jobs, close others, or raise the limit; ci --budget-ratio needs two',
+    hint: 'no connection is left: lower --jobs, close others, or raise the limit; ci needs two to measure a load',
   },
   '53400': { code: 'server', hint: 'raise the limit that the message names for the role' },
   '55P03': { code: 'locked', hint: 'another session holds a lock: see pg_locks, and run the command again' },
