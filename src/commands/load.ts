@@ -20,21 +20,21 @@ export const ADD_OPTIONS: readonly OptionSpec[] = [
   ['--force', `go ahead where more than ${MAX_STRANGERS} rows of a table are of no known fixture`],
 ];
 
-const MODE =
+const LOAD_MODE =
   'exclusive may lock the tables and rebuild plain indexes in its transaction; for an owner without the right to set session_replication_role also foreign keys, which locks the tables that they refer to';
 
 /** For commands that may lock tables, and rebuild their indexes. */
-export const MODE_OPTIONS: readonly OptionSpec[] = [
-  choiceOption('--mode <mode>', MODE, ['online', 'exclusive']).default('online'),
+export const modeOptions = (meaning: string): readonly OptionSpec[] => [
+  choiceOption('--mode <mode>', meaning, ['online', 'exclusive']).default('online'),
   [
     '--lock-timeout <duration>',
-    'how long to wait for a lock while others wait for this command (default: 10s)',
+    'how long exclusive mode, or a reset that locks the table, waits for locks (default: 10s)',
     parseDuration,
   ],
 ];
 
 export const LOAD_OPTIONS: readonly OptionSpec[] = [
-  ...MODE_OPTIONS,
+  ...modeOptions(LOAD_MODE),
   ['--citus', 'load as if Citus distributed the tables (default: detected)'],
   ...ADD_OPTIONS,
 ];

@@ -30,11 +30,12 @@ export interface AddOptions extends FixtureOptions {
 
 export interface LoadOptions extends AddOptions, DryRunOptions {
   /**
-   * `online` (the default) never blocks readers or writers. `exclusive` locks each table while its rows are merged,
-   * and rebuilds plain indexes in the same transaction where that is quicker.
+   * `online` (the default) never blocks readers or writers. `exclusive` locks each table while its rows are merged, and
+   * rebuilds plain indexes in the same transaction where that is quicker; for an owner who cannot set
+   * session_replication_role foreign keys, too, which locks the tables that they refer to.
    */
   mode?: 'online' | 'exclusive' | undefined;
-  /** How long exclusive mode waits for a table's lock, in milliseconds; 10 s by default. */
+  /** How long exclusive mode waits for locks, in milliseconds; 10 s by default. */
   lockTimeoutMs?: number | undefined;
   /** Load as into tables that Citus distributes, even where it does not. */
   citus?: boolean | undefined;

@@ -41,12 +41,13 @@ export interface ResetPlan {
 
 export interface ResetOptions extends AddOptions, DryRunOptions {
   /**
-   * `online` (the default) lets readers go on; who writes to the table waits until the reset is through. `exclusive` keeps
-   * readers waiting, and where that is quicker rewrites the table without the old rows and rebuilds plain indexes; as after
-   * a truncation, a transaction whose snapshot is older finds the table empty.
+   * Where foreign keys are checked by set the rows are loaded anew. `online` (the default) lets readers go on; who writes to
+   * the table waits until the reset is through. `exclusive` keeps readers waiting, and where that is quicker rewrites the
+   * table without the old rows and rebuilds plain indexes; as after a truncation, a transaction whose snapshot is older finds
+   * the table empty. Elsewhere the rows are updated in either mode, and only who writes to them waits.
    */
   mode?: LoadOptions['mode'];
-  /** How long a reset waits for a lock while others wait for it, in milliseconds; 10 s by default. */
+  /** How long a reset that locks the table waits for locks, in milliseconds; 10 s by default. */
   lockTimeoutMs?: number | undefined;
   /** Leave what hangs on the rows. */
   keepDependents?: boolean | undefined;
