@@ -86,9 +86,10 @@ describe('the compose file', async () => {
     );
 
     it.each(targets.filter((target) => !target.startsWith('loadtest-scale')))(
-      '`%s` does its work',
+      '`%s` does its work on a fleet that a server has written to',
       async (target) => {
         await runSeed();
+        await database.query(`update agents set status = 'Offline' where id = 'ag-loadtest-00001'`);
         const { stdout } = await promisify(execFile)('make', ['--dry-run', '-f', 'loadtest.mk', target], {
           cwd: EXAMPLES,
         });
