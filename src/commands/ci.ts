@@ -17,7 +17,11 @@ export const registerCi = defineCommand<CiFlags>('ci', {
   description: 'wait, load, verify, and judge the load: exit 3 over budget or regressed, 4 drifted',
   ...OPERATION,
   options: [
-    ['--budget <duration>', 'longest time that the load may take', parseDuration],
+    [
+      '--budget <duration>',
+      'longest time that the load may take, without connecting, waiting and settling',
+      parseDuration,
+    ],
     [
       '--budget-ratio <r>',
       'the same, as a multiple of a reference load by plain INSERT ... SELECT in a scratch schema',

@@ -7,7 +7,7 @@ import { formatCount, formatMs, formatRatio } from '../report/units.js';
 
 /** What a run is judged by, apart from its rows, which must stand as the fixtures have them. */
 export interface Criteria {
-  /** Most that the load may take, in milliseconds. */
+  /** Most that the load (`workMs`) may take, in milliseconds: without connecting, waiting and settling. */
   budgetMs?: number | undefined;
   /**
    * Most that the load may take, as a multiple of a reference load of the same fixtures by plain INSERT ... SELECT. It is

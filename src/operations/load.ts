@@ -20,7 +20,7 @@ import { confirmationOf } from '../fixtures/fixture.js';
 
 /** What operations take that add rows. */
 export interface AddOptions extends FixtureOptions {
-  /** Insert the parent rows that are missing. */
+  /** Insert the parent rows that are missing, before and apart from the fixtures: they stay if the load fails. */
   createParents?: boolean | undefined;
   /** Load into a database that looks like a real fleet. */
   force?: boolean | undefined;
