@@ -57,7 +57,7 @@ export const registerLoad = defineCommand<LoadFlags & { verify?: true; dryRun?: 
   description: 'load fixtures; existing rows are left alone',
   ...OPERATION,
   options: [
-    ['--verify', 'read the rows back afterwards, and exit 4 if any has drifted'],
+    ['--verify', 'read the rows back afterwards, and exit 4 if any has drifted; not with --dry-run'],
     DRY_RUN,
     ...LOAD_OPTIONS,
   ],

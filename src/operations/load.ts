@@ -39,7 +39,7 @@ export interface LoadOptions extends AddOptions, DryRunOptions {
   lockTimeoutMs?: number | undefined;
   /** Load as into tables that Citus distributes, even where it does not. */
   citus?: boolean | undefined;
-  /** Read the rows back afterwards, as `verify` does. */
+  /** Read the rows back afterwards, as `verify` does; not of a dry run, which adds none. */
   verify?: boolean | undefined;
 }
 
@@ -51,7 +51,7 @@ export interface LoadOptions extends AddOptions, DryRunOptions {
 export function load(options: LoadOptions = {}): Promise<LoadReport> {
   return withDatabase('load', options, async (context) => {
     const report = await loadOn(context, options);
-    if (options.verify !== true || report.dryRun) return rounded(report);
+    if (options.verify !== true) return rounded(report);
     const verified = await verifyLoaded(context, options, report);
     return rounded({ ...report, verified, failures: joinFailures(report.failures, verified.failures) });
   });

@@ -108,6 +108,9 @@ const OPTIONS: Readonly<Record<string, readonly [what: string, is: (value: unkno
 /** What an operation has no way to heed, and must not pass over: it would change what was to stay. */
 const HEEDLESS: Partial<Record<Operation, string>> = { ci: 'dryRun', clean: 'keepDependents' };
 
+/** Options that are held against each other. */
+type Given = FixtureOptions & DryRunOptions & { verify?: boolean };
+
 /** Checks an operation's options at the door. */
 export function checkOptions(operation: Operation, options: object): void {
   for (const [name, value] of Object.entries(options)) {
@@ -118,7 +121,7 @@ export function checkOptions(operation: Operation, options: object): void {
     if (value === true && HEEDLESS[operation] === name)
       throw refusal(`${operation} has no option ${name}`, 'leave it out');
   }
-  const { databaseUrl, embedded = false, fixtures }: FixtureOptions = options;
+  const { databaseUrl, embedded = false, fixtures, dryRun, verify }: Given = options;
   if (fixtures?.length === 0)
     throw refusal(
       'no fixture is chosen: there are no rows to load or to look at',
@@ -129,6 +132,8 @@ export function checkOptions(operation: Operation, options: object): void {
   if (twice !== undefined) throw refusal(`two fixtures are called ${twice}`, 'give one of them another name');
   if (databaseUrl !== undefined && embedded !== false)
     throw refusal('a database URL and the embedded server are two databases', 'leave one of them out');
+  if (operation === 'load' && dryRun === true && verify === true)
+    throw refusal('a dry run adds no rows that could be verified', 'leave out the dry run, or verify');
 }
 
 function hintFor(name: string): string {

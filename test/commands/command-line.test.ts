@@ -220,6 +220,12 @@ describe('bad input', () => {
   const NO_PATTERN = /the schema .* cannot be used: invalid regular expression/;
 
   it.each<[string, () => string[], number, RegExp]>([
+    [
+      'a dry run to verify',
+      () => ['load', '--dry-run', '--verify'],
+      2,
+      /adds no rows that could be verified/,
+    ],
     ['two databases', () => ['load', '--embedded', '--database-url', database.url], 2, /are two databases/],
     ['an unknown command of the embedded server', () => ['db', 'sart'], 2, /unknown command 'sart'/],
     ['too many arguments', () => ['list', 'more'], 2, /too many arguments/],

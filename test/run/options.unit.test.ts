@@ -77,6 +77,16 @@ describe('options from JavaScript', () => {
     await expect(operation(others as never)).rejects.toMatchObject({ code: 'connect' });
   });
 
+  it.each([
+    ['load', load, { code: 'usage', message: 'a dry run adds no rows that could be verified' }],
+    ['reset, which has no verify,', reset, { code: 'connect' }],
+  ])('%s does not pass over verify in a dry run', async (_, operation, expected) => {
+    const both = { ...NOWHERE, dryRun: true, verify: true };
+    await expect(operation(both)).rejects.toMatchObject(expected);
+    await expect(operation({ ...both, verify: false })).rejects.toMatchObject({ code: 'connect' });
+    await expect(operation({ ...both, dryRun: false })).rejects.toMatchObject({ code: 'connect' });
+  });
+
   it('refuses a regression from nothing', async () => {
     await expect(ci({ ...NOWHERE, maxRegressionPercent: 5 })).rejects.toMatchObject({ code: 'usage' });
   });
