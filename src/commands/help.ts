@@ -5,11 +5,11 @@ import { EXIT } from './exit-codes.js';
 const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   done: 'done',
   failed: 'failed; the message says why, and what was done before that',
-  usage: 'bad usage or configuration, or refused by the guard',
+  usage: 'bad usage or configuration',
   overBudget: 'loaded and verified, but over budget or regressed',
   drift: 'the fleet is not what it should be: rows drifted, or could not be added',
-  sigint: 'interrupted by Ctrl-C (SIGINT); rolled back',
-  sigterm: 'interrupted by SIGTERM; rolled back',
+  sigint: 'interrupted by Ctrl-C (SIGINT)',
+  sigterm: 'interrupted by SIGTERM',
 };
 
 /** Commands as they are typed, and what they do. */
@@ -22,9 +22,17 @@ export type RareExit = 'overBudget' | 'drift';
 export function withHelp(command: Command, examples: Examples, rare: readonly RareExit[] = []): void {
   const codes = (Object.keys(EXIT) as (keyof typeof EXIT)[])
     .filter((name) => (name !== 'overBudget' && name !== 'drift') || rare.includes(name))
-    .map((name) => [String(EXIT[name]), MEANINGS[name]] as const);
+    .map((name) => [String(EXIT[name]), meaningFor(command, name)] as const);
   const sections = [section('Examples', examples), section('Exit codes', codes)];
   command.addHelpText('after', `\n${sections.join('\n').trimEnd()}`);
+}
+
+/** What a code means to a command that has a guard, or something to roll back; the program has both. */
+function meaningFor({ parent, options }: Command, name: keyof typeof EXIT): string {
+  const has = (flag: string): boolean => parent === null || options.some(({ long }) => long === flag);
+  if (name === 'usage' && has('--force')) return `${MEANINGS[name]}, or refused by the guard`;
+  if (name.startsWith('sig') && has('--database-url')) return `${MEANINGS[name]}; rolled back`;
+  return MEANINGS[name];
 }
 
 function section(title: string, lines: Examples): string {

@@ -102,7 +102,10 @@ export const OPERATION = {
     ...TARGET.groups,
     'Output:': [
       choiceOption('--format <format>', 'of the report on standard output', FORMATS).default('text'),
-      ['--output <file>', 'write the JSON report to a file as well'],
+      [
+        '--output <file>',
+        "write the JSON report to a file as well; - is standard output, in place of --format's",
+      ],
       ...PROGRESS_OPTIONS,
     ],
   },

@@ -46,6 +46,17 @@ describe('help', async () => {
     );
   });
 
+  it('tells of the guard and of rolling back where there are such', async () => {
+    const guarded = ['', 'load', 'reset', 'ci'];
+    const onDatabases = [...guarded, 'verify', 'clean', 'manifest'];
+    for (const path of [[], ...top, ...nested]) {
+      const [name, help] = [path.join(' '), await helpOf(path)];
+      const [, codes = ''] = help.split('\nExit codes:\n');
+      expect(codes.includes('refused by the guard'), name).toBe(guarded.includes(name));
+      expect(codes.includes('rolled back'), name).toBe(onDatabases.includes(name));
+    }
+  });
+
   it.each([[], ...top, ...nested].map((path) => [path.join(' '), path] as const))(
     'of `%s` has examples that it understands, and exit codes, in 80 columns',
     async (_, path) => {
