@@ -95,7 +95,7 @@ describe('the Dockerfile', async () => {
 
   it('makes an image that runs as nobody in particular, without the embedded server', () => {
     expect(lines).toContain('USER node');
-    expect(lines).toContain('FROM node:20-alpine');
+    expect(lines).toContain('FROM node:24-alpine');
     expect(lines.join('\n')).toContain('npm ci --omit=dev --omit=optional --ignore-scripts');
   });
 
