@@ -1,4 +1,4 @@
-/** Timers of Node's and PostgreSQL's go no further: 24 days, in milliseconds. */
+/** Timers of Node's and PostgreSQL's go no further: 596 hours, in milliseconds. */
 export const MAX_MS = 2 ** 31 - 1;
 
 /** Milliseconds for people: `38 ms`, `1.42 s`, `2 min 5 s`, `3 h 12 min`, `9 d 4 h`. */
