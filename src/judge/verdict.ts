@@ -2,8 +2,8 @@ import type { Baseline } from './baseline.js';
 import { estimateMedian } from './median-interval.js';
 import { isTooWide, ratiosOf, regressionLimit, sideOf, type Wanted } from './ratio-rounds.js';
 import type { Check, CiReport, LoadedFixture, RatioMeasurement, Verdict } from '../report/result.js';
-import { named } from '../report/schemas.js';
-import { formatCount, formatMs, formatRatio } from '../report/units.js';
+import { named, newFailures } from '../report/schemas.js';
+import { formatCount, formatMs, formatRatio, formatRows } from '../report/units.js';
 
 /** What a run is judged by, apart from its rows, which must stand as the fixtures have them. */
 export interface Criteria {
@@ -59,16 +59,30 @@ function ratioOf(baseline: Baseline): RatioMeasurement | undefined {
   return baseline.command === 'ci' ? baseline.reference : undefined;
 }
 
-function checkRows({ verified }: Judged): Finding {
+/** Schemas in which something failed to load; in the others it was the verification that failed. */
+function notLoaded({ fixtures, failures, verified }: Judged): Set<string | null> {
+  const ofLoad = newFailures(verified.failures, failures);
+  const failed = failures.filter(
+    (failure) => ofLoad.includes(failure) || !fixtures.some(({ schema }) => schema === failure.schema),
+  );
+  return new Set(failed.map(({ schema }) => schema));
+}
+
+function checkRows(run: Judged): Finding {
+  const { verified } = run;
   const { live, intact, fixtures, failures } = verified;
   const broken = named(verified).filter((fixture) => !fixture.intact);
   const listed = (isOld: boolean): string =>
     broken.flatMap(({ name, tooOld }) => (tooOld === isOld ? [name] : [])).join(', ');
   const [drifted, old] = [listed(false), listed(true)];
+  const schemas = [...new Set(failures.map(({ schema }) => schema))];
+  const lacking = notLoaded(run);
+  const loaded = schemas.filter((schema) => !lacking.has(schema));
   const wrong = [
     ...(drifted === '' ? [] : [`${drifted} drifted`]),
     ...(old === '' ? [] : [`${old} is too old`]),
-    ...(failures.length > 0 ? ['what failed to load was not verified'] : []),
+    ...(loaded.length < schemas.length ? ['what failed to load was not verified'] : []),
+    ...(loaded.length > 0 ? [`the verification of ${loaded.join(', ')} failed`] : []),
   ];
   let measured = 0;
   for (const { missing, unexpected, driftedRows, hanging } of fixtures) {
@@ -82,13 +96,22 @@ function checkRows({ verified }: Judged): Finding {
   return { outcome, reason, measured, interval: null };
 }
 
-function checkTime({ fixtures, timings: { workMs } }: Judged, limit: number): Finding {
+function checkTime(run: Judged, limit: number): Finding {
+  const { fixtures } = run;
+  const { workMs } = run.timings;
   const within = workMs <= limit;
-  const sumOf = (part: 'rows' | 'skipped'): number => fixtures.reduce((sum, one) => sum + one[part], 0);
+  const sumOf = (part: 'rows' | 'skipped' | 'blocked'): number =>
+    fixtures.reduce((sum, one) => sum + one[part], 0);
+  const [blocked, failed] = [sumOf('blocked'), notLoaded(run).size];
+  const lacks = [
+    ...(blocked > 0 ? [`${formatRows(blocked)} could not be added`] : []),
+    ...(failed > 0 ? [`${formatCount(failed)} ${failed === 1 ? 'schema' : 'schemas'} failed`] : []),
+  ];
+  if (lacks.length > 0) return untold(`what was loaded is not the fleet: ${lacks.join(', ')}`, 'skipped');
   const stood = sumOf('skipped');
   const besides =
     stood === 0 ? '' : `, where ${formatCount(stood)} of ${formatCount(sumOf('rows'))} rows stood already`;
-  const reason = fixtures.every(({ inserted }) => inserted === 0)
+  const reason = fixtures.every(({ rows, skipped }) => skipped === rows)
     ? 'every row stood already: nothing was loaded, and this is the time of the look'
     : within
       ? `the load took no longer than it may${besides}`

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { estimateMedian } from '../../src/judge/median-interval.js';
 import { ratiosOf, takeRounds, type Wanted } from '../../src/judge/ratio-rounds.js';
-import type { CiReport, RatioRound, Verdict } from '../../src/report/result.js';
+import type { CiReport, Failure, RatioRound, Verdict } from '../../src/report/result.js';
 import { judge, wantedOf, type Criteria } from '../../src/judge/verdict.js';
 import { ciReport, noOpReport, measurementOf, roundsOf, verifiedFixture } from '../support/ci-report.js';
 import { seededRandom } from '../../bench/statistics.js';
@@ -72,6 +72,67 @@ describe('a budget of time', () => {
     const check = judge(part, criteria({ budgetMs })).checks[1];
     expect(check?.outcome).toBe(outcome);
     expect(check?.reason.startsWith(begins)).toBe(true);
+  });
+});
+
+describe('what was not loaded, or not verified,', () => {
+  const [fixture] = ciReport().fixtures;
+  const { rows } = fixture!;
+  const counts = (skipped: number, blocked: number) => ({
+    ...fixture!,
+    ...{ inserted: rows - skipped - blocked, skipped, blocked, present: rows - blocked },
+  });
+  const failure = (schema: string, phase: 'prepare' | 'merge' | 'verify'): Failure => ({
+    ...{ schema, code: 'server', phase, message: `lost in ${phase}` },
+  });
+  const verified = (...failures: Failure[]) => ({ ...ciReport().verified, intact: false, failures });
+  const [absent, lost] = [failure('red', 'prepare'), failure('public', 'verify')];
+
+  it.each<[string, Partial<CiReport>, string | RegExp]>([
+    ['all rows blocked', { fixtures: [counts(0, rows)] }, '10,000 rows could not be added'],
+    ['one blocked, the others standing', { fixtures: [counts(rows - 1, 1)] }, '1 row could not be added'],
+    [
+      'all schemas failed',
+      { fixtures: [], failures: [absent], verified: verified(absent) },
+      '1 schema failed',
+    ],
+    [
+      'a schema failed in the load alone, and rows are blocked',
+      { fixtures: [counts(0, 2)], failures: [failure('public', 'merge'), absent] },
+      '2 rows could not be added, 2 schemas failed',
+    ],
+    [
+      'the verification failed',
+      { failures: [lost], verified: verified(lost) },
+      /^the load took no longer than it may$/,
+    ],
+    ['nothing', { fixtures: [counts(rows, 0)] }, /^every row stood already: /],
+  ])('with %s decides whether the time is judged', (_, changes, said) => {
+    const check = judge(ciReport(changes), criteria({ budgetMs: 8000 })).checks[1]!;
+    const skipped = typeof said === 'string';
+    expect(check.outcome).toBe(skipped ? 'skipped' : 'pass');
+    if (skipped) expect(check.reason).toBe(`what was loaded is not the fleet: ${said}`);
+    else expect(check.reason).toMatch(said);
+  });
+
+  it.each<[string, Failure[], Failure[], string]>([
+    ['the load', [absent], [absent], 'what failed to load was not verified'],
+    ['the verification', [lost], [lost], 'the verification of public failed'],
+    [
+      'the load of one fixture, then the verification',
+      [failure('public', 'merge'), lost],
+      [lost],
+      'what failed to load was not verified',
+    ],
+    [
+      'either in one schema',
+      [absent, lost],
+      [absent, lost],
+      'what failed to load was not verified; the verification of public failed',
+    ],
+  ])('is told apart where %s failed', (_, failures, ofVerify, reason) => {
+    const verdict = judge(ciReport({ failures, verified: verified(...ofVerify) }), criteria());
+    expect(verdict).toMatchObject({ outcome: 'failed', checks: [{ outcome: 'fail', reason }] });
   });
 });
 
