@@ -169,16 +169,6 @@ export async function findUsual(on: OnTable, staged: Staging): Promise<string | 
   return tellOwn(on) ? null : findMostTold(on, staged);
 }
 
-/** When the standing rows were loaded or reset, and how stale they are by the server's clock. */
-export async function findAnchors(on: OnTable, staged: Staging): Promise<Anchors> {
-  const { fixture, table } = on;
-  const values: unknown[] = [];
-  const usual = await findUsual(on, staged);
-  const joined = `select true as stands, ${anchorSql(on, values, usual)}
-    from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)}`;
-  return (await countByAnchor(on, joined, [], values)).ages;
-}
-
 /** What {@link countByAnchor} has to know of a standing row `t` and its staged row `s`, as columns. */
 export function anchorSql(on: OnTable, values: unknown[], usual: string | null): string {
   const { fixture } = on;

@@ -28,27 +28,21 @@ interface Comparison extends Pick<
 
 const EXAMPLES = 3;
 
+/** When the standing rows were loaded or reset, and how stale they are by the server's clock. */
+export async function findAnchors({ session, fixture, table }: OnTable, staged: Staging): Promise<Anchors> {
+  const { compared } = await compareOnAnchors({ session, fixture, table, staged, live: [] });
+  return compared.ages;
+}
+
 /** Holds a table against a staged fixture; what differs in `live` columns is told apart. Sets the planner from here on. */
 export async function compareRows(
   { session, fixture, table }: OnTable,
   staged: Staging,
   live: readonly string[] = [],
 ): Promise<Comparison> {
-  // However few rows seem to differ, a loop over the staging table for each row of the table takes minutes.
-  await session.query('set local enable_nestloop = off');
   const on = { session, fixture, table, staged, live };
-  // Where every row tells its own anchor, which one most rows tell need not be known first.
-  const isTold = tellOwn(on);
-  let usual = await findUsual(on, staged);
-  let compared = await countDrift(on, usual, false);
-  const holdOn = async (anchor: string | null): Promise<void> => {
-    if (anchor === null || anchor === usual) return;
-    usual = anchor;
-    compared = await countDrift(on, usual, false);
-  };
-  if (isTold && compared.untold > 0) await holdOn(compared.ages.usual);
-  // Whose anchor column has been changed tells another by the rest of its times.
-  if (isTold && differing(compared) > 0) await holdOn(await findMostTold(on, staged));
+  const { usual, ...first } = await compareOnAnchors(on);
+  let { compared } = first;
   const [missing = 0, driftedRows = 0, liveRows = 0] = compared.counts;
   // Most fleets have not drifted: to count column by column at once would take half as long again.
   if (differing(compared) > 0) compared = await countDrift(on, usual, true);
@@ -76,6 +70,25 @@ export async function compareRows(
     notCompared: restColumns(fixture, table).computed,
     ages,
   };
+}
+
+/** Counts what differs, with each row on the anchor that it tells, and the others on the usual one. */
+async function compareOnAnchors(on: Compared) {
+  // However few rows seem to differ, a loop over the staging table for each row of the table takes minutes.
+  await on.session.query('set local enable_nestloop = off');
+  // Where every row tells its own anchor, which one most rows tell need not be known first.
+  const isTold = tellOwn(on);
+  let usual = await findUsual(on, on.staged);
+  let compared = await countDrift(on, usual, false);
+  const holdOn = async (anchor: string | null): Promise<void> => {
+    if (anchor === null || anchor === usual) return;
+    usual = anchor;
+    compared = await countDrift(on, usual, false);
+  };
+  if (isTold && compared.untold > 0) await holdOn(compared.ages.usual);
+  // Whose anchor column has been changed tells another by the rest of its times.
+  if (isTold && differing(compared) > 0) await holdOn(await findMostTold(on, on.staged));
+  return { usual, compared };
 }
 
 const differing = ({ counts: [, drifted = 0, live = 0] }: { counts: number[] }): number => drifted + live;

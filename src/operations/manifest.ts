@@ -9,7 +9,7 @@ import {
   type NumberedKey,
 } from '../fixtures/fixture.js';
 import { SETS } from '../fixtures/registry.js';
-import { findAnchors } from '../merge/anchors.js';
+import { findAnchors } from '../merge/compare.js';
 import { rootsOf } from '../merge/keys.js';
 import { MANIFEST_VERSION } from '../report/manifest.js';
 import type { Manifest, ManifestFixture, ManifestStanding } from '../report/manifest.js';

@@ -127,7 +127,11 @@ describe('a change of a time', () => {
     await load(run(fixture));
     expect(await verified(fixture)).toMatchObject({ intact: true, anchorCount: 1 });
     await database.query(`update own set ${change}`);
-    expect(driftOf(await verified(fixture))).toEqual(expected);
+    const found = await verified(fixture);
+    expect(driftOf(found)).toEqual(expected);
+    const { standing } = (await manifest(run(fixture))).fixtures[0]!;
+    const { anchors, anchorCount } = found;
+    expect(standing).toMatchObject([{ anchors, anchorCount, ageMs: expect.any(Number) as number }]);
     await reset(run(fixture));
     expect(await verified(fixture)).toMatchObject({ intact: true, anchorCount: 1 });
   });

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { load, manifest, reset, SETS, sizedCertificates } from '../../src/index.js';
+import { load, manifest, reset, SETS, sizedCertificates, verify } from '../../src/index.js';
 import { useDatabase } from '../support/database.js';
 import { matchesManifestSchema } from '../support/schema-validator.js';
 
@@ -48,5 +48,17 @@ describe('with a database', () => {
     const { anchor } = await reset({ databaseUrl: database.url, fixtures: [agents] });
     const found = await manifest({ databaseUrl: database.url, fixtures: [agents] });
     expect(found.fixtures[0]?.standing?.[0]?.anchors).toEqual([{ at: anchor, rows: 5_000 }]);
+  });
+
+  it('gives the anchors that verify does, where those of some rows have drifted', async () => {
+    const run = { databaseUrl: database.url, fixtures: [agents] };
+    const { anchor } = await reset(run);
+    await database.query(
+      `update agents set registered_at = registered_at - interval '1 day' where id <= 'ag-loadtest-00010'`,
+    );
+    const [{ standing } = {}] = (await manifest(run)).fixtures;
+    const [{ anchors } = {}] = (await verify(run)).fixtures;
+    expect(anchors).toEqual([{ at: anchor, rows: 5_000 }]);
+    expect(standing).toMatchObject([{ anchors, anchorCount: 1 }]);
   });
 });
