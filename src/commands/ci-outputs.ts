@@ -21,7 +21,7 @@ export async function publishCi(report: CiReport, { summary, junit, benchmark }:
 /** The same for what kept ci from a report; where that cannot be written either, the failure itself says enough. */
 export async function publishFailure(
   error: unknown,
-  { summary, junit }: FileFlags,
+  { summary, junit, benchmark }: FileFlags,
   mayWrite: boolean,
 ): Promise<void> {
   const failure = error instanceof ScaleSeedError ? error : { message: messageOf(error) };
@@ -30,6 +30,8 @@ export async function publishFailure(
   if (!mayWrite) return;
   await Promise.allSettled([
     writeResult('--junit', junit, renderJunitError(text)),
+    // An earlier run's times would be taken for this one's.
+    writeResult('--benchmark', benchmark, '[]\n'),
     appendSummary(`### Failed: scale-seed ci\n\n${text.replace(/^/gm, '    ')}\n`, summary),
   ]);
 }
