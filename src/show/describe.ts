@@ -1,4 +1,4 @@
-import type { Blocked, Check, ColumnDrift, Failure, VerifiedFixture } from '../report/result.js';
+import type { Blocked, Check, ColumnDrift, Counts, Failure, VerifiedFixture } from '../report/result.js';
 import { formatCount, formatMs, formatRatio, formatRows, inOneLine, listRows } from '../report/units.js';
 
 /** What one day of a window of thirty takes is not worth a word. */
@@ -68,8 +68,15 @@ function describeColumn({ column, rows, examples }: ColumnDrift, how: string): s
 }
 
 /** Which row cannot be added, and what blocks it. */
-export function describeBlocked({ key, by }: Blocked): string {
+function describeBlocked({ key, by }: Blocked): string {
   return `${inOneLine(key)} cannot be added: blocked by ${inOneLine(by)}`;
+}
+
+/** How many rows of a fixture could not be added, if any, and what blocks the first. */
+export function describeBlockedRows(fixture: Counts & { name: string }): string[] {
+  const { name, blocked, firstBlocked } = fixture;
+  if (firstBlocked === null) return [];
+  return [`${name}: ${formatRows(blocked)} could not be added; ${describeBlocked(firstBlocked)}`];
 }
 
 function describeAge({ tooOld, expired, rows, anchors, anchorCount }: VerifiedFixture): string[] {

@@ -1,6 +1,7 @@
 import type { CiReport } from '../report/result.js';
 import { named } from '../report/schemas.js';
-import { describeCheck, describeDrift, describeFailure } from './describe.js';
+import { formatCount, formatRows } from '../report/units.js';
+import { describeBlockedRows, describeCheck, describeDrift, describeFailure } from './describe.js';
 
 /** A test case of the report. */
 interface Case {
@@ -21,9 +22,13 @@ export function renderJunit(report: CiReport): string {
       const message = describeFailure(failure).join('\n');
       return { suite, name: failure.schema ?? 'ci', ms: 0, kind: 'error', message };
     }),
-    ...named(report).map(({ name, timings, inserted, skipped, fingerprint }): Case => {
-      const message = `${inserted} rows inserted, ${skipped} stood already; ${fingerprint}`;
-      return { suite: 'load', name, ms: timings.totalMs, kind: 'output', message };
+    ...named(report).map((fixture): Case => {
+      const { name, timings, inserted, skipped, fingerprint } = fixture;
+      const blocked = describeBlockedRows(fixture);
+      const loaded = `${formatRows(inserted)} inserted, ${formatCount(skipped)} stood already; ${fingerprint}`;
+      const message = [...blocked, loaded].join('\n');
+      const kind = blocked.length > 0 ? 'failure' : 'output';
+      return { suite: 'load', name, ms: timings.totalMs, kind, message };
     }),
     ...named(verified).map((fixture): Case => {
       const { name, timings, intact } = fixture;

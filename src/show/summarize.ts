@@ -1,6 +1,7 @@
 import type {
   CiReport,
   CleanReport,
+  ColumnDrift,
   Counts,
   Failure,
   ForeignKeyCheck,
@@ -14,7 +15,7 @@ import type {
 } from '../report/result.js';
 import { named, newFailures } from '../report/schemas.js';
 import { formatMs, formatRows, listRows, shortFingerprint } from '../report/units.js';
-import { describeBlocked, describeDrift, showAmount } from './describe.js';
+import { describeBlockedRows, describeDrift, showAmount } from './describe.js';
 import { failureRemark, tableOf, withMachine, type Summary } from './summary.js';
 
 /** What a report says, in the words of its command. */
@@ -77,21 +78,13 @@ function summarizeLoad(report: LoadReport): Summary {
       ...FINGERPRINT,
     }),
     remarks: [
-      ...blockedRemarks(named(report)),
+      ...named(report).flatMap(describeBlockedRows),
       `${sent ? `anchor ${anchor}` : 'no row was sent'}; ${times}`,
       ...(sent ? checkRemarks(foreignKeys, dryRun) : []),
       ...failures.map(failureRemark),
     ],
     ...(verified === undefined ? {} : { next: summarizeVerify(verified, failures) }),
   };
-}
-
-function blockedRemarks(fixtures: readonly (Counts & { name: string })[]): string[] {
-  return fixtures.flatMap(({ name, blocked, firstBlocked }) =>
-    firstBlocked === null
-      ? []
-      : `${name}: ${formatRows(blocked)} could not be added; ${describeBlocked(firstBlocked)}`,
-  );
 }
 
 function sumOf(counts: readonly number[]): string {
@@ -148,16 +141,24 @@ function summarizeReset(report: ResetReport): Summary {
       ...FINGERPRINT,
     }),
     remarks: [
-      ...named(report).flatMap(({ name, dependents, kept, records }) => [
+      ...named(report).flatMap(({ name, dependents, kept, records, overruled }) => [
         ...remark(`${name}: what hung on it ${dryRun ? 'would be' : 'was'} deleted`, dependents),
         ...remark(`${name}: what hangs on it ${dryRun ? 'would stay' : 'was left'}`, kept),
         ...remark(`${name}: recorded about it, and left`, records),
+        ...overruledRemark(name, overruled),
       ]),
-      ...blockedRemarks(named(report)),
+      ...named(report).flatMap(describeBlockedRows),
       ...checkRemarks(foreignKeys, dryRun),
       ...failures.map(failureRemark),
     ],
   };
+}
+
+/** What a trigger makes of a row stands, and is drift by the next verify. */
+function overruledRemark(name: string, overruled: readonly ColumnDrift[]): string[] {
+  if (overruled.length === 0) return [];
+  const columns = overruled.map(({ column, rows }) => `${column} in ${formatRows(rows)}`).join(', ');
+  return [`${name}: triggers kept or changed what was to be written: ${columns}`];
 }
 
 function summarizeClean(report: CleanReport): Summary {

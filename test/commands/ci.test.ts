@@ -157,11 +157,47 @@ describe('a run that does not pass', () => {
     );
   });
 
+  it.each([
+    ['some rows are', `new.id = 'ag-scale-00000007'`, '1 row'],
+    ['all are', 'true', '200 rows'],
+  ])('exits 4 where %s blocked, and says so wherever it can', async (_, which, rows) => {
+    await database.query(
+      `delete from agents where id like 'ag-scale-%';
+       create function keep_out() returns trigger language plpgsql as 'begin return null; end';
+       create trigger keep_out before insert on agents for each row when (${which}) execute function keep_out()`,
+    );
+    await writeFile(file('benchmark.json'), 'of an earlier run');
+    const { code, stdout, stderr } = await ci(
+      [
+        ...['--agents', '200', '--no-settle', '--budget', '1m', '--quiet', '--format', 'json'],
+        ...['--junit', file('junit.xml'), '--benchmark', file('benchmark.json')],
+      ],
+      { GITHUB_ACTIONS: 'true' },
+    );
+    await database.query('drop function keep_out cascade');
+    expect(code).toBe(4);
+    expect((JSON.parse(stdout) as CiReport).verdict.checks[1]).toMatchObject({
+      outcome: 'skipped',
+      reason: `what was loaded is not the fleet: ${rows} could not be added`,
+    });
+    const said = new RegExp(
+      `scale_agents: ${rows} could not be added; ag-scale-0000000\\d cannot be added: blocked by `,
+    );
+    expect(stderr).toMatch(new RegExp(`^::error title=scale-seed ci%3A load::${said.source}`, 'm'));
+    const junit = await read('junit.xml');
+    expectWellFormed(junit);
+    expect(junit).toMatch(new RegExp(`<failure type="scale-seed.load" message="${said.source}`));
+    expect(JSON.parse(await read('benchmark.json'))).toEqual([]);
+  });
+
   it('exits 1 where it fails, and says that wherever it can', async () => {
-    const { code, stdout, stderr } = await ci(['--schema', 'nowhere', '--junit', file('junit.xml')], {
+    await writeFile(file('benchmark.json'), 'of an earlier run');
+    const outputs = ['--junit', file('junit.xml'), '--benchmark', file('benchmark.json')];
+    const { code, stdout, stderr } = await ci(['--schema', 'nowhere', ...outputs], {
       GITHUB_ACTIONS: 'true',
       GITHUB_STEP_SUMMARY: file('step.md'),
     });
+    expect(JSON.parse(await read('benchmark.json'))).toEqual([]);
     expect(code).toBe(1);
     expect(stdout).toBe('');
     const message = 'there is no schema nowhere';

@@ -153,22 +153,26 @@ describe('ci', () => {
 });
 
 describe('reset', () => {
-  it('exits 4 where a trigger keeps rows as they are', async () => {
-    await load(fleet());
-    await database.query(
-      `update agents set status = 'Offline';
+  it.each(['text', 'markdown'])(
+    'exits 4 where a trigger keeps rows as they are, and says so as %s',
+    async (format) => {
+      await load(fleet());
+      await database.query(
+        `update agents set status = 'Offline';
        create function keep() returns trigger language plpgsql as 'begin return null; end';
        create trigger keep before update on agents for each row execute function keep()`,
-    );
-    const { code, stderr } = await run(['reset', '--yes', '--agents', '40', '--no-progress'], {
-      DATABASE_URL: database.url,
-    });
-    await database.query('drop function keep cascade');
-    expect(stderr).toContain(
-      'trigger keep of agents kept or changed what was to be written: status in 40 rows',
-    );
-    expect(code).toBe(4);
-  });
+      );
+      const args = ['reset', '--yes', '--agents', '40', '--no-progress', '--format', format];
+      const env = { DATABASE_URL: database.url };
+      const { code, stderr } = await run(args, env);
+      const quiet = await run([...args, '--quiet'], env);
+      await database.query('drop function keep cascade');
+      const said = 'kept or changed what was to be written: status in 40 rows';
+      expect(stderr).toContain(`trigger keep of agents ${said}`);
+      expect(quiet).toMatchObject({ code, stderr: '', stdout: expect.stringContaining(said) as string });
+      expect(code).toBe(4);
+    },
+  );
 
   it('says of rows that bear its mark that they stay', async () => {
     const frozen: Fixture = { ...agents, growable: false };

@@ -6,9 +6,9 @@ import { annotate } from '../../src/show/annotate.js';
 import { renderAnnotations } from '../../src/show/github.js';
 import { renderJunit, renderJunitError } from '../../src/show/junit.js';
 import { renderMarkdown } from '../../src/show/render.js';
-import type { Check, CiReport } from '../../src/report/result.js';
+import type { Check, CiReport, LoadedFixture } from '../../src/report/result.js';
 import { inOneLine } from '../../src/report/units.js';
-import { ciReport, measurementOf, noOpReport, roundsOf, verifiedFixture } from '../support/ci-report.js';
+import { ciReport, measurementOf, roundsOf, verifiedFixture } from '../support/ci-report.js';
 import { matchesSchema } from '../support/schema-validator.js';
 
 const check = (changes: Partial<Check>): Check => ({
@@ -98,6 +98,15 @@ describe('JUnit XML', () => {
     );
   });
 
+  it.each([
+    [{ inserted: 1, skipped: 9_999 }, '1 row inserted, 9,999 stood already; sha256:'],
+    [{}, '10,000 rows inserted, 0 stood already; sha256:'],
+  ])('counts in words as other reports do: %j', (counts, said) => {
+    const fixtures = [{ ...ciReport().fixtures[0]!, ...counts }];
+    const [output] = parse(renderJunit(ciReport({ fixtures }))).filter(({ name }) => name === 'system-out');
+    expect(output?.text.startsWith(said)).toBe(true);
+  });
+
   it('repeats what drifted, a row in a line of its own', () => {
     const [failure] = parse(renderJunit(drifted)).filter(({ name }) => name === 'failure');
     expect(failure?.attributes.message).toContain(inOneLine(nasty));
@@ -163,8 +172,14 @@ describe('the benchmark file', () => {
     ]);
   });
 
-  it('has no time of a load that had nothing to do', () => {
-    expect(benchmarkEntries(noOpReport())).toEqual([]);
+  it.each<[string, Partial<LoadedFixture>]>([
+    ['had nothing to do', { inserted: 0, skipped: 10_000 }],
+    ['had a part to do', { inserted: 9_999, skipped: 1 }],
+    ['could not add a row', { inserted: 9_999, blocked: 1, present: 9_999 }],
+    ['could add none', { inserted: 0, blocked: 10_000, present: 0 }],
+  ])('has no time of a load that %s', (_, counts) => {
+    const fixtures = [{ ...ciReport().fixtures[0]!, ...counts }];
+    expect(benchmarkEntries(ciReport({ fixtures }))).toEqual([]);
   });
 });
 
