@@ -34,10 +34,14 @@ function fit(table: readonly string[][], columns: number, [next, ...others]: rea
 }
 
 function markdownOf({ title, table: [head = [], ...rows], remarks, next }: Summary): string {
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |\n`;
+  const line = (cells: readonly string[]): string => `| ${cells.map(escapeMarkdown).join(' | ')} |\n`;
   const rule = line(head.map((name) => (TEXT_COLUMNS.includes(name) ? '---' : '---:')));
-  const list = remarks.map((remark) => `- ${remark}\n`).join('');
+  const list = remarks.map((remark) => `- ${escapeMarkdown(remark)}\n`).join('');
   const more = next === undefined ? '' : `\n${markdownOf(next)}`;
-  return `### ${title}\n\n${line(head)}${rule}${rows.map(line).join('')}\n${list}${more}`;
+  return `### ${escapeMarkdown(title)}\n\n${line(head)}${rule}${rows.map(line).join('')}\n${list}${more}`;
+}
+
+/** A value is no tag, no entity and no end of a cell. */
+function escapeMarkdown(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replace(/[\\|]/g, '\\$&');
 }
