@@ -49,7 +49,12 @@ export function shortFingerprint(fingerprint: string): string {
 
 /** A ratio of two times. */
 export function formatRatio(ratio: number): string {
-  return ratio.toFixed(2);
+  return unlessZero(ratio, ratio.toFixed(2));
+}
+
+/** An amount as it was rounded; where that leaves nothing of it, by its first two digits. */
+export function unlessZero(amount: number, shown: string): string {
+  return Number(shown) === 0 ? String(Number(amount.toPrecision(2))) : shown;
 }
 
 /** Whole seconds as a clock shows them: `0:07`, `12:05`, `3:00:00`. */

@@ -1,5 +1,13 @@
 import type { Blocked, Check, ColumnDrift, Counts, Failure, VerifiedFixture } from '../report/result.js';
-import { formatCount, formatMs, formatRatio, formatRows, inOneLine, listRows } from '../report/units.js';
+import {
+  formatCount,
+  formatMs,
+  formatRatio,
+  formatRows,
+  inOneLine,
+  listRows,
+  unlessZero,
+} from '../report/units.js';
 
 /** What one day of a window of thirty takes is not worth a word. */
 const NOTEWORTHY = 1 / 30;
@@ -13,9 +21,9 @@ export function describeFailure(failure: Pick<Failure, 'message' | 'state' | 'hi
 /** An amount of a check in its unit. */
 export function showAmount(amount: number, unit: Check['unit']): string {
   return {
-    ms: formatMs,
+    ms: (ms: number) => (ms < 1 ? `${unlessZero(ms, String(Math.round(ms)))} ms` : formatMs(ms)),
     ratio: formatRatio,
-    percent: (percent: number) => `${percent < 0 ? '' : '+'}${Math.round(percent)} %`,
+    percent: (percent: number) => `${percent < 0 ? '' : '+'}${unlessZero(percent, percent.toFixed(0))} %`,
     rows: formatRows,
   }[unit](amount);
 }

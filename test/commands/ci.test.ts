@@ -120,7 +120,7 @@ describe('a run that does not pass', () => {
       /^::error title=scale-seed ci%3A budget::the load took \d+ ms \(budget 0 ms\): every row stood already/m,
     );
     expect(stderr).toMatch(
-      /^::error title=scale-seed ci%3A budget-ratio::the load took \d+\.\d\d times as long as the reference load \(limit 0\.00\): the interval of \d/m,
+      /^::error title=scale-seed ci%3A budget-ratio::the load took \d+\.\d\d times as long as the reference load \(limit 0\.0001\): the interval of \d/m,
     );
     expect(await read('junit.xml')).toContain('tests="6" failures="2" errors="0" skipped="0"');
     expect(await read('step.md')).toMatch(/^### Over budget: /);
