@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { messageOf, ScaleSeedError } from '../errors.js';
 import type { Manifest, ManifestFixture } from '../report/manifest.js';
 import type { Failure, Report } from '../report/result.js';
+import { inOneLine } from '../report/units.js';
 import { describeFailure } from '../show/describe.js';
 import { EXIT } from './exit-codes.js';
 
@@ -40,7 +41,8 @@ function concludeFailures(failures: readonly Failure[], someDone: boolean): numb
     if (schema !== null) same.schemas.add(schema);
     struck.set(JSON.stringify(rest), same);
   }
-  for (const { failure, schemas } of struck.values()) printFailure(failure, `${[...schemas].join(', ')}: `);
+  for (const { failure, schemas } of struck.values())
+    printFailure(failure, inOneLine(`${[...schemas].join(', ')}: `));
   const codes = new Set(failures.map(exitCodeOf));
   const interrupted = [EXIT.sigint, EXIT.sigterm].find((code) => codes.has(code));
   if (interrupted !== undefined) return interrupted;

@@ -1,4 +1,5 @@
 import { refusal } from '../errors.js';
+import { inOneLine } from '../report/units.js';
 
 /** What an operation asks by: a question for each plan; nothing is asked where it was answered, or nothing is to be done. */
 export function confirmUnless<Plan>(
@@ -21,7 +22,7 @@ export async function confirmOnTerminal(question: string, signal: AbortSignal): 
   // Back in the foreground it does not read until it is told to.
   terminal.on('SIGCONT', () => terminal.resume());
   try {
-    const answer = await terminal.question(`${question} [y/N] `, { signal });
+    const answer = await terminal.question(`${inOneLine(question)} [y/N] `, { signal });
     return /^y(es)?$/i.test(answer.trim());
   } catch (error) {
     if (signal.aborted) throw error;

@@ -39,7 +39,10 @@ export function listRows(rows: readonly { table: string; rows: number; effect?: 
 
 /** A text out of the database in one line: a line of its own could be taken for a command, by GitHub or a terminal. */
 export function inOneLine(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, (character) => {
+    const escaped = JSON.stringify(character).slice(1, -1);
+    return escaped === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}` : escaped;
+  });
 }
 
 /** The first digits of a fingerprint, enough to tell two apart by eye. */

@@ -15,7 +15,7 @@ const NOTEWORTHY = 1 / 30;
 /** What went wrong, what stands now, and what to do about it. */
 export function describeFailure(failure: Pick<Failure, 'message' | 'state' | 'hint'>): string[] {
   const { message, state, hint } = failure;
-  return [message, ...(state ? [`now: ${state}`] : []), ...(hint ? [`try: ${hint}`] : [])];
+  return [message, ...(state ? [`now: ${state}`] : []), ...(hint ? [`try: ${hint}`] : [])].map(inOneLine);
 }
 
 /** An amount of a check in its unit. */
@@ -30,7 +30,7 @@ export function showAmount(amount: number, unit: Check['unit']): string {
 
 /** What was measured, and what was allowed, in a sentence; then why the check came out as it did. */
 export function describeCheck({ name, reason, measured, limit, unit }: Check): string {
-  if (measured === null || (name === 'verify' && measured === 0)) return reason;
+  if (measured === null || (name === 'verify' && measured === 0)) return inOneLine(reason);
   const [found, allowed] = [showAmount(measured, unit), showAmount(limit, unit)];
   const sentence = {
     verify: `${found} differ from the fixtures`,
@@ -38,14 +38,14 @@ export function describeCheck({ name, reason, measured, limit, unit }: Check): s
     'budget-ratio': `the load took ${found} times as long as the reference load (limit ${allowed})`,
     'max-regression': `the load is ${found} against the baseline (limit ${allowed})`,
   }[name];
-  return `${sentence}: ${reason}`;
+  return inOneLine(`${sentence}: ${reason}`);
 }
 
 /** What drifted in a fixture, and how; what is no drift on a stack that runs is told as that. */
 export function describeDrift(fixture: VerifiedFixture, live: boolean): string[] {
   const { name, missing, unexpected, drift, hanging, unread, records, missingParents, notCompared } = fixture;
   const some = ({ rows, examples }: VerifiedFixture['unexpected']): string =>
-    `${formatRows(rows)}, such as ${inOneLine(examples.join(', '))}`;
+    `${formatRows(rows)}, such as ${examples.join(', ')}`;
   const remarks = [
     ...(missing.rows > 0 ? [`missing: ${some(missing)}`] : []),
     ...(missing.blocked === null ? [] : [describeBlocked(missing.blocked)]),
@@ -65,26 +65,26 @@ export function describeDrift(fixture: VerifiedFixture, live: boolean): string[]
       ? [`not compared, as their defaults are computed: ${notCompared.join(', ')}`]
       : []),
   ];
-  return remarks.map((remark) => `${name}: ${remark}`);
+  return remarks.map((remark) => inOneLine(`${name}: ${remark}`));
 }
 
 function describeColumn({ column, rows, examples }: ColumnDrift, how: string): string {
   const shown = examples.map(
-    ({ key, expected, found }) => `${inOneLine(key)} has ${show(found)}, not ${show(expected)}`,
+    ({ key, expected, found }) => `${key} has ${show(found)}, not ${show(expected)}`,
   );
   return `${column} ${how} in ${formatRows(rows)}: ${shown.join('; ')}`;
 }
 
 /** Which row cannot be added, and what blocks it. */
 function describeBlocked({ key, by }: Blocked): string {
-  return `${inOneLine(key)} cannot be added: blocked by ${inOneLine(by)}`;
+  return `${key} cannot be added: blocked by ${by}`;
 }
 
 /** How many rows of a fixture could not be added, if any, and what blocks the first. */
 export function describeBlockedRows(fixture: Counts & { name: string }): string[] {
   const { name, blocked, firstBlocked } = fixture;
   if (firstBlocked === null) return [];
-  return [`${name}: ${formatRows(blocked)} could not be added; ${describeBlocked(firstBlocked)}`];
+  return [inOneLine(`${name}: ${formatRows(blocked)} could not be added; ${describeBlocked(firstBlocked)}`)];
 }
 
 function describeAge({ tooOld, expired, rows, anchors, anchorCount }: VerifiedFixture): string[] {

@@ -2,7 +2,7 @@ import { Writable } from 'node:stream';
 import type { WriteStream } from 'node:tty';
 import { Format, MultiBar, type Options, type Params, type SingleBar } from 'cli-progress';
 import type { RunEvent } from '../report/events.js';
-import { formatClock, formatCount } from '../report/units.js';
+import { formatClock, formatCount, inOneLine } from '../report/units.js';
 
 /** What a bar is for: a fixture, or what follows the fixtures and counts no rows. */
 interface Task {
@@ -58,7 +58,7 @@ export function showBars(stream: WriteStream, { terminal, keep }: { terminal: bo
   function step(event: Exclude<RunEvent, { type: 'notice' | 'confirmation' | 'stage' }>): void {
     const { type, schema } = event;
     const own = 'fixture' in event ? event.fixture : type;
-    const name = schema === undefined ? own : `${schema}.${own}`;
+    const name = inOneLine(schema === undefined ? own : `${schema}.${own}`);
     const working = [...bars].filter(([bar, task]) => bar.isActive && task.schema === schema);
     // What counts no rows has no event for its end.
     for (const [bar, task] of working)
@@ -69,7 +69,8 @@ export function showBars(stream: WriteStream, { terminal, keep }: { terminal: bo
       known?.update(known.getTotal(), { phase: type });
       return known?.stop();
     }
-    const phase = type === 'settle' ? event.table : type === 'measure' ? `round ${event.round}` : event.phase;
+    const phase =
+      type === 'settle' ? inOneLine(event.table) : type === 'measure' ? `round ${event.round}` : event.phase;
     const bar = known ?? begin({ name, schema, phase }, 'totalRows' in event ? event.totalRows : 0);
     // Copy and merge take turns, batch after batch: from the first merge on, what counts is the rows that stand.
     if (bar === undefined || (phase === 'copy' && !['prepare', phase].includes(bars.get(bar)!.phase))) return;

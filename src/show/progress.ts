@@ -1,6 +1,7 @@
 import type { WriteStream } from 'node:tty';
 import { nowMs } from '../report/clock.js';
 import type { OnEvent, RunEvent } from '../report/events.js';
+import { inOneLine } from '../report/units.js';
 import type { showBars } from './progress-bars.js';
 
 /** A log gets no line in the first five seconds. What writes them is not loaded for a run that ends sooner than this. */
@@ -21,7 +22,10 @@ export async function showProgress(
     (await import('./progress-bars.js')).showBars(stream, { terminal, keep });
   const drawn = progress && terminal ? await load() : undefined;
   const bars = progress && !terminal ? later(load) : drawn;
-  const print = drawn?.print ?? ((line: string): void => void stream.write(`${line}\n`));
+  const write = drawn?.print ?? ((line: string): void => void stream.write(`${line}\n`));
+  const print = (line: string): void => {
+    write(inOneLine(line));
+  };
   const tell = trace ? traceSteps(print) : undefined;
   return {
     onEvent(event) {

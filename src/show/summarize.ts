@@ -16,11 +16,11 @@ import type {
 import { named, newFailures } from '../report/schemas.js';
 import { formatMs, formatRows, listRows, shortFingerprint } from '../report/units.js';
 import { describeBlockedRows, describeDrift, showAmount } from './describe.js';
-import { failureRemark, tableOf, withMachine, type Summary } from './summary.js';
+import { failureRemark, inLines, tableOf, withMachine, type Summary } from './summary.js';
 
 /** What a report says, in the words of its command. */
 export function summarize(report: Report): Summary {
-  return withMachine(summarizeCommand(report), report);
+  return inLines(withMachine(summarizeCommand(report), report));
 }
 
 function summarizeCommand(report: Report): Summary {

@@ -1,6 +1,6 @@
 import type { Failure, FixtureResult, ReportBase } from '../report/result.js';
 import { ofSeveral } from '../report/schemas.js';
-import { formatCount } from '../report/units.js';
+import { formatCount, inOneLine } from '../report/units.js';
 import { describeFailure } from './describe.js';
 
 /** A report for people, before it is laid out: a table, then remarks. */
@@ -49,7 +49,17 @@ export function withMachine(summary: Summary, report: ReportBase): Summary {
   return { ...summary, remarks: [...remarks, machine] };
 }
 
+/** The same summary with nothing that breaks a line: names and values are the database's. */
+export function inLines({ title, table, remarks, next }: Summary): Summary {
+  return {
+    title: inOneLine(title),
+    table: table.map((cells) => cells.map(inOneLine)),
+    remarks: remarks.map(inOneLine),
+    ...(next === undefined ? {} : { next: inLines(next) }),
+  };
+}
+
 /** What failed in one schema or another. */
 export function failureRemark({ schema, ...failure }: Failure): string {
-  return `${schema === null ? '' : `${schema}: `}${describeFailure(failure).join('; ')}`;
+  return `${schema === null ? '' : `${inOneLine(schema)}: `}${describeFailure(failure).join('; ')}`;
 }

@@ -214,4 +214,40 @@ describe('the report', () => {
       '- the copies lack managed_certificates: trigger audit',
     ]);
   });
+
+  it.each<[string, string]>([
+    ['a <none> of "x"', 'a &lt;none> of "x"'],
+    ['&lt; & |', '&amp;lt; &amp; \\|'],
+    ['a\\|b\\\\|', 'a\\\\\\|b\\\\\\\\\\|'],
+    ['\r\n\u007f\u0080\u009f\u2028\u2029', '\\\\r\\\\n\\\\u007f\\\\u0080\\\\u009f\\\\u2028\\\\u2029'],
+  ])('says %j in Markdown so that it is read as it is', (value, written) => {
+    const [fixture] = ciReport().fixtures;
+    const markdown = renderMarkdown(
+      ciReport({
+        fixtures: [{ ...fixture!, table: value, blocked: 1, firstBlocked: { key: value, by: 'x' } }],
+        verdict: { outcome: 'pass', checks: [check({ reason: value })] },
+      }),
+    );
+    expect(markdown).toContain(`| 500 ms | ${written} |\n`);
+    expect(markdown).toContain(` ${written} | 10,000 |`);
+    expect(markdown).toContain(`1 row could not be added; ${written} cannot be added`);
+  });
+
+  it.each<[Check['unit'], number, string]>([
+    ['ms', 0, '0 ms'],
+    ['ms', 0.4, '0.4 ms'],
+    ['ms', 0.6, '1 ms'],
+    ['ms', 1.4, '1 ms'],
+    ['ratio', 0.001, '0.001'],
+    ['ratio', 0.9, '0.90'],
+    ['percent', 0, '+0 %'],
+    ['percent', 0.4, '+0.4 %'],
+    ['percent', -0.04, '-0.04 %'],
+    ['percent', 19.6, '+20 %'],
+  ])('shows %s of %f as %s, and nothing above 0 as 0', (unit, amount, shown) => {
+    const checks = [check({ unit, measured: amount, limit: amount })];
+    expect(renderMarkdown(ciReport({ verdict: { outcome: 'pass', checks } }))).toContain(
+      `| ${shown} | - | ${shown} | r |`,
+    );
+  });
 });
