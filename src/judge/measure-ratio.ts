@@ -1,4 +1,4 @@
-import { during, hasState, refusal, ScaleSeedError } from '../errors.js';
+import { during, hasState, refusal, type ScaleSeedError } from '../errors.js';
 import { loadFixture } from '../merge/load-fixture.js';
 import type { RatioMeasurement, RatioRound } from '../report/result.js';
 import type { RunContext } from '../run/context.js';
@@ -7,6 +7,7 @@ import { runOnFixtures } from '../run/run-on-fixtures.js';
 import type { OnTable } from '../run/step.js';
 import { withSession } from '../run/sessions.js';
 import { stopwatch } from '../report/clock.js';
+import { translateError } from '../postgres/translate-error.js';
 import { estimateMedian } from './median-interval.js';
 import { ratiosOf, takeRounds, type Wanted } from './ratio-rounds.js';
 import { requireCreate, withScratchSchema } from './scratch-schema.js';
@@ -33,9 +34,7 @@ export function measureRatio(context: RunContext, load: RealLoad, wanted: Wanted
       (count) => {
         context.onNotice(`${count} rounds were over the limit: fresh ones must confirm it`);
       },
-    ).catch((error: unknown) => {
-      throw changedMeanwhile(error);
-    });
+    );
     return {
       ...estimateMedian(ratiosOf(rounds)),
       oursMs: estimateMedian(rounds.map(({ oursMs }) => oursMs)).median,
@@ -45,6 +44,8 @@ export function measureRatio(context: RunContext, load: RealLoad, wanted: Wanted
       leftOut: tables.leftOut,
       totalMs: total(),
     };
+  }).catch((error: unknown) => {
+    throw whileMeasured(error);
   });
 }
 
@@ -122,13 +123,19 @@ function loadReference(context: RunContext, { references }: ScratchTables): Prom
   });
 }
 
-/** The copied parents are those of the rows that stand: where one is missing there, the fleet is not what it was. */
-function changedMeanwhile(error: unknown): unknown {
-  if (!(error instanceof ScaleSeedError) || error.code !== 'parents') return error;
-  return error.with({
-    message: 'the fleet was changed while its load was measured: its rows, or their parents, are gone',
-    code: 'conflict',
-    table: undefined,
-    hint: 'keep others from it meanwhile, and run ci again',
-  });
+/** What ends the measurement is no failure of the fixture's own load, whose steps it repeats. */
+function whileMeasured(error: unknown): ScaleSeedError {
+  const phase = 'measure';
+  const known = translateError(error, { phase, during: 'while the load was measured' });
+  if (known.phase === phase) return known;
+  // The copied parents are those of the rows that stand: where one is missing there, the fleet is not what it was.
+  if (known.code === 'parents')
+    return known.with({
+      message: 'the fleet was changed while its load was measured: its rows, or their parents, are gone',
+      code: 'conflict',
+      phase,
+      table: undefined,
+      hint: 'keep others from it meanwhile, and run ci again',
+    });
+  return known.with({ message: `while the load was measured: ${known.message}`, phase });
 }
