@@ -55,11 +55,11 @@ function foreignKeysSql(table: TableInfo, copy: string, schema: string): string[
 function leftOutOf({ name, plain, userTriggers, rules, rowSecurity, foreignKeys }: TableInfo): string[] {
   const special = foreignKeys.filter(({ simple }) => !simple).map((key) => key.name);
   const parts: [boolean, string][] = [
-    [!plain, 'its partitions'],
+    [!plain, 'the partitions'],
     [userTriggers.length > 0, nameAll('trigger', userTriggers)],
     [rules.length > 0, nameAll('rule', rules)],
     [rowSecurity, 'row security'],
     [special.length > 0, nameAll('foreign key', special)],
   ];
-  return parts.flatMap(([lacks, what]) => (lacks ? [`${name}: ${what}`] : []));
+  return parts.flatMap(([lacks, what]) => (lacks ? [`${what} of ${name}`] : []));
 }

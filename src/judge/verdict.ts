@@ -158,7 +158,7 @@ function notMeasured({ unmeasured }: Judged): Finding {
 }
 
 /** What rounds say of a limit; over it is only what fresh rounds have confirmed. */
-function judgeRatio({ rounds }: RatioMeasurement, limit: number) {
+function judgeRatio({ rounds, leftOut }: RatioMeasurement, limit: number) {
   const first = rounds.filter(({ confirming }) => !confirming);
   const fresh = rounds.filter(({ confirming }) => confirming);
   const side = sideOf(first, limit);
@@ -171,7 +171,8 @@ function judgeRatio({ rounds }: RatioMeasurement, limit: number) {
     unclear: ['inconclusive', `${count} rounds do not tell: ${noise}`],
     unconfirmed: ['inconclusive', `${count} rounds were over it, ${more} more do not confirm it: ${noise}`],
   } as const;
-  const [outcome, reason] = findings[side === 'over' && !confirmed ? 'unconfirmed' : side];
+  const [outcome, why] = findings[side === 'over' && !confirmed ? 'unconfirmed' : side];
+  const reason = leftOut.length === 0 ? why : `${why}; measured without ${leftOut.join(', ')}`;
   const { median: measured, interval } = estimateMedian(ratiosOf(side === 'over' ? rounds : first));
   return { outcome, reason, measured, interval };
 }

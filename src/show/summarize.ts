@@ -223,6 +223,6 @@ function referenceRemarks(measurement: RatioMeasurement): string[] {
   return [
     `reference load: INSERT ... SELECT ${sources.join(', ')}, into empty copies of the tables`,
     `medians of ${rounds.length} rounds: ${formatMs(oursMs)} ours, ${formatMs(referenceMs)} the reference's`,
-    ...(leftOut.length === 0 ? [] : [`the copies lack ${leftOut.join('; ')}`]),
+    ...(leftOut.length === 0 ? [] : [`the copies lack ${leftOut.join(', ')}`]),
   ];
 }

@@ -158,6 +158,24 @@ describe('a budget in times of the reference', () => {
     ]);
   });
 
+  it.each<[string[], string]>([
+    [[], ''],
+    [['trigger slow of agents'], '; measured without trigger slow of agents'],
+    [
+      ['trigger slow of agents', 'row security of own'],
+      '; measured without trigger slow of agents, row security of own',
+    ],
+  ])('says what the copies lack: %j', (leftOut, ending) => {
+    const reference = { ...measurementOf(roundsOf([0.4, 0.5, 0.6, 0.7, 0.8, 0.9])), leftOut };
+    const given = criteria({ budgetRatio: 0.9, baseline: ciReport({ reference }) });
+    const [, ...checks] = judge(ciReport({ reference }), { ...given, maxRegressionPercent: 500 }).checks;
+    expect(checks.map(({ reason }) => reason)).toEqual([
+      `the interval of 6 rounds is within the limit${ending}`,
+      expect.stringMatching(/ is within the limit/),
+    ]);
+    for (const { reason } of checks) expect(reason.endsWith(ending)).toBe(true);
+  });
+
   it('fails only where the whole interval that it shows is over the limit, and passes only where it is within', async () => {
     const ratio = fc.double({ min: 0.5, max: 1.5, noNaN: true });
     await fc.assert(

@@ -4,6 +4,8 @@ import { Session } from '../../src/postgres/session.js';
 import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import type { Check, CiReport } from '../../src/report/result.js';
+import { renderJunit } from '../../src/show/junit.js';
+import { renderMarkdown } from '../../src/show/render.js';
 import { useDatabase } from '../support/database.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
 import { matchesSchema } from '../support/schema-validator.js';
@@ -124,6 +126,47 @@ describe('the measurement', () => {
     await database.query('delete from agents');
   });
 
+  it.each<[string, (abort: (reason?: unknown) => void) => unknown, string]>([
+    [
+      'by the caller',
+      (abort) => {
+        abort();
+      },
+      'interrupted',
+    ],
+    [
+      'by the time limit',
+      (abort) => {
+        abort(new DOMException('late', 'TimeoutError'));
+      },
+      'timeout',
+    ],
+    [
+      'by the server',
+      () =>
+        database.query(
+          `select pg_terminate_backend(pid) from pg_stat_activity
+           where datname = current_database() and pid <> pg_backend_pid()`,
+        ),
+      'server',
+    ],
+  ])('that is ended %s is what has failed, and not the load of a fixture', async (_, end, code) => {
+    const controller = new AbortController();
+    const onEvent: CiOptions['onEvent'] = (event) =>
+      event.type === 'measure' &&
+      end((reason) => {
+        controller.abort(reason);
+      });
+    await expect(run({ budgetRatio: 1000, signal: controller.signal, onEvent })).rejects.toMatchObject({
+      code,
+      phase: 'measure',
+      message: expect.stringMatching(/^while the load was measured: /) as string,
+      state: 'the fleet was loaded and committed; it was not judged',
+    });
+    await run();
+    expect(await scratchSchemas()).toEqual([]);
+  });
+
   it('that is interrupted does not wait for ever for its schema to go', async () => {
     const url = new URL(database.url);
     const proxy = await startTcpProxy(Number(url.port), (bytes) => {
@@ -191,8 +234,13 @@ describe('a fixture of the user’s own', () => {
     expect(silenced).toEqual([]);
     expect(again.reference).toMatchObject({
       references: [{ fixture: 'own', source: 'a ready table' }],
-      leftOut: ['own: trigger counts'],
+      leftOut: ['trigger counts of own'],
     });
+    expect(checkOf(again, 'budget-ratio')?.reason).toBe(
+      'the interval of 6 rounds is within the limit; measured without trigger counts of own',
+    );
+    for (const render of [renderJunit, renderMarkdown])
+      expect(render(again)).toContain('; measured without trigger counts of own');
     expect(again.fixtures[0]?.foreignKeys.check).toBe('row');
     expect(again.reference?.rounds).toHaveLength(6);
     expect(await database.value(`select last_value from own_number_seq`)).toBe(used);

@@ -194,7 +194,7 @@ describe('the report', () => {
     const reference = {
       ...measurementOf(roundsOf([0.5, 0.6, 0.7])),
       references: [{ fixture: '01_bulk_renewal_certs', source: 'generate_series' as const }],
-      leftOut: ['managed_certificates: trigger audit'],
+      leftOut: ['trigger audit of managed_certificates', 'row security of agents'],
     };
     const [title, , head, , verify, budget, ratio, regression, , ...remarks] = renderMarkdown({
       ...drifted,
@@ -211,7 +211,7 @@ describe('the report', () => {
     expect(remarks.slice(0, 3)).toEqual([
       '- reference load: INSERT ... SELECT out of generate_series for 01_bulk_renewal_certs, into empty copies of the tables',
       "- medians of 3 rounds: 500 ms ours, 1.00 s the reference's",
-      '- the copies lack managed_certificates: trigger audit',
+      '- the copies lack trigger audit of managed_certificates, row security of agents',
     ]);
   });
 
