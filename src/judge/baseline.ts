@@ -21,26 +21,34 @@ export function asBaseline(value: unknown): Baseline {
 
 /** Whether all that is compared is there; the rest is of no interest. */
 function isReport(value: unknown): value is Baseline {
-  const { version, command, fixtures, server, reference } = partsOf(value);
+  const { version, command, mode, fixtures, server, reference } = partsOf(value);
   return (
     version === REPORT_VERSION &&
     (command === 'load' || command === 'ci') &&
+    (mode === 'online' || mode === 'exclusive') &&
     Array.isArray(fixtures) &&
     fixtures.map(partsOf).every(isLoaded) &&
-    typeof partsOf(server).version === 'string' &&
+    isVersion(partsOf(server).version) &&
     (reference === undefined || isRatio(partsOf(reference)))
   );
+}
+
+function isVersion(version: unknown): boolean {
+  return typeof version === 'string' && /^\d/.test(version);
 }
 
 function isLoaded({ name, rows, fingerprint }: Parts): boolean {
   return typeof name === 'string' && typeof fingerprint === 'string' && Number.isInteger(rows);
 }
 
+/** Beyond that no load is measured, and percentages of it are no numbers. */
+const MAX_RATIO = 1e6;
+
 function isRatio({ median, interval }: Parts): boolean {
   const [low, high] = Array.isArray(interval) ? (interval as unknown[]) : [];
   const numbers = [low, median, high].filter((number) => typeof number === 'number');
-  const isRising = numbers.every((number, i) => number >= (numbers[i - 1] ?? Number.MIN_VALUE));
-  return numbers.length === 3 && isRising && Number.isFinite(high);
+  const isRising = numbers.every((number, i) => number >= (numbers[i - 1] ?? 1 / MAX_RATIO));
+  return numbers.length === 3 && isRising && numbers.every((number) => number <= MAX_RATIO);
 }
 
 function partsOf(value: unknown): Parts {
