@@ -24,7 +24,9 @@ export async function writeRows(names: readonly string[], flags: GenerateFlags):
 async function* csvOf(names: readonly string[], flags: GenerateFlags): AsyncGenerator<Buffer, void> {
   const { anchor = BigInt(Date.now()) * 1000n, header } = flags;
   const [fixture, ...others] = (await fixturesOf(names, flags)).fixtures;
-  if (fixture === undefined || others.length > 0)
+  if (fixture === undefined)
+    throw refusal('no fixture is chosen: there are no rows to write', 'name a fixture, or a size above 0');
+  if (others.length > 0)
     throw refusal(
       'generate writes one fixture at a time',
       'name one: scale-seed generate 01_bulk_renewal_certs',

@@ -334,6 +334,13 @@ describe('bad input', () => {
     ],
     ['nobody to ask', () => ['clean', '--database-url', database.url], 2, /there is no terminal to ask on/],
     ['two fixtures to generate', () => ['generate'], 2, /one fixture at a time/],
+    ['no rows to generate', () => ['generate', '--certs', '0'], 2, /there are no rows to write/],
+    [
+      'no rows of either kind to generate',
+      () => ['generate', '--certs', '0', '--agents', '0'],
+      2,
+      /there are no rows to write/,
+    ],
   ])('%s is one clear message', async (_, args, code, message) => {
     if (args()[0] === 'clean') await run(['load', '--quiet'], env());
     const outcome = await run(args());
