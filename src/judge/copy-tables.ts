@@ -9,19 +9,26 @@ import type { Session } from '../postgres/session.js';
  * any other table. Returns what the copy lacks.
  */
 export async function copyTable(session: Session, table: TableInfo, schema: string): Promise<string[]> {
-  const found = await session.first<{ kind: string }>(
-    `select case relpersistence when 'u' then 'unlogged table' else 'table' end as kind from pg_class where oid = $1::int8::oid`,
+  const found = await session.first<{ logged: boolean; sent: boolean }>(
+    `select relpersistence = 'p' as logged, exists (select from pg_replication_slots
+       where slot_type = 'logical' and database = current_database()) as sent
+     from pg_class where oid = $1::int8::oid`,
     [table.oid],
   );
+  const { logged, sent } = found!;
+  // No subscriber has a table of that name.
+  const kind = logged && !sent ? 'table' : 'unlogged table';
   const copy = quote(schema, table.name);
   const statements = [
     // Autovacuum would come in the middle of a round.
-    `create ${found!.kind} ${copy} (like ${quoteTable(table)} including all) with (autovacuum_enabled = false)`,
+    `create ${kind} ${copy} (like ${quoteTable(table)} including all) with (autovacuum_enabled = false)`,
     ...sequencesSql(table, copy, schema),
-    ...foreignKeysSql(table, copy, schema),
+    ...foreignKeysSql(table, copy, schema, kind),
   ];
   await session.query(statements.join(';\n'));
-  return leftOutOf(table);
+  const unsent =
+    logged && sent ? [`${table.name}: its write-ahead log, which logical replication would send on`] : [];
+  return [...leftOutOf(table), ...unsent];
 }
 
 /** A default that counts would take its numbers from the real table's sequence. */
@@ -36,15 +43,18 @@ function sequencesSql({ oid, columns }: TableInfo, copy: string, schema: string)
   });
 }
 
-/** The parent rows are those that the real table's rows refer to, the fixture's among them. */
-function foreignKeysSql(table: TableInfo, copy: string, schema: string): string[] {
+/**
+ * The parent rows are those that the real table's rows refer to, the fixture's among them. They are of the copy's kind, since
+ * a logged table cannot refer to one that is not.
+ */
+function foreignKeysSql(table: TableInfo, copy: string, schema: string, kind: string): string[] {
   const keys = table.foreignKeys.filter(({ simple }) => simple);
   return keys.flatMap(({ columns, parent, parentColumns }, index) => {
     const parents = quote(schema, `scale_seed_parents_${table.oid}_${index}`);
     const referred = columns.map((column, i) => `t.${quote(column)} = p.${quote(parentColumns[i]!)}`);
     const key = quoteList(parentColumns);
     return [
-      `create table ${parents} as select ${key} from ${quoteTable(parent)} as p
+      `create ${kind} ${parents} as select ${key} from ${quoteTable(parent)} as p
        where exists (select from ${quoteTable(table)} as t where ${referred.join(' and ')})`,
       `alter table ${parents} add primary key (${key})`,
       `alter table ${copy} add foreign key (${quoteList(columns)}) references ${parents} (${key})`,

@@ -46,7 +46,13 @@ async function startOwn(): Promise<{ url: string; stop: () => Promise<void> }> {
   const dataDirectory = join(tmpdir(), `scale-seed-test-${process.pid}`);
   const server = await startEmbedded({
     dataDirectory,
-    settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '60' },
+    settings: {
+      fsync: 'off',
+      synchronous_commit: 'off',
+      full_page_writes: 'off',
+      max_connections: '60',
+      wal_level: 'logical',
+    },
   });
   process.stdout.write(`The tests' server is PostgreSQL ${server.version}\n`);
   const url = new URL(server.url);
