@@ -17,7 +17,7 @@ import { rootsOf, type StepKeys } from './keys.js';
 import type { LoadPlan } from './load-fixture.js';
 import { mergeStaged } from './merge.js';
 import { restoreRows } from './restore.js';
-import { dropPlainIndexes, rebuildIndexes, rewriteTable } from './ddl.js';
+import { dropPlainIndexes, rebuildIndexes, rewriteTable, type PlainIndex } from './ddl.js';
 import { Tally } from './tally.js';
 
 /** What became of a fixture's rows. */
@@ -41,7 +41,6 @@ export async function restoreFixture(
   plan: LoadPlan,
 ): Promise<Restored> {
   if (check === 'row') return updateRows(step, keys, check, locked);
-  await setReplicationRole(step.session, step.table, 'replica');
   await step.session.query('savepoint anew');
   const loaded = await loadAnew(step, keys, plan);
   if (loaded.restored + loaded.inserted === step.fixture.count) return loaded;
@@ -53,12 +52,13 @@ async function loadAnew(step: Step, keys: StepKeys, { mode }: LoadPlan): Promise
   const { session, fixture, table } = step;
   const { staged } = keys;
   const tally = new Tally(step, 0);
-  const deleted = await session.change(`delete ${rootsOf(step, keys).from}`);
-  const isRebuilt = mode === 'exclusive' && (await rebuildPays(step, fixture.count));
-  const dropped = isRebuilt ? await dropPlainIndexes(step) : [];
-  if (isRebuilt && deleted > 0) await rewriteTable(step);
   const staging = staged ?? Staging.open(step);
   try {
+    await setReplicationRole(session, table, 'replica');
+    const deleted = await session.change(`delete ${rootsOf(step, keys).from}`);
+    const isRebuilt = mode === 'exclusive' && (await rebuildPays(step, fixture.count));
+    const dropped = isRebuilt ? await dropAsOrigin(step) : [];
+    if (isRebuilt && deleted > 0) await rewriteTable(step);
     if (staged === undefined) await staging.copy(FIRST_BATCH_ROWS);
     step.enter('reset');
     let added = 0;
@@ -87,6 +87,14 @@ async function loadAnew(step: Step, keys: StepKeys, { mode }: LoadPlan): Promise
   }
 }
 
+/** Event triggers hear of it. */
+async function dropAsOrigin(step: Step): Promise<PlainIndex[]> {
+  await setReplicationRole(step.session, step.table, 'origin');
+  const dropped = await dropPlainIndexes(step);
+  await setReplicationRole(step.session, step.table, 'replica');
+  return dropped;
+}
+
 /** Updates the rows that stand, and inserts the others, all at once: rows may hold each other's unique keys. */
 async function updateRows(
   step: Step,
@@ -97,7 +105,10 @@ async function updateRows(
   const { context, fixture, table } = step;
   const staged = keys.staged ?? (await stage(step));
   step.enter('reset');
-  if (check === 'set') await lockParents(step, staged);
+  if (check === 'set') {
+    await setReplicationRole(step.session, table, 'replica');
+    await lockParents(step, staged);
+  }
   const restored = await restoreRows(step, staged);
   const { inserted } = restored < staged.rows ? await mergeStaged(step, staged, false) : { inserted: 0 };
   const tally = new Tally(step, 0);

@@ -2,9 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { sizedAgents } from '../../src/fixtures/sized.js';
 import { load } from '../../src/operations/load.js';
 import { reset } from '../../src/operations/reset.js';
+import { verify } from '../../src/operations/verify.js';
+import type { RunEvent } from '../../src/report/events.js';
 import { useDatabase } from '../support/database.js';
 
 const database = useDatabase();
+const INDEXES = `select indexdef from pg_indexes where tablename = 'agents' order by 1`;
 
 describe('exclusive mode', () => {
   it('leaves indexes where and as they are, and lets event triggers hear of those that it builds', async () => {
@@ -56,39 +59,66 @@ describe('exclusive mode', () => {
     await database.query(`alter table agents owner to current_user`);
   });
 
-  it.each([
-    ['sql_drop', 'DROP INDEX'],
-    ['ddl_command_start', 'DROP INDEX'],
-    ['ddl_command_start', 'CREATE INDEX'],
-    ['ddl_command_end', 'CREATE INDEX'],
-  ])('keeps the indexes where an event trigger on %s forbids %s, and says so', async (event, tag) => {
-    await database.query(
-      `delete from agents;
-       create or replace function forbid() returns event_trigger language plpgsql as
-         $$begin raise exception 'no % here', tg_tag; end$$;
-       create event trigger forbidding on ${event} when tag in ('${tag}') execute function forbid()`,
-    );
-    const before = await database.query(
-      `select indexdef from pg_indexes where tablename = 'agents' order by 1`,
-    );
-    const notices: string[] = [];
-    const report = await load({
-      databaseUrl: database.url,
-      mode: 'exclusive',
-      fixtures: [sizedAgents(500)],
-      verify: true,
-      onEvent: (happened) => {
+  describe.each([
+    ['load', load],
+    ['reset', reset],
+  ])('keeps the indexes, says so and goes on, in a %s', (_, operation) => {
+    it.each([
+      ['sql_drop', 'DROP INDEX'],
+      ['ddl_command_start', 'DROP INDEX'],
+      ['ddl_command_start', 'CREATE INDEX'],
+      ['ddl_command_end', 'CREATE INDEX'],
+    ])('where an event trigger on %s forbids %s', async (event, tag) => {
+      const fixtures = [sizedAgents(500)];
+      await database.query('delete from agents');
+      if (operation === reset) await load({ databaseUrl: database.url, fixtures });
+      await database.query(
+        `create or replace function forbid() returns event_trigger language plpgsql as
+           $$begin raise exception 'no % here', tg_tag; end$$;
+         create event trigger forbidding on ${event} when tag in ('${tag}') execute function forbid()`,
+      );
+      const before = await database.query(INDEXES);
+      const notices: string[] = [];
+      const onEvent = (happened: RunEvent) => {
         if (happened.type === 'notice') notices.push(happened.message);
-      },
+      };
+      const report = await operation({ databaseUrl: database.url, mode: 'exclusive', fixtures, onEvent });
+      await database.query('drop event trigger forbidding');
+      expect(report.fixtures[0]).toMatchObject({ present: 500, rebuiltIndexes: [] });
+      expect((await verify({ databaseUrl: database.url, fixtures })).intact).toBe(true);
+      expect(notices).toContain(
+        `agents is loaded with its indexes: no ${tag} here; PL/pgSQL function forbid() line 1 at RAISE`,
+      );
+      expect(await database.query(INDEXES)).toEqual(before);
     });
-    await database.query('drop event trigger forbidding');
-    expect(report.fixtures[0]).toMatchObject({ inserted: 500, rebuiltIndexes: [] });
-    expect(report.verified?.intact).toBe(true);
-    expect(notices).toContain(
-      `agents is loaded with its indexes: no ${tag} here; PL/pgSQL function forbid() line 1 at RAISE`,
+
+    it.each(['online', 'exclusive'] as const)(
+      'but lets event triggers hear of all in %s mode',
+      async (mode) => {
+        const fixtures = [sizedAgents(500)];
+        await database.query('delete from agents');
+        if (operation === reset) await load({ databaseUrl: database.url, fixtures });
+        await database.query(
+          `create table heard (what text);
+         create function hear_all() returns event_trigger language plpgsql as
+           $$begin insert into heard values (tg_tag); end$$;
+         create function hear_drops() returns event_trigger language plpgsql as
+           $$begin insert into heard select tg_tag from pg_event_trigger_dropped_objects() where original; end$$;
+         create event trigger making on ddl_command_end when tag in ('CREATE TABLE', 'CREATE INDEX')
+           execute function hear_all();
+         create event trigger dropping on sql_drop execute function hear_drops()`,
+        );
+        await operation({ databaseUrl: database.url, mode, fixtures });
+        const heard = await database.query(`select what, count(*)::int from heard group by 1 order by 1`);
+        await database.query(
+          `drop event trigger making; drop event trigger dropping; drop function hear_all, hear_drops; drop table heard`,
+        );
+        expect(heard).toEqual([
+          ...(mode === 'online' ? [] : [{ what: 'CREATE INDEX', count: 7 }]),
+          { what: 'CREATE TABLE', count: 1 },
+          ...(mode === 'online' ? [] : [{ what: 'DROP INDEX', count: 7 }]),
+        ]);
+      },
     );
-    expect(
-      await database.query(`select indexdef from pg_indexes where tablename = 'agents' order by 1`),
-    ).toEqual(before);
   });
 });
