@@ -11,7 +11,8 @@ export interface PlainIndex {
 
 /**
  * Drops the table's plain indexes, those that `create index` alone brings back as they were; a rollback leaves them
- * untouched. Where somebody forbids it, all are kept, and that is told.
+ * untouched. Where somebody forbids it, all are kept, and that is told. A function or an operator of the database's own may
+ * fail as an index is made, where PostgreSQL 17 has it find nothing by the search_path.
  */
 export async function dropPlainIndexes({ session, table, context }: Step): Promise<PlainIndex[]> {
   const { rows: indexes } = await session.query<PlainIndex>(
@@ -24,15 +25,14 @@ export async function dropPlainIndexes({ session, table, context }: Step): Promi
        and obj_description(c.oid, 'pg_class') is null
        and not exists (select from pg_attribute as a where a.attrelid = c.oid and a.attstattarget >= 0)
        and not exists (select from pg_depend as d where d.classid = 'pg_class'::regclass and d.objid = c.oid
-         and d.deptype in ('e', 'x'))
+         and (d.deptype in ('e', 'x') or d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass)))
      order by c.relname`,
   );
-  const [first] = indexes;
-  if (first === undefined) return [];
+  if (indexes.length === 0) return [];
   const drop = `drop index ${indexes.map(({ name }) => quote(table.schema, name)).join(', ')}`;
   const triggers = await session.count(`from pg_event_trigger where evtenabled <> 'D'`);
-  // Where event triggers might forbid to make them again, one of them is made first and undone.
-  const trial = triggers > 0 ? [drop, first.definition, BEFORE_DDL] : [];
+  // Where event triggers might forbid to make them again, they are made first and undone.
+  const trial = triggers > 0 ? [drop, ...indexes.map(({ definition }) => definition), BEFORE_DDL] : [];
   const refusal = await tryDdl(session, [...trial, drop].join(';\n'));
   if (refusal === undefined) return indexes;
   context.onNotice(`${table.name} is loaded with its indexes: ${refusal.message}`);

@@ -8,6 +8,7 @@ import { useDatabase } from '../support/database.js';
 
 const database = useDatabase();
 const INDEXES = `select indexdef from pg_indexes where tablename = 'agents' order by 1`;
+const OF_ONE_NAME = `exists (select from pg_event_trigger_ddl_commands() where object_identity ~ 'idx_agents_status')`;
 
 describe('exclusive mode', () => {
   it('leaves indexes where and as they are, and lets event triggers hear of those that it builds', async () => {
@@ -59,22 +60,52 @@ describe('exclusive mode', () => {
     await database.query(`alter table agents owner to current_user`);
   });
 
+  it.each([
+    ['a function', 'called(name)'],
+    ['an operator', '(name <#> name)'],
+  ])('keeps an index over %s of the database’s own, whose making may fail', async (_, expression) => {
+    const name = String(await database.value('select current_database()'));
+    await database.query(
+      `delete from agents; create schema elsewhere;
+       create function elsewhere.inner_one(text) returns text immutable language sql as 'select $1';
+       set search_path = public, elsewhere;
+       create function called(text) returns text immutable language plpgsql as 'begin return inner_one($1); end';
+       create function called(text, text) returns text immutable language plpgsql as 'begin return inner_one($1); end';
+       create operator <#> (function = called, leftarg = text, rightarg = text);
+       reset search_path`,
+    );
+    await database.query(`alter database ${name} set search_path = public, elsewhere`);
+    await database.query(`create index over_own on agents ((${expression}))`);
+    const options = { databaseUrl: database.url, mode: 'exclusive' as const, fixtures: [sizedAgents(500)] };
+    const loaded = await load(options);
+    const again = await reset(options);
+    await database.query(
+      `alter database ${name} reset search_path; drop index over_own; drop operator <#> (text, text);
+       drop function called(text), called(text, text); drop schema elsewhere cascade`,
+    );
+    for (const { fixtures } of [loaded, again]) {
+      expect(fixtures[0]).toMatchObject({ present: 500, rebuiltIndexes: { length: 7 } });
+      expect(fixtures[0]?.rebuiltIndexes).not.toContain('over_own');
+    }
+  });
+
   describe.each([
     ['load', load],
     ['reset', reset],
   ])('keeps the indexes, says so and goes on, in a %s', (_, operation) => {
     it.each([
-      ['sql_drop', 'DROP INDEX'],
-      ['ddl_command_start', 'DROP INDEX'],
-      ['ddl_command_start', 'CREATE INDEX'],
-      ['ddl_command_end', 'CREATE INDEX'],
-    ])('where an event trigger on %s forbids %s', async (event, tag) => {
+      ['sql_drop', 'DROP INDEX', 'of any name', 'true'],
+      ['ddl_command_start', 'DROP INDEX', 'of any name', 'true'],
+      ['ddl_command_start', 'CREATE INDEX', 'of any name', 'true'],
+      ['ddl_command_end', 'CREATE INDEX', 'of any name', 'true'],
+      ['ddl_command_end', 'CREATE INDEX', 'of one name', OF_ONE_NAME],
+    ])('where an event trigger on %s forbids %s %s', async (event, tag, _which, condition) => {
       const fixtures = [sizedAgents(500)];
       await database.query('delete from agents');
       if (operation === reset) await load({ databaseUrl: database.url, fixtures });
       await database.query(
         `create or replace function forbid() returns event_trigger language plpgsql as
-           $$begin raise exception 'no % here', tg_tag; end$$;
+           $$begin if ${condition} then raise exception 'no % here', tg_tag; end if; end$$;
          create event trigger forbidding on ${event} when tag in ('${tag}') execute function forbid()`,
       );
       const before = await database.query(INDEXES);
