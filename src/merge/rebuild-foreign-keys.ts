@@ -35,6 +35,12 @@ select k.conname as name, pg_get_constraintdef(k.oid) as definition, obj_descrip
       then format('the role may not refer to %I', p.relname)
     when exists (select from pg_trigger t where t.tgconstraint = k.oid and t.tgenabled <> 'O')
       then format('triggers of %I are switched', k.conname)
+    -- Made again, the key may come to hang on another of them.
+    when (select count(*) > 1 from pg_index i where i.indrelid = p.oid and i.indisunique and i.indisvalid
+        and i.indimmediate and i.indpred is null and i.indexprs is null
+        and (select array_agg(u.attnum order by u.attnum) from unnest(i.indkey::int2[]) with ordinality u (attnum, n)
+          where u.n <= i.indnkeyatts) = (select array_agg(u order by u) from unnest(k.confkey) u))
+      then format('%I has several unique indexes over the same columns', p.relname)
     when exists (select from pg_depend d where d.refclassid = 'pg_constraint'::regclass and d.refobjid = k.oid
         and d.classid <> 'pg_trigger'::regclass)
       or exists (select from pg_depend d where d.classid = 'pg_constraint'::regclass and d.objid = k.oid
