@@ -7,7 +7,7 @@ import { formatCount, nameAll } from '../report/units.js';
 import { stepError, type OnTable } from '../run/step.js';
 import { rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { keyText, sameIdentity } from './expressions.js';
-import { holderOf, otherKeys, sameKey } from './unique-keys.js';
+import { holderOf, otherKeys, sameKey, untoldKeys } from './unique-keys.js';
 
 /** What kept a row out that has the same key as another of the fixture. */
 export const REPEATED = 'another row of the fixture with the same key';
@@ -72,15 +72,15 @@ export async function findAbsent(
 }
 
 /** What else may keep a row out without a word, or have taken it away. */
-async function suspects({ session, table }: OnTable): Promise<string> {
+async function suspects({ session, fixture, table }: OnTable): Promise<string> {
   const keepers = keepersOf(table);
   if (keepers !== '') return keepers;
   const { rows } = await session.query<{ name: string }>(
     `select c.relname as name from pg_index i join pg_class c on c.oid = i.indexrelid
      where i.indrelid = ${table.oid}
-       and (i.indisexclusion or i.indisunique and (i.indpred is not null or i.indexprs is not null)) order by 1`,
+       and (i.indisexclusion or i.indisunique and (i.indpred is not null or i.indexprs is not null))`,
   );
-  const indexes = rows.map(({ name }) => name);
+  const indexes = [...rows.map(({ name }) => name), ...untoldKeys(fixture, table)].sort();
   return [...(indexes.length > 0 ? [nameAll('index', indexes)] : []), OTHER_SESSION].join(' or ');
 }
 

@@ -9,7 +9,7 @@ import { foreseeParents, keysToForesee, varies } from './foreign-keys.js';
 import { refuseHidden, REPEATED } from './blocked.js';
 import { keyText, sameIdentity } from './expressions.js';
 import type { StepKeys } from './keys.js';
-import { holderOf, otherKeys, sameKey, valueIn, type UniqueKey } from './unique-keys.js';
+import { holderOf, isFixed, otherKeys, sameKey, valueIn, type UniqueKey } from './unique-keys.js';
 
 /**
  * What adding a fixture's rows would come to by now: those whose own key stands would be left alone, those of which
@@ -93,8 +93,10 @@ function relationOf(
 ): string {
   const own = keyText(fixture, 's');
   const earlier = others.map((key) => {
-    const values = key.map((column) => valueIn(table, column));
-    const isWhole = values.map((value) => `${value} is not null`).join(' and ');
+    const values = key.columns.map((column) => valueIn(table, column));
+    const isWhole = key.nullsNotDistinct
+      ? 'true'
+      : values.map((value) => `${value} is not null`).join(' and ');
     return `case when ${isWhole} then nullif(first_value(${own}) over (partition by ${values.join(', ')} order by s.ctid), ${own}) end`;
   });
   const identity = identityOf(fixture).map((column) => `s.${quote(column)}`);
@@ -107,13 +109,11 @@ function numberedRelation(step: Step, others: readonly UniqueKey[]): string | un
   const { fixture, table } = step;
   if (keysToForesee(step).some((key) => varies(fixture, key))) return undefined;
   const filled = others
-    .flat()
-    .flatMap((column) =>
-      column.kind === 'constant' ? [] : column.kind === 'derived' ? column.from : column.name,
-    );
+    .flatMap((key) => key.columns)
+    .flatMap((column) => (column.kind === 'derived' ? column.from : isFixed(column) ? [] : column.name));
   const columns = [...new Set([...identityOf(fixture), ...filled])];
   const texts = columns.map((column) => numberSql(fixture, column));
-  const isCounted = others.every((key) => key.some(({ kind }) => kind !== 'constant'));
+  const isCounted = others.every((key) => !key.columns.every(isFixed));
   if (!isCounted || texts.includes(undefined)) return undefined;
   const typed = columns.map((column, i) => {
     const { uncut, collate } = columnOf(table, column);

@@ -55,7 +55,7 @@ export async function restoreRows(step: Step, staged: Staging): Promise<number> 
  */
 async function freeKeys({ session, fixture, table }: OnTable, { table: staging }: Staging): Promise<number> {
   const values: unknown[] = [];
-  const shared = otherKeys(fixture, table).flat();
+  const shared = otherKeys(fixture, table).flatMap(({ columns }) => columns);
   const held = columnsOf(fixture)
     .filter((column) => column.kind !== 'constant' && !identityOf(fixture).includes(column.name))
     .filter(({ name }) => shared.some((column) => column.name === name))

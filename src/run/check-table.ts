@@ -128,11 +128,11 @@ function notUnique(
   { name, uniqueKeys, plain, distributed }: TableInfo,
 ): Problem | undefined {
   const sorted = (key: readonly string[]): string => JSON.stringify([...key].sort());
-  const unique = uniqueKeys.map(sorted);
+  const unique = uniqueKeys.map(({ columns }) => sorted(columns));
   const asked = plain && !distributed ? conflictKeys : conflictKeys.slice(0, 1);
   const stray = asked.find((key) => !unique.includes(sorted(key)));
   if (stray === undefined) return undefined;
-  const listed = uniqueKeys.map((key) => `(${key.join(', ')})`).join(', ');
+  const listed = uniqueKeys.map(({ columns }) => `(${columns.join(', ')})`).join(', ');
   return {
     text: `conflict key (${stray.join(', ')}) is not a unique key of table ${name}, which has ${listed || 'none'}`,
     code: 'fixture',

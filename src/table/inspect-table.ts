@@ -47,8 +47,8 @@ export interface TableInfo extends TableName {
   rowSecurity: boolean;
   /** Row security may keep rows from the role's sight. */
   rowsHidden: boolean;
-  /** Columns of the unique indexes that hold for every row at once: none that is partial, deferrable or over an expression. */
-  uniqueKeys: string[][];
+  /** The unique indexes that hold for every row at once: none that is partial, deferrable or over an expression. */
+  uniqueKeys: { index: string; columns: string[]; nullsNotDistinct: boolean }[];
   /** Unique constraints that are checked by triggers, at the end of a statement or transaction. */
   deferrableKeys: string[];
   /** Rewrite rules. */
@@ -128,11 +128,13 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
       join pg_trigger t on t.tgrelid = tree.oid where case
         -- Those of foreign keys, too, where they are set to work whatever the session's role.
         when t.tgisinternal then t.tgenabled in ('A', 'R') else t.tgenabled <> 'D' end) as "userTriggers",
-  (select coalesce(json_agg((select json_agg(a.attname order by u.n)
-      from unnest(i.indkey::int2[]) with ordinality u (attnum, n)
-        join pg_attribute a on a.attrelid = c.oid and a.attnum = u.attnum where u.n <= i.indnkeyatts)
-      order by i.indisprimary desc, i.indexrelid), '[]')
-    from pg_index i where i.indrelid = c.oid and i.indisunique and i.indimmediate and i.indisvalid and i.indpred is null
+  (select coalesce(json_agg(json_build_object(
+      'index', x.relname,
+      'columns', (select json_agg(a.attname order by u.n) from unnest(i.indkey::int2[]) with ordinality u (attnum, n)
+        join pg_attribute a on a.attrelid = c.oid and a.attnum = u.attnum where u.n <= i.indnkeyatts),
+      'nullsNotDistinct', coalesce((to_jsonb(i)->>'indnullsnotdistinct')::bool, false)
+    ) order by i.indisprimary desc, i.indexrelid), '[]')
+    from pg_index i join pg_class x on x.oid = i.indexrelid where i.indrelid = c.oid and i.indisunique and i.indimmediate and i.indisvalid and i.indpred is null
       and i.indexprs is null) as "uniqueKeys",
   (select coalesce(json_agg(k.conname order by k.conname), '[]')
     from pg_constraint k where k.conrelid = c.oid and k.contype in ('p', 'u', 'x') and k.condeferrable)

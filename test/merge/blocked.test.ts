@@ -156,6 +156,60 @@ describe('a blocked row', () => {
     expect(verified.fixtures[0]?.missing).toMatchObject({ rows: 1, blocked: { key: 'r-0007', by } });
   });
 
+  it.each([
+    [
+      'one value for all rows',
+      `add unique (source); insert into things values ('x', 'y')`,
+      3_000,
+      'r-0001',
+      'row x, which has the same source',
+    ],
+    [
+      'a value beside a column of the fixture',
+      `add unique (source, name); insert into things values ('x', 'n-7')`,
+      1,
+      'r-0007',
+      'row x, which has the same name, source',
+    ],
+    [
+      'NULL',
+      `alter source drop default, add unique (source, name); insert into things values ('x', 'n-7')`,
+      0,
+      '',
+      '',
+    ],
+    [
+      'NULL that is not distinct',
+      `alter source drop default, add unique nulls not distinct (source, name); insert into things values ('x', 'n-7')`,
+      1,
+      'r-0007',
+      'row x, which has the same name, source',
+    ],
+    [
+      'a value that is not known',
+      `alter source set default md5('x'), add unique (source, name); insert into things values ('x', 'n-7')`,
+      undefined,
+      'r-0007',
+      'index things_source_name_key or another session, which has deleted it in the meantime',
+    ],
+  ])('is named where its unique key has a default of %s', async (_, alter, foreseen, key, by) => {
+    if (alter.includes('nulls not') && Number(await database.value('show server_version_num')) < 150_000)
+      return;
+    await database.query(`alter table things add source text default 'here'; alter table things ${alter}`);
+    const options = { databaseUrl: database.url, fixtures: [fixtureOf()], settle: false };
+    const expected = { blocked: foreseen ?? 1, firstBlocked: foreseen === 0 ? null : { key, by } };
+    const told = foreseen === undefined ? { blocked: 0, firstBlocked: null } : expected;
+    expect((await load({ ...options, dryRun: true })).fixtures[0]).toMatchObject(told);
+    expect((await load(options)).fixtures[0]).toMatchObject(expected);
+    expect((await reset({ ...options, dryRun: true })).fixtures[0]).toMatchObject(told);
+    expect((await reset(options)).fixtures[0]).toMatchObject(expected);
+    const verified = await verify(options);
+    expect(verified.fixtures[0]?.missing).toMatchObject({
+      rows: expected.blocked,
+      blocked: told.firstBlocked,
+    });
+  });
+
   it('is named by a reset row by row where its key is repeated', async () => {
     await database.query(trigger('before update', 'return new;'));
     const repeating = fixtureOf((g) => (g === 6 ? 5 : g));
