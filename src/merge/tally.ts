@@ -26,6 +26,8 @@ export class Tally {
   #standing: number;
   /** Rows of batches of which every row was inserted. */
   #whole = 0;
+  /** Rows that were inserted, and that row security hides from the role. */
+  #hidden = 0;
   #keepsKeys = false;
   #first: Blocked | null = null;
 
@@ -37,15 +39,18 @@ export class Tally {
 
   /** Adds a batch that has just been merged and is still staged. */
   async add(staging: Staging, rows: number, inserted: number): Promise<void> {
-    const { userTriggers, rules } = this.#on.table;
+    const { userTriggers, rules, rowsHidden } = this.#on.table;
     // What was inserted may have been changed, or be gone again; keys that count are counted in the end.
-    const isSure = countingKey(this.#on.fixture) !== undefined || userTriggers.length + rules.length === 0;
-    if (inserted === rows && isSure) {
+    const staysAsItIs = userTriggers.length + rules.length === 0;
+    const isSure = countingKey(this.#on.fixture) !== undefined || staysAsItIs;
+    if (inserted === rows && isSure && !rowsHidden) {
       this.#whole += rows;
       this.#standing += rows;
       return;
     }
-    const standing = await this.#countStanding(staging);
+    const visible = await this.#countStanding(staging);
+    const standing = rowsHidden && staysAsItIs ? Math.max(visible, inserted) : visible;
+    this.#hidden += standing - visible;
     this.#standing += standing;
     if (standing < rows) this.#first ??= await findBlocked(this.#on, staging);
   }
@@ -85,7 +90,8 @@ export class Tally {
       `select case when ${isKnown} then null else (${counts})::text[] end as counts`,
     );
     const [marked = known?.present, counted = known?.upTo, unmarked = 0] = row?.counts ?? [];
-    return { marked: Number(marked), counted: Number(counted), unmarked: Number(unmarked) };
+    const hidden = this.#hidden;
+    return { marked: Number(marked) + hidden, counted: Number(counted) + hidden, unmarked: Number(unmarked) };
   }
 
   async #countStanding({ table: staging }: Staging): Promise<number> {
