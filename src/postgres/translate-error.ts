@@ -10,6 +10,8 @@ interface Context extends Omit<ErrorContext, 'code' | 'cause' | 'sqlState'> {
 interface Meaning {
   code: ErrorCode;
   hint?: string;
+  /** The server's own hint says more, where it gives one. */
+  isVague?: boolean;
 }
 
 const OTHER_TYPE: Meaning = {
@@ -20,6 +22,7 @@ const REFERRING_HINT = 'delete the rows that refer to it first';
 
 const OWN_MAKING: Meaning = {
   code: 'schema',
+  isVague: true,
   hint: 'PostgreSQL does not support this for such a table: it has rules, deferrable keys or the like',
 };
 
@@ -35,7 +38,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '23502': { code: 'schema', hint: 'the column must have a value, and the fixture gives none' },
   '23503': {
     code: 'parents',
-    hint: 'a parent row is missing: --create-parents adds it, and so does the demo seed',
+    hint: 'a parent row is missing: --create-parents adds those that the fixture describes',
   },
   '23505': { code: 'conflict', hint: 'another row has the same key: see `scale-seed verify`' },
   '23514': { code: 'fixture', hint: 'a check constraint of the table refuses a value of the fixture' },
@@ -67,7 +70,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '42804': OTHER_TYPE,
   '42846': OTHER_TYPE,
   '42703': { code: 'schema', hint: 'migrate the database to a version of certctl that has this column' },
-  '53': { code: 'server', hint: 'the server is out of a resource: see its log' },
+  '53': { code: 'server', isVague: true, hint: 'the server is out of a resource: see its log' },
   '53300': {
     code: 'connect',
     hint: 'no connection is left: lower --jobs, close others, or raise the limit; ci needs two to measure a load',
@@ -101,6 +104,7 @@ const WORKER_HINT = 'Citus has no connection to that worker: see that it runs, t
 /** How Citus says so, with whichever SQLSTATE. */
 const LOST_WORKER =
   / to the remote node|^failure on connection marked as essential|^failed to COPY to shard \d+ on/;
+const CANCELLED_HINT = 'somebody cancelled it (pg_cancel_backend): run the command again';
 const UNEXPECTED_HINT = 'this is an error of scale-seed: please report it, with all that is printed here';
 const LOGIN_HINT =
   'the server asks for an authentication method that scale-seed does not support, such as GSSAPI: offer scram-sha-256 or another password in pg_hba.conf';
@@ -134,11 +138,13 @@ function meaningOf(error: unknown, { phase }: Context): Meaning {
     if (LOST_WORKER.test(error.message)) return { code: 'server', hint: WORKER_HINT };
     if (error.message.includes('pg_hba.conf')) return { code: 'connect', hint: HBA_HINT };
     if (error.code.startsWith('08')) return meaningOfPooler(error, phase);
-    return (
-      MEANINGS_IN[phase]?.[error.code] ??
+    if (error.code === '57014' && error.message.includes('user request'))
+      return { code: 'server', hint: CANCELLED_HINT };
+    const meaning = MEANINGS_IN[phase]?.[error.code] ??
       MEANINGS[error.code] ??
-      MEANINGS[error.code.slice(0, 2)] ?? { code: 'server' }
-    );
+      MEANINGS[error.code.slice(0, 2)] ?? { code: 'server', isVague: true };
+    const hint = meaning.isVague === true ? (error.hint ?? meaning.hint) : meaning.hint;
+    return hint === undefined ? meaning : { ...meaning, hint };
   }
   // Whoever gives no password gets this message of pg's.
   if (phase === 'connect' && messageOf(error).startsWith('SASL')) return MEANINGS['28']!;

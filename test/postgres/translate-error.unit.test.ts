@@ -18,6 +18,33 @@ describe('what is to be done about an error', () => {
   ] as const)('in %s, %s: %s', (phase, code, message, hint) => {
     expect(translateError(serverError(code, message), { phase }).hint).toContain(hint);
   });
+
+  it.each([
+    ['0A000', 'schema'],
+    ['55000', 'schema'],
+    ['53200', 'server'],
+    ['P0001', 'server'],
+    ['42883', 'server'],
+  ])('is the server’s own hint where %s says little', (code, meaning) => {
+    const error = Object.assign(serverError(code, 'no'), { hint: 'do this' });
+    expect(translateError(error, { phase: 'merge' })).toMatchObject({ code: meaning, hint: 'do this' });
+  });
+
+  it('is ours where it says more', () => {
+    const error = Object.assign(serverError('23505', 'no'), { hint: 'do this' });
+    expect(translateError(error, { phase: 'merge' }).hint).toContain('another row has the same key');
+  });
+
+  it.each([
+    ['statement timeout', 'timeout', 'raise statement_timeout'],
+    ['user request', 'server', 'run the command again'],
+  ])('that was cancelled due to %s', (cause, code, hint) => {
+    const error = serverError('57014', `canceling statement due to ${cause}`);
+    expect(translateError(error, { phase: 'merge' })).toMatchObject({
+      code,
+      hint: expect.stringContaining(hint) as string,
+    });
+  });
 });
 
 describe('an error of Citus’s that a worker is lost', () => {
