@@ -14,6 +14,7 @@ export interface Reference {
   parentColumns: string[];
   /** The last columns are periods: one refers to all rows that its own overlaps with (PostgreSQL 18). */
   period: boolean;
+  /** One whose trigger is disabled would leave its rows as they are: it is taken as forbidding the deletion. */
   action: 'cascade' | 'set null' | 'set default' | 'block';
   /** The columns that `set null` empties. */
   emptied: string[];
@@ -31,7 +32,9 @@ select k.conname as name,
   json_build_object('oid', c.oid::int8, 'schema', n.nspname, 'name', c.relname, 'partitioned', c.relkind = 'p',
     'inherited', c.relkind = 'r' and c.relhassubclass) as child,
   coalesce((to_jsonb(k)->>'conperiod')::bool, false) as period,
-  case k.confdeltype when 'c' then 'cascade' when 'n' then 'set null' when 'd' then 'set default' else 'block' end as action,
+  case when exists (select from pg_trigger t where t.tgconstraint = k.oid and t.tgrelid = k.confrelid
+      and t.tgtype & 8 <> 0 and t.tgenabled in ('D', 'R')) then 'block'
+    else case k.confdeltype when 'c' then 'cascade' when 'n' then 'set null' when 'd' then 'set default' else 'block' end end as action,
   -- Compared in the parent's collation, as the key itself has it.
   (select json_agg(format('t.%I', a.attname) || coalesce(' collate ' || nullif(nullif(p.attcollation, 0), 100)::regcollation, '')
       order by u.n)
