@@ -99,8 +99,7 @@ export function refuseHidden(on: OnTable, rows: number): void {
   if (!table.rowsHidden || rows >= fixture.count) return;
   const found = `${formatCount(rows)} of its ${formatCount(fixture.count)} rows were found`;
   const message = `fixture ${fixture.name}: ${found}: row security may hide the others from the role`;
-  const hint = `come as the owner of ${table.name}, or as a role that bypasses row security`;
-  throw stepError(on, message, { code: 'privilege', hint });
+  throw stepError(on, message, { code: 'privilege', hint: 'use a role that bypasses row security' });
 }
 
 /** The key of a staged row that another has as well. */

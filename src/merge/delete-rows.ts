@@ -8,7 +8,7 @@ import { findReferences, type Reference } from '../table/references.js';
 import { holdStructure } from './claim.js';
 import { obstacleToSilence, setReplicationRole } from './foreign-keys.js';
 import { inTurn, rootsAtSight, rootsOf, type StepKeys } from './keys.js';
-import { takeAlong } from './hanging.js';
+import { READ_HINT, takeAlong } from './hanging.js';
 import { keepersOf, refuseHidden } from './blocked.js';
 import { formatCount } from '../report/units.js';
 
@@ -119,9 +119,8 @@ async function impactOf(on: OnTable, roots: Roots): Promise<Impact> {
   const { unread, blockers } = impact;
   const { name, table } = on.fixture;
   if (unread.length > 0) {
-    const message = `fixture ${name}: it is not known what of ${unread.join(', ')} would go with it: the role may not read it`;
-    const hint = 'grant select to the role, or clean as another';
-    throw stepError(on, message, { code: 'privilege', phase: 'clean', table: unread[0], hint });
+    const message = `fixture ${name}: it is not known what of ${unread.join(', ')} would go with it: the role may not read all of it`;
+    throw stepError(on, message, { code: 'privilege', phase: 'clean', table: unread[0], hint: READ_HINT });
   }
   if (blockers.length > 0) {
     const list = blockers.map((rows) => `${rows.rows} in ${rows.table}`).join(', ');
@@ -155,7 +154,7 @@ function obstacleIn(references: readonly Reference[], roots: Roots): string | un
     [({ child }) => child.oid === roots.table.oid, 'refers to the table itself'],
     [(reference) => holdKey(reference, roots) === undefined, 'refers to other columns than the key'],
     [({ action }) => action === 'set default', 'sets a default'],
-    [(reference) => !may(reference), 'is of a table that the role may not read, or not change'],
+    [(reference) => !may(reference), 'is of a table that the role may not read all of, or not change'],
   ];
   for (const [applies, what] of obstacles) {
     const found = references.find(applies);

@@ -9,6 +9,9 @@ import { nameAll } from '../report/units.js';
 import { childRows, whichHold, type Reference } from '../table/references.js';
 import { leftBehind, rootsAtSight } from './keys.js';
 
+/** What lets a role read all of a table. */
+export const READ_HINT = 'grant select to the role; where row security is on, use a role that bypasses it';
+
 /** Does to rows that refer to roots what their foreign keys say; what refers to those in turn is left to the triggers. */
 export async function takeAlong(
   session: Session,
@@ -43,8 +46,8 @@ export async function foreseeHanging(session: Session, roots: Roots): Promise<De
   if (unread.length > 0)
     throw keeps(
       session,
-      `it is not known what of ${unread.join(', ')} hangs on the rows: the role may not read it`,
-      { code: 'privilege', table: unread[0] },
+      `it is not known what of ${unread.join(', ')} hangs on the rows: the role may not read all of it`,
+      { code: 'privilege', table: unread[0], hint: hintOf(session, READ_HINT) },
     );
   if (blockers.length > 0) {
     const list = blockers.map(({ table, rows }) => `${rows} in ${table}`).join(', ');
@@ -136,7 +139,7 @@ function keptBy(session: Session, { child, triggers }: Reference, what: string):
 function keeps(
   session: Session,
   message: string,
-  more: Pick<ErrorContext, 'code' | 'table'>,
+  more: Pick<ErrorContext, 'code' | 'table' | 'hint'>,
 ): ScaleSeedError {
   return new ScaleSeedError(message, { phase: phaseOf(session), hint: hintOf(session), ...more });
 }
@@ -146,7 +149,7 @@ function phaseOf({ phase }: Session): Phase {
 }
 
 /** Only a reset can leave what hangs on the fleet. */
-function hintOf(session: Session): string {
+function hintOf(session: Session, first = 'see to that first'): string {
   const otherwise = ', or leave what hangs on the fleet with --keep-dependents';
-  return `see to that first${phaseOf(session) === 'clean' ? '' : otherwise}`;
+  return `${first}${phaseOf(session) === 'clean' ? '' : otherwise}`;
 }

@@ -173,7 +173,8 @@ async function keepHanging(step: Step, keys: StepKeys, plan: LoadPlan): Promise<
     step.context.onNotice(`${step.fixture.name}: ${what}`);
   };
   if (kept.length > 0) tell(`what hangs on it is left: ${listRows(kept)}`);
-  if (unread.length > 0) tell(`what hangs on it of ${unread.join(', ')} is left: the role may not read it`);
+  if (unread.length > 0)
+    tell(`what hangs on it of ${unread.join(', ')} is left: the role may not read all of it`);
   return { claimed, dependents: [], kept };
 }
 

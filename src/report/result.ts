@@ -148,7 +148,7 @@ export interface VerifiedFixture extends FixtureResult {
   live: ColumnDrift[];
   /** Rows of other tables that hang on the fixture's, and those that these would take with them. */
   hanging: RowsOf[];
-  /** Tables that may hold such rows, and that the role may not read. */
+  /** Tables that may hold such rows, and that the role may not read all of. */
   unread: string[];
   /** Rows of tables that keep a record of the fixture's; nobody can undo those, and they are no drift. */
   records: RowsOf[];

@@ -55,7 +55,7 @@ export function describeDrift(fixture: VerifiedFixture, live: boolean): string[]
       ? [`${live ? 'what hangs on it' : 'left hanging on it'}: ${listRows(hanging)}`]
       : []),
     ...(unread.length > 0
-      ? [`it is not known what of ${unread.join(', ')} hangs on it: the role may not read it`]
+      ? [`it is not known what of ${unread.join(', ')} hangs on it: the role may not read all of it`]
       : []),
     ...(records.length > 0 ? [`recorded about it, which is no drift: ${listRows(records)}`] : []),
     ...(unexpected.rows > 0 ? [`not of the fixture: ${some(unexpected)}`] : []),

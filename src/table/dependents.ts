@@ -25,7 +25,7 @@ export interface Impact {
   blockers: RowsOf[];
   /** The foreign keys that point at the rows' table, of tables that may hold any row. */
   references: Reference[];
-  /** Tables that may hold more of them and that the role may not read. */
+  /** Tables that may hold more of them and that the role may not read all of. */
   unread: string[];
   deleted: RowsByTable;
 }

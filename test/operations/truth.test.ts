@@ -91,13 +91,31 @@ describe('what the role may not read', () => {
     await expect(clean(at(url, certs))).rejects.toMatchObject({ code: 'privilege', table: 'public.sub' });
   });
 
+  it.each([
+    ['the right to read is lacking', 'revoke all on jobs from ROLE'],
+    ['row security is on', 'alter table jobs enable row level security'],
+  ])('stops clean and reset with what to do where %s', async (_, sql) => {
+    await load(fleet());
+    await database.query(JOBS);
+    const url = await asRole(sql);
+    const refused = {
+      code: 'privilege',
+      message: expect.stringContaining('of public.jobs') as string,
+      hint: expect.stringMatching(
+        /^grant select to the role; where row security is on, use a role that/,
+      ) as string,
+    };
+    await expect(clean(at(url, certs))).rejects.toMatchObject(refused);
+    await expect(reset(at(url, certs))).rejects.toMatchObject(refused);
+  });
+
   it('is told by a reset that leaves it', async () => {
     await load(fleet());
     await database.query(JOBS);
     const url = await asRole('revoke all on jobs from ROLE');
     await reset({ ...at(url, certs), keepDependents: true });
     expect(notices.at(-1)).toBe(
-      'scale_certs: what hangs on it of public.jobs is left: the role may not read it',
+      'scale_certs: what hangs on it of public.jobs is left: the role may not read all of it',
     );
   });
 });
