@@ -62,6 +62,9 @@ export async function foreseeHanging(session: Session, roots: Roots): Promise<De
         code: 'privilege',
         table,
       });
+    // As in foreseeRefusal.
+    if (hangs && roots.table.distributed !== true)
+      await session.query(`explain delete from ${childRows(child)} where false`);
   }
   return dependents;
 }

@@ -1,6 +1,7 @@
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { refusal } from '../errors.js';
 import { foresee, foreseeMerge } from '../merge/foresee.js';
+import { foreseeRefusal } from '../merge/foresee-refusal.js';
 import { summarizeChecks } from '../merge/foreign-keys.js';
 import {
   atLeast,
@@ -187,12 +188,14 @@ async function foreseeReset(step: Step, keepDependents: boolean, gone: RowsByTab
     const roots = leftBehind(rootsOf(step, keys), step);
     const atSight = leftBehind(rootsAtSight(step), step);
     const hanging = (these: Roots) => foreseeHanging(session, these);
+    const foreignKeys = await foreseeCheck(step, roots);
+    await foreseeRefusal(step, foreignKeys.check === 'set' ? 'delete' : 'update');
     return {
       ...whichRows(step),
       ...counts,
       restored: counts.skipped,
       fingerprint: await orAborted(fingerprintOf(fixture), context.signal),
-      foreignKeys: await foreseeCheck(step, roots),
+      foreignKeys,
       rebuiltIndexes: [],
       overruled: [],
       dependents: keepDependents ? [] : await inTurn(keys, { roots, atSight, gone }, hanging),
