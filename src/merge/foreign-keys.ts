@@ -98,13 +98,28 @@ export async function lockConstantParents(on: OnTable): Promise<ScaleSeedError |
   return findMissingParent(on, keys);
 }
 
-/** Keys whose parents a dry run looks for: not those that the fixture describes, nor rows that another fixture brings. */
+/** Keys whose parents a dry run looks for: not where another fixture brings them, or the fixture describes them by other columns. */
 export function keysToForesee({ fixture, table, known }: Step): ForeignKey[] {
-  const others = [...fixture.parents.map((parent) => parent.table), ...known.map((other) => other.table)];
+  const others = known.map((other) => other.table);
   return table.foreignKeys.filter(
-    ({ simple, readable, rowsHidden, parent }) =>
-      simple && readable && !rowsHidden && !(parent.schema === table.schema && others.includes(parent.name)),
+    (key) =>
+      key.simple &&
+      key.readable &&
+      !key.rowsHidden &&
+      !(key.parent.schema === table.schema && others.includes(key.parent.name)) &&
+      describedParents(fixture, table, key).every((values) => !values.includes(undefined)),
   );
+}
+
+/** The values in a key's columns of the parents that the fixture describes, which stand or would be created. */
+function describedParents(
+  fixture: Fixture,
+  { schema }: TableInfo,
+  { parent, parentColumns }: ForeignKey,
+): unknown[][] {
+  return fixture.parents
+    .filter((row) => row.table === parent.name && parent.schema === schema)
+    .map(({ values }) => parentColumns.map((column) => values[column]));
 }
 
 /** Refuses a fixture of which a row would have no parent by such a key; without a lock. */
@@ -144,9 +159,10 @@ async function findMissingParent(
 function missingParentsSql(
   { fixture, table }: OnTable,
   staged: Staging | undefined,
-  { name, columns, parent, parentColumns, parentIsPartitioned }: ForeignKey,
+  key: ForeignKey,
   locks: boolean,
 ): string {
+  const { name, columns, parent, parentColumns, parentIsPartitioned } = key;
   // What the row will hold, which a numeric's scale may round, is what must have a parent.
   const wanted = columns.map(
     (column, i) => `${castTo(table, column, sourceSql(fixture, table, column))} as k${i}`,
@@ -154,15 +170,20 @@ function missingParentsSql(
   // Rows of tables that inherit from the parent do not count as its own.
   const parents = `${parentIsPartitioned || table.distributed ? '' : 'only '}${quoteTable(parent)}`;
   const same = parentColumns.map((column, i) => `p.${quote(column)} = w.k${i}`).join(' and ');
+  const described = locks ? [] : describedParents(fixture, table, key);
+  const others = described.map(
+    (values) =>
+      `and (${values.map((value, i) => `w.k${i}::text is distinct from ${literal(String(value))}`).join(' or ')})`,
+  );
   return `(with wanted as materialized (
          select distinct ${wanted.join(', ')} from ${staged?.table ?? '(select)'} as s),
        locked as materialized (
          select ${parentColumns.map((column) => `p.${quote(column)}`).join(', ')} from ${parents} as p where exists (select from wanted as w where ${same})
          ${locks ? 'for key share' : ''})
-     select ${literal(name)} as key, concat_ws('/', ${columns.map((_, i) => `w.k${i}`).join(', ')}) as missing
+     select ${literal(name)} as key, concat_ws('/', ${columns.map((_, i) => `coalesce(nullif(w.k${i}::text, ''), '''''')`).join(', ')}) as missing
      from wanted as w
      where ${columns.map((_, i) => `w.k${i} is not null`).join(' and ')}
-       and not exists (select from locked as p where ${same})
+       and not exists (select from locked as p where ${same}) ${others.join(' ')}
      order by 2 limit 5)`;
 }
 

@@ -2,6 +2,7 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import type { Fixture } from '../../src/fixtures/fixture.js';
 import { chooseFixtures } from '../../src/fixtures/registry.js';
+import { PARENTS } from '../../src/fixtures/parents.js';
 import { sizedCertificates } from '../../src/fixtures/sized.js';
 import { load } from '../../src/operations/load.js';
 import { reset } from '../../src/operations/reset.js';
@@ -183,6 +184,32 @@ describe('a parent that is not there', () => {
       message: 'fixture orphans: owners has no row o-nobody, to which owner_id would refer',
       state: 'orphans: nothing was changed',
     });
+  });
+
+  it.each([
+    ['o-nobody', 'o-nobody'],
+    ['', "''"],
+  ])('fails a dry run too, where it is %j and others are described', async (owner, told) => {
+    const described = PARENTS.carol.map((parent) =>
+      parent.table === 'owners'
+        ? {
+            ...parent,
+            key: { id: 'o-new' },
+            values: { ...parent.values, id: 'o-new', name: 'New', email: 'new@example.com' },
+          }
+        : parent,
+    );
+    const ofOwner = (last: string) => ({
+      ...orphan((g) => (g === 1_500 ? last : 'o-new')),
+      parents: described,
+    });
+    const options = { databaseUrl: database.url, createParents: true, dryRun: true };
+    await load({ ...options, fixtures: [ofOwner('o-new')] });
+    const refused = {
+      code: 'parents',
+      message: `fixture orphans: owners has no row ${told}, to which owner_id would refer`,
+    };
+    await expect(load({ ...options, fixtures: [ofOwner(owner)] })).rejects.toMatchObject(refused);
   });
 
   it('fails the fixture when checked row by row', async () => {
