@@ -37,8 +37,8 @@ export async function furnish(session: Session, load: RealLoad, schema: string):
     for (const name of names) {
       // Of several schemas, the first stands for all.
       const real = fixtures.find(({ table }) => table === name)!.schema;
-      const table = (await inspectTables(session, [name], real)).get(name) ?? refuseMissingTable(name, real);
-      tables.set(name, table);
+      const table = (await inspectTables(session, [name], real)).get(name);
+      tables.set(name, table ?? (await refuseMissingTable(session, name, real)));
     }
     const keeps = await requireCopyable(session, load.fixtures, [...tables.values()]);
     for (const table of tables.values()) leftOut.push(...(await copyTable(session, table, schema)));

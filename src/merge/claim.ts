@@ -166,7 +166,8 @@ export async function holdStructure(on: OnTable): Promise<TableInfo> {
 /** @throws ScaleSeedError `schema` or `fixture` where the table has become another than the fixture needs. */
 async function inspectAgain({ session, fixture, table }: OnTable): Promise<TableInfo> {
   const { schema, name, distributed, shardedBy, mayReplicateThere } = table;
-  const found = (await inspectTables(session, [name], schema)).get(name) ?? refuseMissingTable(name, schema);
+  const tables = await inspectTables(session, [name], schema);
+  const found = tables.get(name) ?? (await refuseMissingTable(session, name, schema));
   const now = { ...found, distributed, shardedBy, mayReplicateThere };
   if (!isDeepStrictEqual(now, table)) await checkTable(session, fixture, now, []);
   return now;

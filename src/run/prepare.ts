@@ -52,12 +52,14 @@ export async function prepareSchema(
   const tables = await inspectTables(session, [...names], schema);
   if (server.hasCitus) await markDistributed(session, tables.values(), server);
   if (needs.citus === true) for (const table of tables.values()) table.distributed = true;
-  const tableOf = ({ table }: Fixture): TableInfo => tables.get(table) ?? refuseMissingTable(table, schema);
-  for (const fixture of fixtures) await checkTable(session, fixture, tableOf(fixture), needs.privileges);
+  for (const fixture of fixtures) {
+    const table = tables.get(fixture.table) ?? (await refuseMissingTable(session, fixture.table, schema));
+    await checkTable(session, fixture, table, needs.privileges);
+  }
   const standing = await surveyFleet(session, tables, fixtures, needs);
   const prepared = fixtures.map((fixture) => ({
     fixture,
-    table: tableOf(fixture),
+    table: tables.get(fixture.table)!,
     standing: standing.get(fixture),
     createdParents: 0,
   }));

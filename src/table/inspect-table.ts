@@ -194,7 +194,27 @@ export function rowsOf(table: Pick<TableInfo, 'schema' | 'name' | 'plain' | 'dis
   return `${table.plain && !table.distributed ? 'only ' : ''}${quoteTable(table)}`;
 }
 
-export function refuseMissingTable(table: string, schema: string | undefined): never {
+const OTHER_KIND = `
+select n.nspname as schema, case c.relkind when 'v' then 'a view' when 'm' then 'a materialized view'
+  when 'f' then 'a foreign table' when 'S' then 'a sequence' when 'c' then 'a type' else 'an index' end as kind
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.oid = to_regclass($1) and c.relname = $2 and n.nspname = coalesce($3, n.nspname)`;
+
+/** Says that there is none, which may come; or what stands in its place, which stays. */
+export async function refuseMissingTable(
+  session: Session,
+  table: string,
+  schema: string | undefined,
+): Promise<never> {
+  const name = schema === undefined ? quote(table) : quote(schema, table);
+  const other = await session.first<{ schema: string; kind: string }>(OTHER_KIND, [name, table, schema]);
+  if (other !== undefined)
+    throw new ScaleSeedError(`${table} in schema ${other.schema} is ${other.kind}, not a table`, {
+      code: 'fixture',
+      phase: 'prepare',
+      table,
+      hint: "name the table's schema with --schema, or the table in the fixture",
+    });
   const where = schema === undefined ? 'on the search_path' : `in schema ${schema}`;
   throw new ScaleSeedError(`there is no table ${table} ${where}`, {
     code: 'schema',

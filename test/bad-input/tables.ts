@@ -108,7 +108,7 @@ const OTHER_TABLES: readonly OtherTable[] = [
     what: 'a view in its place',
     change: 'drop table t.agents; create view t.agents as select * from public.agents',
     exit: 1,
-    printed: /there is no table agents in schema t/,
+    printed: /agents in schema t is a view, not a table/,
   },
   {
     what: 'more than 100 rows of a stranger',

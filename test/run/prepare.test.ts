@@ -55,6 +55,32 @@ describe('tables', () => {
     });
   });
 
+  it.each([
+    ['a view', 'create view other as select 1 as id', 'drop view other'],
+    [
+      'a materialized view',
+      'create materialized view other as select 1 as id',
+      'drop materialized view other',
+    ],
+    [
+      'a foreign table',
+      `create foreign data wrapper none; create server nowhere foreign data wrapper none;
+       create foreign table other (id text) server nowhere`,
+      'drop foreign data wrapper none cascade',
+    ],
+    ['a sequence', 'create sequence other', 'drop sequence other'],
+  ])('are not waited for where %s has the name', async (kind, make, unmake) => {
+    await database.query(make);
+    for (const schemas of [undefined, ['public']])
+      await expect(
+        load({ ...at(), fixtures: [ownFixture({}, 'other')], waitMs: 60_000, schemas }),
+      ).rejects.toMatchObject({
+        code: 'fixture',
+        message: `other in schema public is ${kind}, not a table`,
+      });
+    await database.query(unmake);
+  });
+
   it('are found in a schema with any name', async () => {
     const report = await load({ ...at(), schemas: [`"o'dd ""one"";"`], fixtures: [ownFixture({})] });
     expect(report.fixtures[0]).toMatchObject({ schema: `o'dd "one";`, inserted: 1 });
