@@ -152,7 +152,7 @@ const asIs = (): Promise<Record<string, string[]>> => snapshot(database, '2026-0
 
 describe('a reset that does not come to its end', () => {
   it.each([
-    ['what hangs on it is deleted', 'lock table jobs in share mode', `query like '%with gone0%'`],
+    ['what hangs on it is deleted', 'select from jobs for update', `query like '%with gone0%'`],
     [
       'rows are loaded anew',
       `select from owners where id = 'o-carol' for update`,
