@@ -161,7 +161,7 @@ describe('the measurement', () => {
       code,
       phase: 'measure',
       message: expect.stringMatching(/^while the load was measured: /) as string,
-      state: 'the fleet was loaded and committed; it was not judged',
+      state: 'everything is loaded and committed; nothing was judged',
     });
     await run();
     expect(await scratchSchemas()).toEqual([]);
