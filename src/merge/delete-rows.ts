@@ -10,7 +10,6 @@ import { obstacleToSilence, setReplicationRole } from './foreign-keys.js';
 import { inTurn, rootsAtSight, rootsOf, type StepKeys } from './keys.js';
 import { READ_HINT, takeAlong } from './hanging.js';
 import { keepersOf, refuseHidden } from './blocked.js';
-import { foreseeRefusal } from './foresee-refusal.js';
 import { formatCount } from '../report/units.js';
 
 /** Rows of a fixture, and those of other tables that go or change with them. */
@@ -31,7 +30,6 @@ export async function foreseeDeletion(step: Step, keys: StepKeys, gone?: RowsByT
   const foreignKeys = checkOf(step, await findReferences(session, table), roots);
   const rows = await session.count(roots.from);
   refuseHidden(step, rows);
-  await foreseeRefusal(step, 'delete');
   const { dependents } = await inTurn(
     keys,
     { roots, atSight: rootsAtSight(step), gone },

@@ -41,7 +41,7 @@ export async function countHanging(
 }
 
 /** What hangs on roots, and would go with it; refuses where it may not be deleted, or nobody can say what it is. */
-export async function foreseeHanging(session: Session, roots: Roots): Promise<Dependents[]> {
+export async function foreseeHanging(session: Session, roots: Roots, isDry = false): Promise<Dependents[]> {
   const { dependents, blockers, references, unread } = await findHanging(session, roots);
   if (unread.length > 0)
     throw keeps(
@@ -62,8 +62,8 @@ export async function foreseeHanging(session: Session, roots: Roots): Promise<De
         code: 'privilege',
         table,
       });
-    // As in foreseeRefusal.
-    if (hangs && roots.table.distributed !== true)
+    // As in foreseeRefusal; whoever is to delete them hears it then.
+    if (isDry && hangs && roots.table.distributed !== true)
       await session.query(`explain delete from ${childRows(child)} where false`);
   }
   return dependents;

@@ -7,6 +7,7 @@ import {
   type Deleted,
   type Deletion,
 } from '../merge/delete-rows.js';
+import { foreseeRefusal } from '../merge/foresee-refusal.js';
 import { foresee } from '../merge/foresee.js';
 import { summarizeChecks } from '../merge/foreign-keys.js';
 import { atLeast, exceed } from '../merge/hanging.js';
@@ -87,6 +88,7 @@ async function foreseeClean(step: Step, gone: RowsByTable): Promise<CleanedFixtu
   return foresee(step, async () => {
     const keys = await keysOf(step);
     step.enter('clean');
+    await foreseeRefusal(step, 'delete');
     return resultOf(step, await foreseeDeletion(step, keys, gone), total());
   });
 }

@@ -187,7 +187,7 @@ async function foreseeReset(step: Step, keepDependents: boolean, gone: RowsByTab
     const counts = await foreseeMerge(step, keys);
     const roots = leftBehind(rootsOf(step, keys), step);
     const atSight = leftBehind(rootsAtSight(step), step);
-    const hanging = (these: Roots) => foreseeHanging(session, these);
+    const hanging = (these: Roots) => foreseeHanging(session, these, true);
     const foreignKeys = await foreseeCheck(step, roots);
     await foreseeRefusal(step, foreignKeys.check === 'set' ? 'delete' : 'update');
     return {
