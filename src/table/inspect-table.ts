@@ -134,7 +134,8 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
         join pg_attribute a on a.attrelid = c.oid and a.attnum = u.attnum where u.n <= i.indnkeyatts),
       'nullsNotDistinct', coalesce((to_jsonb(i)->>'indnullsnotdistinct')::bool, false)
     ) order by i.indisprimary desc, i.indexrelid), '[]')
-    from pg_index i join pg_class x on x.oid = i.indexrelid where i.indrelid = c.oid and i.indisunique and i.indimmediate and i.indisvalid and i.indpred is null
+    from pg_index i join pg_class x on x.oid = i.indexrelid
+    where i.indrelid = c.oid and i.indisunique and i.indimmediate and i.indisvalid and i.indpred is null
       and i.indexprs is null) as "uniqueKeys",
   (select coalesce(json_agg(k.conname order by k.conname), '[]')
     from pg_constraint k where k.conrelid = c.oid and k.contype in ('p', 'u', 'x') and k.condeferrable)
