@@ -117,7 +117,7 @@ export async function runOnFixtures<Result>(
     const failures: Failure[] = [];
     if (settle) {
       await settleTables(context, sessions, server, new Set(names)).catch((thrown: unknown) => {
-        const error = translateError(thrown, { phase: 'settle' });
+        const error = translateError(thrown, { phase: 'settle' }).with({ phase: 'settle' });
         leaveUnsettled();
         if (fleets.length === 1) throw stated(fleets[0]!, error);
         failures.push({ schema: null, ...error.with({ state: UNSETTLED }).toJSON() });

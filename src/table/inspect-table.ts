@@ -199,7 +199,9 @@ const OTHER_KIND = `
 select n.nspname as schema, case c.relkind when 'v' then 'a view' when 'm' then 'a materialized view'
   when 'f' then 'a foreign table' when 'S' then 'a sequence' when 'c' then 'a type' else 'an index' end as kind
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.oid = to_regclass($1) and c.relname = $2 and n.nspname = coalesce($3, n.nspname)`;
+where c.oid = to_regclass($1) and c.relname = $2 and n.nspname = coalesce($3, n.nspname)
+  -- A table may have come in the meantime.
+  and c.relkind not in ('r', 'p')`;
 
 /** Says that there is none, which may come; or what stands in its place, which stays. */
 export async function refuseMissingTable(

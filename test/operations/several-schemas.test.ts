@@ -201,6 +201,10 @@ describe('several schemas', () => {
     const ending = new AbortController();
     const loading = load({ ...at(), schemas: ['quick', 'slow'], fixtures: small, signal: ending.signal });
     await database.untilSession(`wait_event_type = 'Lock'`);
+    await database.until(
+      `select count(*) = 800 from (select from quick.managed_certificates union all select from quick.agents
+         union all select from slow.managed_certificates) as done`,
+    );
     ending.abort();
     const { fixtures, failures } = await loading;
     await other.query('rollback');
