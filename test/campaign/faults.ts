@@ -206,8 +206,8 @@ export const FAULTS: readonly Fault[] = [
       } finally {
         await release();
       }
-      // Where nothing stands there is nothing to clean, and no lock to wait for.
-      if (trial.command === 'clean' && trial.standing === 'none') return { codes: [0] };
+      // Where nothing stands there is nothing to clean, and no lock to wait for but the table's own.
+      if (trial.command === 'clean' && trial.standing === 'none') return { codes: [0, 1] };
       return {
         codes: [1],
         message: /the time limit of 1500 ms has run out|could not be locked within 200 ms/,
