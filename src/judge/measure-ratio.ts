@@ -1,4 +1,4 @@
-import { during, hasState, refusal, type ScaleSeedError } from '../errors.js';
+import { during, hasState, refusal } from '../errors.js';
 import { loadFixture } from '../merge/load-fixture.js';
 import type { RatioMeasurement, RatioRound } from '../report/result.js';
 import type { RunContext } from '../run/context.js';
@@ -124,9 +124,9 @@ function loadReference(context: RunContext, { references }: ScratchTables): Prom
 }
 
 /** What ends the measurement is no failure of the fixture's own load, whose steps it repeats. */
-function whileMeasured(error: unknown): ScaleSeedError {
-  const phase = 'measure';
-  const known = translateError(error, { phase, during: 'while the load was measured' });
+function whileMeasured(error: unknown): unknown {
+  const [phase, what] = ['measure', 'while the load was measured'] as const;
+  const known = translateError(error, { phase, during: what });
   if (known.phase === phase) return known;
   // The copied parents are those of the rows that stand: where one is missing there, the fleet is not what it was.
   if (known.code === 'parents')
@@ -137,5 +137,5 @@ function whileMeasured(error: unknown): ScaleSeedError {
       table: undefined,
       hint: 'keep others from it meanwhile, and run ci again',
     });
-  return known.with({ message: `while the load was measured: ${known.message}`, phase });
+  return during(known, what, { phase });
 }

@@ -7,6 +7,7 @@ import type { Step } from '../run/step.js';
 import { findHanging, findHolders, refersTo, type Roots, type RowsByTable } from '../table/dependents.js';
 import { nameAll } from '../report/units.js';
 import { childRows, whichHold, type Reference } from '../table/references.js';
+import { tryOnNoRow } from './foresee-refusal.js';
 import { leftBehind, rootsAtSight } from './keys.js';
 
 /** What lets a role read all of a table. */
@@ -62,9 +63,9 @@ export async function foreseeHanging(session: Session, roots: Roots, isDry = fal
         code: 'privilege',
         table,
       });
-    // As in foreseeRefusal; whoever is to delete them hears it then.
+    // Whoever is to delete them hears it then.
     if (isDry && hangs && roots.table.distributed !== true)
-      await session.query(`explain delete from ${childRows(child)} where false`);
+      await tryOnNoRow(session, `delete from ${childRows(child)}`);
   }
   return dependents;
 }

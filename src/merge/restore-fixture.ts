@@ -1,7 +1,7 @@
 import { stage, Staging } from '../copy/staging.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { ColumnDrift, ForeignKeyCheck } from '../report/result.js';
-import { formatRows, nameAll } from '../report/units.js';
+import { formatRows, listColumns, nameAll } from '../report/units.js';
 import { SERIALIZATION_FAILURE, stepError, type Step } from '../run/step.js';
 import { holdKey, type Roots } from '../table/dependents.js';
 import type { TableInfo } from '../table/inspect-table.js';
@@ -142,8 +142,7 @@ async function updateRows(
 /** What a trigger makes of a row stands, as it would for anybody else's update; to verify it is drift. */
 function ofTriggers(fixture: Fixture, table: TableInfo, drift: readonly ColumnDrift[]): string {
   const triggers = `${nameAll('trigger', table.userTriggers)} of ${table.name}`;
-  const columns = drift.map(({ column, rows }) => `${column} in ${formatRows(rows)}`);
-  return `${fixture.name}: ${triggers} kept or changed what was to be written: ${columns.join(', ')}`;
+  return `${fixture.name}: ${triggers} kept or changed what was to be written: ${listColumns(drift)}`;
 }
 
 /** A step on its table as it was claimed. */

@@ -37,6 +37,11 @@ export function listRows(rows: readonly { table: string; rows: number; effect?: 
   return of.join('; ');
 }
 
+/** Columns, and in how many rows each differs. */
+export function listColumns(columns: readonly { column: string; rows: number }[]): string {
+  return columns.map(({ column, rows }) => `${column} in ${formatRows(rows)}`).join(', ');
+}
+
 /** A text out of the database in one line: a line of its own could be taken for a command, by GitHub or a terminal. */
 export function inOneLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, (character) => {

@@ -14,7 +14,7 @@ import type {
   VerifyReport,
 } from '../report/result.js';
 import { named, newFailures } from '../report/schemas.js';
-import { formatMs, formatRows, listRows, shortFingerprint } from '../report/units.js';
+import { formatMs, formatRows, listColumns, listRows, shortFingerprint } from '../report/units.js';
 import { describeBlockedRows, describeDrift, showAmount } from './describe.js';
 import { failureRemark, inLines, tableOf, withMachine, type Summary } from './summary.js';
 
@@ -157,8 +157,7 @@ function summarizeReset(report: ResetReport): Summary {
 /** What a trigger makes of a row stands, and is drift by the next verify. */
 function overruledRemark(name: string, overruled: readonly ColumnDrift[]): string[] {
   if (overruled.length === 0) return [];
-  const columns = overruled.map(({ column, rows }) => `${column} in ${formatRows(rows)}`).join(', ');
-  return [`${name}: triggers kept or changed what was to be written: ${columns}`];
+  return [`${name}: triggers kept or changed what was to be written: ${listColumns(overruled)}`];
 }
 
 function summarizeClean(report: CleanReport): Summary {
