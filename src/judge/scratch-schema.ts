@@ -98,10 +98,10 @@ export async function requireCreate(session: Session): Promise<void> {
   if ((await nodeOf(session)) === 'worker')
     throw unmeasured(
       'only the coordinator of a Citus cluster distributes a schema, and this is a worker',
-      "give the coordinator's address, or leave out --budget-ratio",
+      "give the coordinator's address, or leave out --budget-ratio and --baseline",
     );
   if (may) return;
-  const hint = `grant create on database ${database} to ${role}, or leave out --budget-ratio`;
+  const hint = `grant create on database ${database} to ${role}, or leave out --budget-ratio and --baseline`;
   const message = 'the role may not create the scratch schema that the reference load goes into';
   throw refusal(message, hint, { code: 'privilege', phase: 'measure' });
 }

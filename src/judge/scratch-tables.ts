@@ -75,7 +75,7 @@ export async function requireCopyable(
 }
 
 /** There is nothing to compare the load with. */
-export function unmeasured(why: string, hint = 'leave out --budget-ratio'): ScaleSeedError {
+export function unmeasured(why: string, hint = 'leave out --budget-ratio and --baseline'): ScaleSeedError {
   const message = `the load cannot be measured against the reference load: ${why}`;
   return refusal(message, hint, { code: 'configuration', phase: 'measure' });
 }

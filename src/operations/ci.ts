@@ -101,8 +101,6 @@ async function measure(
     const mayBeMissing =
       error instanceof ScaleSeedError && ['privilege', 'configuration'].includes(error.code);
     if (budgetRatio !== undefined || !mayBeMissing) throw error;
-    // Its hint is for a budget.
-    const hint = error.hint?.replace('--budget-ratio', '--baseline') ?? '';
-    return { unmeasured: `${error.message}: ${hint}` };
+    return { unmeasured: `${error.message}: ${error.hint}` };
   }
 }

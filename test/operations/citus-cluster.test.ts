@@ -385,7 +385,7 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
     await expect(ci({ ...through('worker', [FLEETS[0]!]), budgetRatio: 1000 })).rejects.toMatchObject({
       code: 'configuration',
       state: 'nothing was changed',
-      hint: "give the coordinator's address, or leave out --budget-ratio",
+      hint: "give the coordinator's address, or leave out --budget-ratio and --baseline",
     });
     expect(await query(`select from pg_namespace where nspname like 'scale_seed_ci_%'`)).toEqual([]);
   });
