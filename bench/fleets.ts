@@ -1,27 +1,27 @@
 /**
  * The default fleet into each of many schemas: by one command for all of them, and by a command for each, one after the
  * other. Whole processes, in turns, into empty tables.
- *
- *   npm run bench:fleets -- [--schemas 16] [--rounds 5] [--jobs N]
  */
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 import pg from 'pg';
+import { parseJobs } from '../src/commands/parse.js';
 import { estimateMedian } from '../src/judge/median-interval.js';
 import { quote } from '../src/postgres/quote.js';
 import { alignColumns } from '../src/show/align-columns.js';
 import { CLI } from './command-line.js';
 import { startEmptyServer } from './empty-server.js';
+import { parseCount } from './parse-count.js';
 import { runProcess } from './run-process.js';
 import { createTables } from './sandboxes.js';
 
-const { values } = parseArgs({
-  options: {
-    schemas: { type: 'string', default: '16' },
-    rounds: { type: 'string', default: '5' },
-    jobs: { type: 'string' },
-  },
-});
-const schemas = Array.from({ length: Number(values.schemas) }, (_, n) => `fleet_${n + 1}`);
+const flags = new Command('npm run bench:fleets --')
+  .description('One command for many schemas against a command for each.')
+  .option('--schemas <n>', 'how many', parseCount, 16)
+  .option('--rounds <n>', 'rounds that count; one more warms up', parseCount, 5)
+  .option('--jobs <n>', 'concurrent sessions', parseJobs)
+  .parse()
+  .opts<{ schemas: number; rounds: number; jobs?: number }>();
+const schemas = Array.from({ length: flags.schemas }, (_, n) => `fleet_${n + 1}`);
 const server = await startEmptyServer();
 const client = new pg.Client({ connectionString: server.url });
 try {
@@ -37,14 +37,14 @@ try {
 }
 
 async function runRounds(): Promise<void> {
-  const jobs = values.jobs === undefined ? [] : ['--jobs', values.jobs];
+  const jobs = flags.jobs === undefined ? [] : ['--jobs', String(flags.jobs)];
   const oneCommand = (): Promise<void> => load(...schemas.flatMap((schema) => ['--schema', schema]), ...jobs);
   const manyCommands = async (): Promise<void> => {
     for (const schema of schemas) await load('--schema', schema);
   };
   const rounds: { one: number; many: number }[] = [];
   // One more to warm up. Whichever comes first gains nothing by it, as they take turns at that too.
-  for (let n = 0; n <= Number(values.rounds); n++) {
+  for (let n = 0; n <= flags.rounds; n++) {
     const round = { one: 0, many: 0 };
     const turns = [
       async () => (round.one = await timed(oneCommand)),

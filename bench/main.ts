@@ -3,12 +3,13 @@ import { Command, CommanderError } from 'commander';
 import { reportFailure } from '../src/commands/conclude.js';
 import { EXIT } from '../src/commands/exit-codes.js';
 import { onInterrupt } from '../src/commands/interrupt.js';
-import { parsePercent, wholeNumber } from '../src/commands/parse.js';
+import { parsePercent } from '../src/commands/parse.js';
 import { startEmbedded } from '../src/index.js';
 import { compareResults, readResult } from './compare.js';
 import { abilitiesAt } from './describe.js';
 import type { Node } from './load-path.js';
 import { findNode } from './nodes.js';
+import { parseCount } from './parse-count.js';
 import { freshDatabases, scratchSchemas, withPassword } from './sandboxes.js';
 import { renderComparison, renderTables } from './report/tables.js';
 import { runBench } from './run-bench.js';
@@ -47,7 +48,7 @@ try {
       list,
     )
     .option('--node <program>', 'another Node to run our processes by; may be repeated', addNode, [])
-    .option('--runs <n>', 'rounds that count; one more warms up', parseRuns, 6)
+    .option('--runs <n>', 'rounds that count; one more warms up', parseCount, 6)
     .option('--output <dir>', 'folder for bench.json, bench.md and bench.html', 'bench/results')
     .option('--compare <file>', 'an earlier bench.json; exit 3 where a path has regressed')
     .option('--threshold <percent>', 'how much slower is a regression', parsePercent, 10)
@@ -109,10 +110,6 @@ function addNode(program: string, before: readonly Node[]): Node[] {
 
 function onNotice(message: string): void {
   process.stderr.write(`${message}\n`);
-}
-
-function parseRuns(text: string): number {
-  return wholeNumber(text, 1, 999);
 }
 
 function list(text: string): string[] {
