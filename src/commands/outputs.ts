@@ -50,6 +50,8 @@ export async function refuseUnwritable(
   for (const option of OPTIONS) {
     const file = flags[option];
     if (file === undefined || (option === 'output' && file === STDOUT)) continue;
+    if (file === STDOUT)
+      throw refusal(`--${option} takes a file, and only --output standard output`, 'name a file', REFUSED);
     const place = await writablePlace(file).catch((error: unknown) => {
       throw unwritable(`--${option}`, file, error, REFUSED);
     });

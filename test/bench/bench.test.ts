@@ -143,7 +143,7 @@ describe.skipIf(!hasPsql)('bench in a scratch schema, where the role may make no
   it.each([
     [['--size', '7'], /there is no size 7\n.*10k\+5k, 50k\+10k, 100k, 1m, 1m\+50k/],
     [['--paths', 'magic'], /there is no load path magic\n.*ways-back/],
-    [['--runs', '0'], /write a whole number from 1 to 999/],
+    [['--runs', '0'], /write a whole number from 1 to 100000/],
     [['--compare', '/nowhere.json'], /\/nowhere.json cannot be compared with/],
     [['--node', '/nowhere/node'], /--node \/nowhere\/node cannot be run/],
   ])('says what is wrong with %j', async (args, message) => {

@@ -244,6 +244,12 @@ describe('a run that does not pass', () => {
     ['a folder for JUnit', () => ['--junit', file('.')], /--junit .* cannot be written: it is a folder/],
     ['a folder that is not there', () => ['--summary', '/nowhere/a.md'], /--summary .* cannot be written/],
     [
+      'standard output for JUnit',
+      () => ['--junit', '-'],
+      /--junit takes a file, .* --output standard output/,
+    ],
+    ['standard output for the summary', () => ['--summary', '-'], /--summary takes a file/],
+    [
       'one file for two',
       () => [
         '--output',
