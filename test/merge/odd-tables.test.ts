@@ -234,6 +234,32 @@ describe('a table that should hold records', () => {
     await load(run(fixture));
     expect((await verify(run(fixture))).fixtures[0]).toMatchObject({ intact: true, records: [] });
   });
+
+  it.each([
+    ['a key', 'a-1', 1],
+    ["a request's path with one", '/api/things/a-1', 1],
+    ['one that goes on behind it', '/api/things/a-3/heartbeat', 1],
+    ['a path with another key', '/api/things/a-4/heartbeat', 0],
+    ['one that holds more than the key', '/api/things/a-11', 0],
+    ['a path to many', '/api/things/bulk-renew', 0],
+    ['a path to something else', '/api/others/a-1', 0],
+    ['nothing', null, 0],
+  ])('is searched for %s', async (_, subject, rows) => {
+    await database.query(
+      'create table if not exists requested (id text primary key); create table if not exists requests (subject text)',
+    );
+    await database.query('truncate requests');
+    await database.query('insert into requests values ($1)', [subject]);
+    for (const numberedKeys of [undefined, { id: { prefix: 'a-', digits: 1, suffix: '' } }]) {
+      const fixture = fixtureOf('requested', {
+        recordedIn: [{ table: 'requests', column: 'subject', path: '/api/things/' }],
+        numberedKeys,
+      });
+      await load(run(fixture));
+      const { records } = (await verify(run(fixture))).fixtures[0]!;
+      expect(records).toEqual(rows === 0 ? [] : [{ table: 'public.requests', rows }]);
+    }
+  });
 });
 
 describe('keys that count', () => {

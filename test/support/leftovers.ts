@@ -35,6 +35,7 @@ export const leaveBehind = ({ certs, agents }: Prefixes): string => `
   insert into endpoint_health_checks select id, certificate_id from jobs where certificate_id like '${certs}%';
   insert into acme_orders select id, certificate_id from jobs where certificate_id like '${certs}%';
   insert into audit_events select id, 'certificate', certificate_id from jobs where certificate_id like '${certs}%';
+  insert into audit_events select 'api-' || agent_id, 'api', '/api/v1/agents/' || agent_id || '/heartbeat' from deployment_targets where agent_id <> 'ag-real';
   update jobs set target_id = 'target-00001' where id = 'job-real'`;
 
 /** Somebody else's rows, among them some of every table that a fleet hangs on. */
