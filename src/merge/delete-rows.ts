@@ -129,7 +129,7 @@ async function impactOf(on: OnTable, roots: Roots): Promise<Impact> {
       code: 'conflict',
       phase: 'clean',
       table,
-      hint: 'delete those rows first',
+      hint: 'reset --yes deletes those that a run has left; delete others yourself, then run clean again',
     });
   }
   return impact;
