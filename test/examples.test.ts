@@ -94,7 +94,7 @@ describe('the compose file', async () => {
           cwd: EXAMPLES,
         });
         const line = stdout.split('\n').find((text) => text.includes('scale-seed.yaml')) ?? '';
-        const [, words = ''] = / -T scale-seed ?(.*?)(?: >.*)?$/.exec(line) ?? [];
+        const [, words = ''] = / -T scale-seed ?(.*?)(?: (?:>|\|\|) .*)?$/.exec(line) ?? [];
         const { code, stderr } = await runSeed({}, words === '' ? seed.command : words.split(' '));
         expect(code, stderr).toBe(0);
       },
@@ -113,7 +113,10 @@ describe('the compose file', async () => {
       );
       const run = 'docker compose -f docker-compose.yml -f compose.scale-seed.yaml --profile scale run --rm';
       expect(stdout.trimEnd().split('\n')).toEqual([
-        `${run} -T scale-seed reset --yes`,
+        'for try in 1 2 3 4 5 6; do \\',
+        `  ${run} -T scale-seed reset --yes || exit; sleep 10; \\`,
+        `  ${run} -T scale-seed verify && exit; test $? = 4 || exit 1; sleep 60; \\`,
+        'done; exit 4',
         `${run} k6-scale-bulk`,
         `${run} k6-scale-agent`,
         'mkdir -p results',
