@@ -127,7 +127,8 @@ function atLeastOne(ms: number): number {
   return Math.max(1, Math.ceil(ms));
 }
 
-function limitSql(ms: string): string {
+/** Has locks that are asked for from here on be waited for that long. */
+export function limitSql(ms: string): string {
   return `select set_config('lock_timeout', (${ms})::int || 'ms', true)`;
 }
 

@@ -1,7 +1,9 @@
-import { hasState, type ScaleSeedError } from '../errors.js';
+import { isDeepStrictEqual } from 'node:util';
+import { hasState, ScaleSeedError } from '../errors.js';
 import { quote, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { Step } from '../run/step.js';
+import { limitSql } from './claim.js';
 
 /** An index that can be made again exactly as it was. */
 export interface PlainIndex {
@@ -9,35 +11,110 @@ export interface PlainIndex {
   definition: string;
 }
 
+interface FoundIndex extends PlainIndex {
+  /** What follows the table in its definition. */
+  rest: string;
+  columns: string[];
+  /** Made again it may come out another. */
+  doubtful: boolean;
+  /** Takes the index's own lock, and changes nothing. */
+  hold: string;
+  limitMs: number;
+  /** Event triggers listen. */
+  heard: boolean;
+}
+
+const LIMIT_MS = `extract(epoch from current_setting('lock_timeout')::interval) * 1000`;
+/** Half the time until somebody looks for a deadlock: whoever has the lock may want to read the table. */
+const BRIEFLY = `least(${LIMIT_MS}, extract(epoch from current_setting('deadlock_timeout')::interval) * 500)`;
+
+const COLUMN_NAMES = `(select array_agg(a.attname order by a.attnum) from pg_attribute a where a.attrelid = i.indexrelid)::text[]`;
+
 /**
- * Drops the table's plain indexes, those that `create index` alone brings back as they were; a rollback leaves them
- * untouched. Where somebody forbids it, all are kept, and that is told. A function or an operator of the database's own may
- * fail as an index is made, where PostgreSQL 17 has it find nothing by the search_path.
+ * Indexes that `create index` alone brings back. Not those that hang on what is the database's own: such a function, or one
+ * of such a type or operator class, may fail where an index is made, as PostgreSQL 17 has it find nothing by the search_path.
  */
-export async function dropPlainIndexes({ session, table, context }: Step): Promise<PlainIndex[]> {
-  const { rows: indexes } = await session.query<PlainIndex>(
-    `select c.relname as name, pg_get_indexdef(i.indexrelid) as definition
-     from pg_index as i join pg_class as c on c.oid = i.indexrelid
-     where i.indrelid = ${table.oid} and i.indisvalid and i.indisready
-       and has_schema_privilege(c.relnamespace, 'create')
-       and not (i.indisunique or i.indisprimary or i.indisexclusion or i.indisreplident or i.indisclustered)
-       and c.reltablespace = 0 and not c.relispartition
-       and obj_description(c.oid, 'pg_class') is null
-       and not exists (select from pg_attribute as a where a.attrelid = c.oid and a.attstattarget >= 0)
-       and not exists (select from pg_depend as d where d.classid = 'pg_class'::regclass and d.objid = c.oid
-         and (d.deptype in ('e', 'x') or d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass)))
-     order by c.relname`,
-  );
+const PLAIN_INDEXES = (oid: number): string => `
+select c.relname as name, pg_get_indexdef(c.oid) as definition, ${COLUMN_NAMES} as columns,
+  substr(pg_get_indexdef(c.oid), length(format('CREATE INDEX %I ON %I.%I', c.relname, n.nspname, t.relname)) + 1) as rest,
+  i.indpred is not null
+    or exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
+      and d.refclassid = 'pg_collation'::regclass)
+    or ${COLUMN_NAMES} is distinct from (select array_agg(a.attname order by u.n)
+      from unnest(i.indkey::int2[]) with ordinality u (attnum, n)
+        join pg_attribute a on a.attrelid = i.indrelid and a.attnum = u.attnum)::text[] as doubtful,
+  format('alter index %I.%I set tablespace %I', n.nspname, c.relname, s.spcname) as hold,
+  ${LIMIT_MS}::int as "limitMs",
+  exists (select from pg_event_trigger where evtenabled <> 'D') as heard
+from pg_index i join pg_class c on c.oid = i.indexrelid join pg_class t on t.oid = i.indrelid
+  join pg_namespace n on n.oid = c.relnamespace
+  join pg_database b on b.datname = current_database() join pg_tablespace s on s.oid = b.dattablespace
+where i.indrelid = ${oid} and i.indisvalid and i.indisready
+  and has_schema_privilege(n.oid, 'create')
+  and not (i.indisunique or i.indisprimary or i.indisexclusion or i.indisreplident or i.indisclustered)
+  and c.reltablespace = 0 and not c.relispartition
+  and obj_description(c.oid, 'pg_class') is null
+  and not exists (select from pg_attribute a join pg_type y on y.oid = a.atttypid where a.attrelid = c.oid
+    and (a.attstattarget >= 0 or y.typnamespace <> 'pg_catalog'::regnamespace and y.typtype not in ('d', 'e')))
+  and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
+    and d.refclassid not in ('pg_class'::regclass, 'pg_collation'::regclass))
+order by c.relname`;
+
+/**
+ * Drops the table's plain indexes; a rollback leaves them untouched. Where somebody forbids it, all are kept, and that is
+ * told; one that does not come out the same on trial is kept, too.
+ */
+export async function dropPlainIndexes(step: Step): Promise<PlainIndex[]> {
+  const { session, table, context } = step;
+  const keepAll = ({ message }: ScaleSeedError): PlainIndex[] => {
+    context.onNotice(`${table.name} is loaded with its indexes: ${message}`);
+    return [];
+  };
+  const { rows: seen } = await session.query<FoundIndex>(PLAIN_INDEXES(table.oid));
+  if (seen.length === 0) return [];
+  // Who comments on an index, or sets its parameters, locks only that: what counts is how it is once that is through.
+  const hold = [
+    limitSql(BRIEFLY),
+    ...seen.map((index) => index.hold),
+    limitSql(String(seen[0]!.limitMs)),
+    PLAIN_INDEXES(table.oid),
+  ];
+  const held = await tryDdl<FoundIndex>(session, hold.join(';\n'));
+  if (held instanceof ScaleSeedError) return keepAll(held);
+  const indexes: FoundIndex[] = [];
+  for (const index of held.filter(({ name }) => seen.some((other) => other.name === name))) {
+    if (!index.doubtful || (await comesOutTheSame(step, index))) indexes.push(index);
+  }
   if (indexes.length === 0) return [];
   const drop = `drop index ${indexes.map(({ name }) => quote(table.schema, name)).join(', ')}`;
-  const triggers = await session.count(`from pg_event_trigger where evtenabled <> 'D'`);
   // Where event triggers might forbid to make them again, they are made first and undone.
-  const trial = triggers > 0 ? [drop, ...indexes.map(({ definition }) => definition), BEFORE_DDL] : [];
-  const refusal = await tryDdl(session, [...trial, drop].join(';\n'));
-  if (refusal === undefined) return indexes;
-  context.onNotice(`${table.name} is loaded with its indexes: ${refusal.message}`);
-  return [];
+  const trial = indexes[0]!.heard ? [drop, ...indexes.map(({ definition }) => definition), BEFORE_DDL] : [];
+  const dropped = await tryDdl(session, [...trial, drop].join(';\n'));
+  return dropped instanceof ScaleSeedError ? keepAll(dropped) : indexes;
 }
+
+/**
+ * Makes an index again on an empty table of the same columns, and undoes that: how the server writes an expression is not
+ * always what it makes of it when it reads it, and the columns of an index keep names that those of the table have lost.
+ */
+async function comesOutTheSame(
+  { session, table }: Step,
+  { name, rest, columns }: FoundIndex,
+): Promise<boolean> {
+  const made = await tryDdl<{ definition: string; columns: string[] }>(
+    session,
+    `create temporary table ${TRIAL} (like ${quoteTable(table)});
+     create index ${quote(name)} on pg_temp.${TRIAL}${rest};
+     select pg_get_indexdef(i.indexrelid) as definition, ${COLUMN_NAMES} as columns
+     from pg_index i where i.indrelid = 'pg_temp.${TRIAL}'::regclass`,
+    BEFORE_DDL,
+  );
+  if (made instanceof ScaleSeedError) return false;
+  const same = made[0];
+  return same?.definition.endsWith(`.${TRIAL}${rest}`) === true && isDeepStrictEqual(same.columns, columns);
+}
+
+const TRIAL = 'scale_seed_trial';
 
 /** Makes the dropped indexes again, in the database's own tablespace, where all of them were. */
 export async function rebuildIndexes(session: Session, indexes: readonly PlainIndex[]): Promise<void> {
@@ -80,17 +157,22 @@ export async function rewriteTable({ session, table }: Step): Promise<void> {
 const BEFORE_DDL = 'rollback to savepoint ddl';
 
 /** Runs DDL that can be done without; where the server refuses it, nothing of it stands, and the error is returned. */
-async function tryDdl(session: Session, ddl: string): Promise<ScaleSeedError | undefined> {
+async function tryDdl<R extends object>(
+  session: Session,
+  ddl: string,
+  afterwards?: typeof BEFORE_DDL,
+): Promise<R[] | ScaleSeedError> {
   session.soon('savepoint ddl');
-  let refusal: ScaleSeedError | undefined;
+  let answer: R[] | ScaleSeedError;
   try {
-    await session.query(ddl);
+    answer = (await session.query<R>(ddl)).rows;
+    if (afterwards !== undefined) session.soon(afterwards);
   } catch (error) {
     if (!hasState(error, /^(?!08|40|53|57)/)) throw error;
     await session.query(BEFORE_DDL);
-    refusal = error;
+    answer = error;
   }
   // Released as that of a merge is.
   session.soon('release savepoint ddl');
-  return refusal;
+  return answer;
 }

@@ -66,7 +66,7 @@ describe('exclusive mode', () => {
   ])('keeps an index over %s of the database’s own, whose making may fail', async (_, expression) => {
     const name = String(await database.value('select current_database()'));
     await database.query(
-      `delete from agents; create schema elsewhere;
+      `truncate agents cascade; create schema elsewhere;
        create function elsewhere.inner_one(text) returns text immutable language sql as 'select $1';
        set search_path = public, elsewhere;
        create function called(text) returns text immutable language plpgsql as 'begin return inner_one($1); end';
@@ -96,6 +96,7 @@ describe('exclusive mode', () => {
     it.each([
       ['sql_drop', 'DROP INDEX', 'of any name', 'true'],
       ['ddl_command_start', 'DROP INDEX', 'of any name', 'true'],
+      ['ddl_command_start', 'ALTER INDEX', 'of any name', 'true'],
       ['ddl_command_start', 'CREATE INDEX', 'of any name', 'true'],
       ['ddl_command_end', 'CREATE INDEX', 'of any name', 'true'],
       ['ddl_command_end', 'CREATE INDEX', 'of one name', OF_ONE_NAME],

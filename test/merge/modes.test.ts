@@ -120,7 +120,7 @@ describe('exclusive mode', () => {
       signal: controller.signal,
     });
     loading.catch(() => undefined);
-    await database.untilSession(`query like '%CREATE INDEX%'`);
+    await database.untilSession(`query like '%CREATE INDEX idx%'`);
     controller.abort();
     await expect(loading).rejects.toMatchObject({ code: 'interrupted', phase: 'index' });
     expect(
