@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { hasState, type ScaleSeedError } from '../errors.js';
 import { literal, quoteTable } from '../postgres/quote.js';
 import { nowMs } from '../report/clock.js';
-import { nameOf, type TableName } from '../report/table-name.js';
+import type { TableName } from '../report/table-name.js';
 import { checkTable } from '../run/check-table.js';
 import { SERIALIZATION_FAILURE, stepError, type OnTable, type Step } from '../run/step.js';
 import { whoHas } from '../run/watch-locks.js';
@@ -29,7 +29,7 @@ export async function claimTable(
   limitMs: number,
   parents: readonly TableName[] = [],
 ): Promise<TableInfo> {
-  const { session, fixture, table } = step;
+  const { session } = step;
   const startMs = nowMs();
   session.waitingSinceMs = startMs;
   try {
@@ -42,17 +42,28 @@ export async function claimTable(
       }
       if (nowMs() - startMs >= limitMs) throw lockedOut(step, limitMs);
     }
-  } catch (error) {
-    if (!hasState(error, INSUFFICIENT_PRIVILEGE)) throw error;
-    throw error.with({
-      message: `the role may not lock ${table.name}, as ${session.phase === 'reset' ? 'a reset' : 'exclusive mode'} has to`,
-      fixture: fixture.name,
-      table: nameOf(table),
-      hint: `${session.phase === 'reset' ? '' : 'load with --mode online, or '}make the role ${table.name}'s owner, or grant it maintain (PostgreSQL 17) or update on it`,
-    });
   } finally {
     session.waitingSinceMs = undefined;
   }
+}
+
+function mayNotLock(on: OnTable): ScaleSeedError {
+  const { session, table } = on;
+  const inReset = session.phase === 'reset';
+  const message = `the role may not lock ${table.name}, as ${inReset ? 'a reset' : 'exclusive mode'} has to`;
+  return stepError(on, message, {
+    code: 'privilege',
+    hint: `${inReset ? '' : 'load with --mode online, or '}make the role ${table.name}'s owner, or grant it maintain (PostgreSQL 17) or update on it`,
+  });
+}
+
+/** Refuses a table that the role may not lock against everybody, without a lock. */
+export async function foreseeClaim(step: Step): Promise<void> {
+  const lockable = await step.session.count(
+    `where has_table_privilege(${step.table.oid}, 'update, delete, truncate' ||
+       case when current_setting('server_version_num')::int >= 170000 then ', maintain' else '' end)`,
+  );
+  if (lockable === 0) throw mayNotLock(step);
 }
 
 /** Locks also the parents of foreign keys that were added or changed before the table was locked. */
@@ -98,7 +109,9 @@ async function tryToClaim(
       await session.query(`lock table ${parents.map(quoteTable).join(', ')} in access exclusive mode`);
     const missing = await lockConstantParents(step);
     waitAtMost([table], mode);
-    await session.query(`lock table ${quoteTable(table)} in ${mode} mode`);
+    await session.query(`lock table ${quoteTable(table)} in ${mode} mode`).catch((error: unknown) => {
+      throw hasState(error, INSUFFICIENT_PRIVILEGE) ? mayNotLock(step) : error;
+    });
     return { missing };
   } catch (error) {
     if (!hasState(error, LOCK_NOT_AVAILABLE)) throw error;

@@ -2,12 +2,14 @@ import type { TableName } from '../report/table-name.js';
 import type { ForeignKeyCheck } from '../report/result.js';
 import type { Step } from '../run/step.js';
 import { rowsOf, type TableInfo } from '../table/inspect-table.js';
-import { claimTable, takeOverForeignKeys } from './claim.js';
-import { setReplicationRole } from './foreign-keys.js';
+import type { Standing } from '../table/survey.js';
+import { claimTable, foreseeClaim, takeOverForeignKeys } from './claim.js';
+import { chooseForeignKeyCheck, setReplicationRole } from './foreign-keys.js';
 import {
   addForeignKeys,
   dropForeignKeys,
   findDroppable,
+  holdsMore,
   type PlainForeignKey,
 } from './rebuild-foreign-keys.js';
 import { dropPlainIndexes, rebuildIndexes, type PlainIndex } from './ddl.js';
@@ -19,14 +21,21 @@ export interface Exclusive {
   parents: TableName[];
   /** Why none may be, where that would help. */
   obstacle: string | undefined;
+  rowsToCome: number;
 }
 
 /** Locks a table for a load, and the tables to which it refers where their foreign keys are to be dropped. */
-export async function takeTable(step: Step, rowsToCome: number, limitMs: number): Promise<Exclusive> {
+export async function takeTable(step: Step, standing: Standing, limitMs: number): Promise<Exclusive> {
+  const rowsToCome = likelyToCome(step, standing);
   const { keys, obstacle } = await findDroppable(step, step.table, rowsToCome);
   const parents = keys.map(({ parent }) => parent);
   const table = await claimTable(step, 'access exclusive', limitMs, parents);
-  return { table, parents, obstacle };
+  return { table, parents, obstacle, rowsToCome };
+}
+
+/** Where a fixture's key does not count, its mark says how many of its rows stand. */
+function likelyToCome({ fixture }: Step, { upTo, present }: Standing): number {
+  return fixture.count - Math.max(upTo, present);
 }
 
 /** Whether it pays to make indexes and foreign keys anew: that costs all rows, keeping them up only the new ones. */
@@ -44,25 +53,38 @@ export interface Dismantled {
 }
 
 /** Drops what is quicker to make anew than to keep up, where the load has `taken` the table. */
-export async function dismantle(
-  step: Step,
-  taken: Exclusive | undefined,
-  rowsToCome: number,
-): Promise<Dismantled> {
+export async function dismantle(step: Step, taken: Exclusive | undefined): Promise<Dismantled> {
   const { table, foreignKeys } = await takeOverForeignKeys(step, taken?.table);
-  const asItIs = { table, foreignKeys, keys: [], indexes: [] };
-  if (taken === undefined || !(await rebuildPays(step, rowsToCome))) return asItIs;
-  const keys = await dropForeignKeys(step, table, taken.parents);
-  const indexes = await dropPlainIndexes(step);
-  if (keys.length > 0) return { table, foreignKeys: REBUILT, keys, indexes };
-  const obstacle = taken.obstacle === undefined ? '' : `; nor are they dropped: ${taken.obstacle}`;
-  const { check, reason } = foreignKeys;
-  return { ...asItIs, foreignKeys: { check, reason: `${reason}${obstacle}` }, indexes };
+  if (taken === undefined) return { table, foreignKeys, keys: [], indexes: [] };
+  const pays = await rebuildPays(step, taken.rowsToCome);
+  const obstacle = pays || taken.parents.length === 0 ? taken.obstacle : holdsMore(table);
+  const keys = pays ? await dropForeignKeys(step, table, taken.parents) : [];
+  const indexes = pays ? await dropPlainIndexes(step) : [];
+  return { table, foreignKeys: checkedBy(foreignKeys, keys, obstacle), keys, indexes };
+}
+
+/** How foreign keys would be checked, as far as that can be known without a lock. */
+export async function foreseeExclusive(step: Step, standing: Standing): Promise<ForeignKeyCheck> {
+  await foreseeClaim(step);
+  const rowsToCome = likelyToCome(step, standing);
+  const { keys, obstacle } = await findDroppable(step, step.table, rowsToCome);
+  const check = chooseForeignKeyCheck(step);
+  if (keys.length === 0 || (await rebuildPays(step, rowsToCome))) return checkedBy(check, keys, obstacle);
+  return checkedBy(check, [], holdsMore(step.table));
+}
+
+function checkedBy(
+  { check, reason }: ForeignKeyCheck,
+  dropped: readonly PlainForeignKey[],
+  obstacle: string | undefined,
+): ForeignKeyCheck {
+  if (dropped.length > 0) return REBUILT;
+  return { check, reason: obstacle === undefined ? reason : `${reason}; nor are they dropped: ${obstacle}` };
 }
 
 const REBUILT: ForeignKeyCheck = {
   check: 'set',
-  reason: 'PostgreSQL checked each once: they were dropped and added again, with their parents locked',
+  reason: 'PostgreSQL checks each once: they are dropped and added again, with their parents locked',
 };
 
 /** Makes again what was dropped. */

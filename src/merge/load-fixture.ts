@@ -41,11 +41,8 @@ interface Loaded extends Pick<LoadedFixture, 'copiedBytes' | 'merge' | 'foreignK
 
 /** Loads a fixture in one transaction: finds out which rows stand, streams the others into staging, and merges them. */
 export async function loadFixture(step: Step, plan: LoadPlan): Promise<LoadedFixture> {
-  const { fixture, table, context, transaction } = step;
-  if (table.distributed && plan.mode === 'exclusive') {
-    const message = `exclusive mode is not for ${nameOf(table)}: Citus keeps it on its workers`;
-    throw stepError(step, message, { code: 'usage', hint: 'load with --mode online' });
-  }
+  const { fixture, context, transaction } = step;
+  refuseExclusive(step, plan);
   const total = stopwatch();
   const loaded = await transaction((opened) => loadInTransaction(step, plan, opened), {
     opening: askForTurn(step),
@@ -65,6 +62,14 @@ export async function loadFixture(step: Step, plan: LoadPlan): Promise<LoadedFix
     rowsPerSecond: Math.round(inserted / (totalMs / 1000)),
     confirmation: confirmationOf(fixture, last.marked),
   };
+}
+
+/** Refuses exclusive mode where Citus keeps the table. */
+export function refuseExclusive(step: Step, { mode }: LoadPlan): void {
+  const { table } = step;
+  if (!table.distributed || mode !== 'exclusive') return;
+  const message = `exclusive mode is not for ${nameOf(table)}: Citus keeps it on its workers`;
+  throw stepError(step, message, { code: 'usage', hint: 'load with --mode online' });
 }
 
 function blockedNotice(name: string, { blocked, rows }: Counts, firstBlocked: Blocked): string {
@@ -90,9 +95,7 @@ async function loadInTransaction(step: Step, plan: LoadPlan, opened: Opened): Pr
   const staging = Staging.open(step, stood + 1);
   try {
     // All that can be asked before the first copy is: from then on every answer waits for the encoding of others.
-    const dismantled = await whileEncoding(staging, FIRST_BATCH_ROWS, () =>
-      dismantle(step, taken, rowsToCome),
-    );
+    const dismantled = await whileEncoding(staging, FIRST_BATCH_ROWS, () => dismantle(step, taken));
     const on = { ...step, table: dismantled.table };
     const tally = new Tally(on, stood);
     await staging.copy(FIRST_BATCH_ROWS);
@@ -139,9 +142,8 @@ async function findStanding(
   const hasChanged = step.table.distributed || before.snapshot !== opened.snapshot;
   const isStale = waited || (before.upTo > 0 && hasChanged);
   const standing = isStale ? await lookAgain(step) : before;
-  const rowsToCome = step.fixture.count - standing.upTo;
-  if (mode !== 'exclusive' || rowsToCome === 0) return { standing };
-  const taken = await takeTable(step, rowsToCome, lockTimeoutMs);
+  if (mode !== 'exclusive' || standing.upTo === step.fixture.count) return { standing };
+  const taken = await takeTable(step, standing, lockTimeoutMs);
   // What was looked at before the lock is looked at again under it.
   return { standing: standing.upTo > 0 ? await lookAgain(step) : standing, taken };
 }

@@ -29,6 +29,8 @@ select k.conname as name, pg_get_constraintdef(k.oid) as definition, obj_descrip
   case
     when exists (select from pg_event_trigger where evtenabled <> 'D') then 'the database has event triggers'
     when not k.convalidated then format('%I is not validated', k.conname)
+    -- As one of a partition does that was detached.
+    when not k.connoinherit then format('%I stems from a partitioned table', k.conname)
     when p.relkind <> 'r' then format('%I is partitioned', p.relname)
     when not has_table_privilege(p.oid, 'update, delete, truncate') then format('the role may not lock %I', p.relname)
     when not has_table_privilege(p.oid, 'select') or not has_table_privilege(p.oid, 'references')
@@ -60,14 +62,23 @@ export async function findDroppable(
   { fixture, session, server }: Step,
   table: TableInfo,
   rowsToCome = Infinity,
-): Promise<{ keys: PlainForeignKey[]; obstacle?: string }> {
-  if (server.mayReplicate || !table.privileges.owner) return { keys: [] };
+): Promise<{ keys: PlainForeignKey[]; obstacle?: string | undefined }> {
+  const none = (obstacle?: string) => ({ keys: [], obstacle });
+  if (server.mayReplicate || chooseForeignKeyCheck({ fixture, table, server }).check === 'set') return none();
+  if (!table.privileges.owner) return none(`the role does not own ${table.name}`);
   const allowed = { fixture, table, server: { ...server, mayReplicate: true } };
-  if (chooseForeignKeyCheck(allowed).check === 'row') return { keys: [] };
+  const { check, reason } = chooseForeignKeyCheck(allowed);
+  if (check === 'row') return none(reason);
   const names = table.foreignKeys.filter((key) => refersBy(fixture, table, key)).map(({ name }) => name);
   const rows = await readForeignKeys(session, table, names, rowsToCome);
+  if (rows.length < names.length) return none(holdsMore(table));
   const obstacle = rows.find((key) => key.obstacle !== null)?.obstacle;
-  return typeof obstacle === 'string' ? { keys: [], obstacle } : { keys: rows };
+  return typeof obstacle === 'string' ? none(obstacle) : { keys: rows };
+}
+
+/** Why PostgreSQL's query over the whole table would cost more than it saves. */
+export function holdsMore({ name }: TableInfo): string {
+  return `${name} holds more rows than are added`;
 }
 
 /** Drops foreign keys whose parents are among those `locked`, and returns them. A rollback leaves them untouched. */

@@ -1,6 +1,7 @@
+import { foreseeExclusive } from '../merge/exclusive.js';
 import { foresee, foreseeMerge } from '../merge/foresee.js';
 import { chooseForeignKeyCheck, summarizeChecks } from '../merge/foreign-keys.js';
-import { loadFixture, loadPlan } from '../merge/load-fixture.js';
+import { loadFixture, loadPlan, refuseExclusive, type LoadPlan } from '../merge/load-fixture.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
 import { translateError } from '../postgres/translate-error.js';
 import type { LoadedFixture, LoadReport, VerifyReport } from '../report/result.js';
@@ -73,7 +74,7 @@ export async function loadOn(
     citus: options.citus,
     changed: ({ inserted }) => inserted > 0,
     reads: dryRun,
-    work: dryRun ? foreseeLoad : withHeadStart((step) => loadFixture(step, plan)),
+    work: dryRun ? (step) => foreseeLoad(step, plan) : withHeadStart((step) => loadFixture(step, plan)),
   });
   const several = ofSeveral({ ...base, fixtures });
   for (const { name, schema, confirmation } of dryRun ? [] : fixtures) {
@@ -128,10 +129,13 @@ export function needsToAdd(options: AddOptions & DryRunOptions) {
   return { parents, guard: force !== true, settle: settle && !dryRun } as const;
 }
 
-async function foreseeLoad(step: Step): Promise<LoadedFixture> {
-  const { fixture, context } = step;
+async function foreseeLoad(step: Step, plan: LoadPlan): Promise<LoadedFixture> {
+  const { fixture, context, standing } = step;
+  refuseExclusive(step, plan);
   const total = stopwatch();
+  const isExclusive = plan.mode === 'exclusive' && standing!.upTo < fixture.count;
   return foresee(step, async () => {
+    const foreignKeys = isExclusive ? await foreseeExclusive(step, standing!) : chooseForeignKeyCheck(step);
     const counts = await foreseeMerge(step);
     return {
       ...whichRows(step),
@@ -140,7 +144,7 @@ async function foreseeLoad(step: Step): Promise<LoadedFixture> {
       copiedBytes: 0,
       merge: 'none',
       rebuiltIndexes: [],
-      foreignKeys: chooseForeignKeyCheck(step),
+      foreignKeys,
       timings: { copyMs: 0, mergeMs: 0, totalMs: total() },
       rowsPerSecond: 0,
       confirmation: confirmationOf(fixture, counts.present),

@@ -112,7 +112,7 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
       'parentColumns', (select json_agg(a.attname order by u.n) from unnest(k.confkey) with ordinality u (attnum, n)
         join pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.attnum),
       'parentIsPartitioned', p.relkind = 'p',
-      'lockable', has_any_column_privilege(p.oid, 'update'),
+      'lockable', has_schema_privilege(pn.oid, 'usage') and has_any_column_privilege(p.oid, 'update'),
       'readable', has_schema_privilege(pn.oid, 'usage') and has_table_privilege(p.oid, 'select'),
       'rowsHidden', row_security_active(p.oid),
       'simple', k.confmatchtype = 's' and not coalesce((to_jsonb(k)->>'conperiod')::bool, false)

@@ -5,7 +5,7 @@ import { load, type LoadOptions } from '../../src/operations/load.js';
 import { useDatabase } from '../support/database.js';
 
 const database = useDatabase();
-const REBUILT = 'PostgreSQL checked each once: they were dropped and added again, with their parents locked';
+const REBUILT = 'PostgreSQL checks each once: they are dropped and added again, with their parents locked';
 let owner: string;
 let stranger: string;
 
@@ -96,8 +96,10 @@ afterEach(async () => {
 
 describe('in exclusive mode, an owner without the replication right', () => {
   it('has foreign keys checked by set, and finds them as they were', async () => {
+    const foreseen = await loadAsOwner({ dryRun: true });
     const { fixtures, foreignKeys } = await loadAsOwner();
     expect(fixtures).toMatchObject([{ inserted: 2000, rebuiltIndexes: { length: 7 } }]);
+    expect(foreseen.foreignKeys).toEqual(foreignKeys);
     expect(foreignKeys).toEqual({ check: 'set', reason: REBUILT });
   });
 
@@ -192,19 +194,67 @@ describe('in exclusive mode, an owner without the replication right', () => {
       'the table is large against the load',
       `insert into managed_certificates (id, name, common_name, owner_id, team_id, issuer_id, renewal_policy_id, status)
          select g, g, g, 'o-carol', 't-payments', 'iss-local', 'rp-standard', 'active' from generate_series(1, 2001) as g`,
-      '',
-      undefined,
+      'truncate managed_certificates cascade',
+      'managed_certificates holds more rows than are added',
+    ],
+    [
+      'one stems from a partitioned table',
+      `create table parted (like managed_certificates) partition by list (source);
+       alter table parted add constraint stems foreign key (issuer_id) references issuers on delete restrict;
+       alter table managed_certificates drop constraint managed_certificates_issuer_id_fkey;
+       alter table parted attach partition managed_certificates default;
+       alter table parted detach partition managed_certificates; drop table parted`,
+      `alter table managed_certificates drop constraint stems,
+         add constraint managed_certificates_issuer_id_fkey foreign key (issuer_id) references issuers on delete restrict`,
+      'stems stems from a partitioned table',
+    ],
+    [
+      'one refers to the table itself',
+      'alter table managed_certificates add constraint own foreign key (revocation_reason) references managed_certificates (name)',
+      'alter table managed_certificates drop constraint own',
+      'foreign key own refers to managed_certificates itself',
+    ],
+    [
+      'the table is of another owner',
+      `alter table managed_certificates owner to STRANGER;
+       grant select, insert, update on managed_certificates to OWNER`,
+      'alter table managed_certificates owner to current_user',
+      'the role does not own managed_certificates',
     ],
   ])('has them checked by row where %s', async (_, make, unmake, obstacle) => {
-    await database.query(make.replace('STRANGER', stranger).replace('OWNER', owner));
+    await database.query(make.replace('STRANGER', stranger).replaceAll('OWNER', owner));
     before = await catalogue();
+    const foreseen = await loadAsOwner({ force: true, dryRun: true });
     const { foreignKeys, fixtures } = await loadAsOwner({ force: true });
+    expect(foreseen.foreignKeys).toEqual(foreignKeys);
     expect(fixtures).toMatchObject([{ inserted: 2000 }]);
     expect(foreignKeys.check).toBe('row');
     expect(foreignKeys.reason.split('; nor are they dropped: ')[1]).toBe(obstacle);
     expect(await catalogue()).toEqual(before);
     await database.query(unmake);
     before = await catalogue();
+  });
+
+  it('has one checked by row whose parent is in a schema that it may not use', async () => {
+    await database.query(
+      `create schema walled authorization ${stranger};
+       create table walled.kinds (id text primary key); insert into walled.kinds values ('k-1');
+       create table things (id text primary key, kind text not null references walled.kinds)`,
+    );
+    const fixtures = [referring('things', 100, 'kind', 'k-1')];
+    const foreseen = await loadAsOwner({ fixtures, dryRun: true });
+    const done = await loadAsOwner({ fixtures });
+    expect(done).toMatchObject({
+      fixtures: [{ inserted: 100 }],
+      foreignKeys: {
+        check: 'row',
+        reason: expect.stringMatching(
+          /; nor are they dropped: the role may not lock rows of kinds$/,
+        ) as string,
+      },
+    });
+    expect(foreseen.foreignKeys).toEqual(done.foreignKeys);
+    await database.query('drop table things; drop schema walled cascade');
   });
 
   it('leaves the parents alone of a table that is known to be large against the load', async () => {
@@ -228,6 +278,16 @@ describe('in exclusive mode, an owner without the replication right', () => {
     });
     expect(fixtures.map(({ inserted }) => inserted)).toEqual([20_000, 20_000]);
     await database.query('drop table badges');
+  });
+
+  it('drops nothing for rows that stand, whose keys do not count', async () => {
+    const fixtures = [withTeams(() => 't-payments')];
+    expect((await loadAsOwner({ fixtures })).fixtures).toMatchObject([{ rebuiltIndexes: { length: 7 } }]);
+    const again = await loadAsOwner({ fixtures });
+    expect(again).toMatchObject({
+      fixtures: [{ inserted: 0, rebuiltIndexes: [] }],
+      foreignKeys: { check: 'row' },
+    });
   });
 
   it('leaves a key alone by which no row refers, and its parent', async () => {
