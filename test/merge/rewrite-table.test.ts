@@ -12,13 +12,17 @@ const FILE = `select pg_relation_filenode('managed_certificates')`;
 const SIZE = `select pg_table_size('managed_certificates')`;
 const OTHERS_ROWS = `select json_agg(c order by id)::text from managed_certificates c where name not like 'loadtest-scale-%'`;
 
+/** Debian's PostgreSQL 15.20 notes there that a column's type was altered. */
+const OPTIONS = `(select array_agg(o) from unnest(a.attoptions) o where o not like 'pg\\_attver=%')`;
+
 /** All that the catalogue says of the table, but for what a rewrite is about: files, their sizes, and oids. */
 const CATALOGUE = `
   with t as (select 'managed_certificates'::regclass as oid)
   select jsonb_build_object(
     'class', (select jsonb_agg(to_jsonb(c) - '{oid,relfilenode,reltoastrelid,relpages,reltuples,relallvisible,relallfrozen,relfrozenxid,relminmxid}'::text[]
       order by relname) from pg_class c where c.oid = t.oid or c.oid in (select indexrelid from pg_index where indrelid = t.oid)),
-    'columns', (select jsonb_agg(to_jsonb(a) order by attnum) from pg_attribute a where attrelid = t.oid),
+    'columns', (select jsonb_agg(to_jsonb(a) || jsonb_build_object('attoptions', ${OPTIONS}) order by attnum)
+      from pg_attribute a where attrelid = t.oid),
     'defaults', (select jsonb_agg(pg_get_expr(adbin, adrelid) order by adnum) from pg_attrdef where adrelid = t.oid),
     'indexes', (select jsonb_agg(pg_get_indexdef(indexrelid) order by 1) from pg_index where indrelid = t.oid),
     'constraints', (select jsonb_agg(to_jsonb(k) - 'conparentid' order by conname) from pg_constraint k where t.oid in (conrelid, confrelid)),
