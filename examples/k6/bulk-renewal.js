@@ -1,4 +1,4 @@
-// Renews every certificate in the manifest by its id, FLEET_BATCH (500) per request; once, unless FLEET_PASSES or
+// Renews every certificate in the manifest by its id, FLEET_BATCH (100) per request; once, unless FLEET_PASSES or
 // FLEET_RATE say otherwise.
 //
 //   k6 run -e FLEET_MANIFEST=/path/to/fleet.json bulk-renewal.js
@@ -13,7 +13,7 @@ import http from 'k6/http';
 import { Counter } from 'k6/metrics';
 import { BASE, count, optionsOf, parameters, rowsOf } from './fleet.js';
 
-const BATCH = count('FLEET_BATCH', 500);
+const BATCH = count('FLEET_BATCH', 100);
 const PATH = '/api/v1/certificates/bulk-renew';
 
 const certificates = rowsOf('managed_certificates');
