@@ -49,6 +49,9 @@ export const NAMES: readonly string[] = [
   ...[...Object.keys(CHOICES), ...Object.keys(REFUSED)],
 ];
 
+/** Parameters whose values nobody may see. */
+const SECRET = /password|secret|^scram_/;
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 /** Parameters by name; one that nobody gives is not there. */
 export type Parameters = Readonly<Record<string, string | undefined>>;
@@ -74,8 +77,9 @@ export function readParameters(text: string | undefined, env: Environment): Para
   const given = new Map(text === undefined ? [] : parseConnection(text));
   const unknown = [...given.keys()].find((name) => !NAMES.includes(name));
   if (unknown !== undefined) {
-    // What follows an unescaped & or space in a password looks like a name.
-    const shown = /^\w{1,40}$/.test(unknown) && !given.has('password') ? `: ${unknown}` : '';
+    // What follows an unescaped & or space in a secret looks like a name.
+    const hasSecret = [...given.keys()].some((name) => SECRET.test(name));
+    const shown = /^\w{1,40}$/.test(unknown) && !hasSecret ? `: ${unknown}` : '';
     throw refuse(`the database URL has a parameter that is not understood${shown}`, 'leave it out');
   }
   const parameters: Record<string, string | undefined> = {};

@@ -21,9 +21,10 @@ export function parseConnection(text: string): Pairs {
 
 function pairsOfUri(parts: Record<string, string | undefined>): Pairs {
   const { user, password, hosts = '', dbname, query } = parts;
-  // A slash in a password ends what libpq takes for hosts; the at sign before the real ones is left over.
+  // A slash or an at sign in a password ends what libpq takes for it; the at sign before the real hosts is left over.
   const names = query?.replace(/=[^&]*/g, '') ?? '';
-  if (user === undefined && `${dbname ?? ''}?${names}`.includes('@')) throw malformed();
+  if (`${dbname ?? ''}?${names}`.includes('@')) throw malformed();
+  if (password !== undefined && /(^|&)(user|host|dbname)=[^&]+@/.test(query ?? '')) throw malformed();
   const servers = hosts.split(',').map((host) => HOST.exec(host) ?? []);
   if (servers.some(({ length }) => length === 0)) throw malformed();
   const listed = {

@@ -63,6 +63,17 @@ describe('resolveTarget', () => {
       'postgres://127.0.0.1:57/s3cr=s3cret@db:5432/d',
       'postgres://u:/=s3cret@h/d?sslmode=prefer',
       'postgres:/u:s3cret@h/d?sslmode=require',
+      'postgresql://u:p@s/s3cret@127.0.0.1:5432/d',
+      'postgresql://u:p@s:1/s3cret@127.0.0.1:5432/d',
+      'postgresql://u:p@s?s3cret@127.0.0.1:5432/d',
+      'postgresql://u:p@s?host=s3cret@127.0.0.1:5432/d',
+      'postgresql://u:p@s,s3cret@127.0.0.1:5432/d',
+      'postgresql://u:p@@s3cret@127.0.0.1:5432/d',
+      'postgresql://me@there:12/s3cret@h/d',
+      'postgresql://u@h/d?sslpassword=p&s3cret=1',
+      'host=h sslpassword=p s3cret=1',
+      'host=h oauth_client_secret=p s3cret=1',
+      'host=h scram_client_key=p s3cret=1',
       'postgresql://u@h/d?sslcert=CERT&sslkey=s3cret&sslmode=require'.replace('CERT', import.meta.filename),
     ]) {
       expect(() => resolve(bad), bad).toThrow(
@@ -103,7 +114,7 @@ describe('resolveTarget', () => {
     );
   });
 
-  it.each(['0', '65536', '-1', '1.5', '5432x'])('takes no %j for a port', (port) => {
+  it.each(['0', '65536', '-1', '1.5', '5432x', '0x10', '1e3'])('takes no %j for a port', (port) => {
     const refused = expect.objectContaining({
       code: 'configuration',
       message: 'the port is not a whole number from 1 to 65535',
