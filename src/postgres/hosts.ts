@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
-import type { Parameters } from './parameters.js';
+import { integerFrom, type Parameters } from './parameters.js';
 import { refuse } from './refuse.js';
 
 /** Where a server listens: a folder of sockets, or a host and perhaps the address at which it is to be found. */
@@ -21,11 +21,10 @@ export function isSocket({ host, address }: Place): boolean {
 }
 
 /** The servers that host, hostaddr and port name, each a list; one port is for all. */
-export function listPlaces({ host, hostaddr, port, load_balance_hosts }: Parameters): Place[] {
+export function listPlaces({ host, hostaddr, port, sslmode, load_balance_hosts }: Parameters): Place[] {
   const count = (hostaddr || host || '').split(',').length;
   const [hosts, addresses, ports] = [listOf(host), listOf(hostaddr), listOf(port)];
-  const lists = [hosts, addresses, ports.length === 1 ? [] : ports].filter((list) => list.join('') !== '');
-  if (lists.some(({ length }) => length !== count))
+  if ((host && hosts.length !== count) || (ports.length > 1 && ports.length !== count))
     throw refuse(
       'host, hostaddr and port are lists of different lengths',
       'give one of each for every server',
@@ -34,6 +33,16 @@ export function listPlaces({ host, hostaddr, port, load_balance_hosts }: Paramet
     const address = addresses[i] || undefined;
     if (address !== undefined && isIP(address) === 0)
       throw refuse('hostaddr is no IP address', 'give host instead');
+    if (address !== undefined && !hosts[i] && sslmode === 'verify-full')
+      throw refuse(
+        'sslmode=verify-full needs a host that the certificate is for',
+        'give host beside hostaddr',
+      );
+    if (address === undefined && hosts[i]?.startsWith('@'))
+      throw refuse(
+        'a host that begins with @ is an abstract socket, which is not supported',
+        'name the folder of a socket, or a host',
+      );
     return { host: hosts[i] || address || defaultHost(), address, port: portFrom(ports[i] ?? ports[0]) };
   });
   if (load_balance_hosts !== 'random') return places;
@@ -44,7 +53,7 @@ export function listPlaces({ host, hostaddr, port, load_balance_hosts }: Paramet
 const listOf = (text?: string): string[] => text?.split(',') ?? [];
 
 function portFrom(text = ''): number {
-  const port = Number(text.trim() || '5432');
-  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
+  const port = text === '' ? 5432 : integerFrom(text);
+  if (port >= 1 && port <= 65_535) return port;
   throw refuse('the port is not a whole number from 1 to 65535', 'check the port in the URL, or PGPORT');
 }

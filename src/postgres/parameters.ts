@@ -92,18 +92,39 @@ export function readParameters(text: string | undefined, env: Environment): Para
   }
   const strict = parameters.sslrootcert === 'system' ? 'verify-full' : 'prefer';
   parameters.sslmode ??= env.PGREQUIRESSL?.startsWith('1') ? 'require' : strict;
+  checkTogether(parameters);
   return parameters;
 }
 
+/** What libpq refuses on a socket, too, where nothing is encrypted. */
+function checkTogether(parameters: Parameters): void {
+  const { sslmode = '', sslrootcert, sslnegotiation } = parameters;
+  const { ssl_min_protocol_version: min = 'TLSv1.2', ssl_max_protocol_version: max = '' } = parameters;
+  // An empty word sets no limit; the names are in the order of their versions.
+  if (min !== '' && max !== '' && min > max)
+    throw refuse(
+      'ssl_max_protocol_version is below ssl_min_protocol_version, which is TLSv1.2 unless it is given',
+      'raise ssl_max_protocol_version, or leave it out',
+    );
+  if (sslrootcert === 'system' && sslmode !== 'verify-full')
+    throw refuse('sslrootcert=system needs sslmode=verify-full', 'leave out sslmode');
+  if (sslnegotiation === 'direct' && ['disable', 'allow', 'prefer'].includes(sslmode))
+    throw refuse('sslnegotiation=direct needs sslmode=require or more', 'give sslmode=verify-full');
+}
+
 function check(name: string, value: string, shown: string): void {
-  const choices = CHOICES[name]?.split(' ');
+  const choices = CHOICES[name]?.split(' ').map((choice) => choice.replace(/^-$/, ''));
   const refused = REFUSED[name];
   if (refused !== undefined && value !== '') throw refuse(`${shown} is not supported`, refused);
-  if (choices !== undefined && !choices.includes(value || '-'))
-    throw refuse(
-      `${shown} is not one of ${choices.filter((choice) => choice !== '-').join(', ')}`,
-      `check ${shown}`,
-    );
-  if (NUMBERS.split(' ').includes(name) && !/^\s*[+-]?\d+\s*$/.test(value))
+  if (choices !== undefined && !choices.includes(value))
+    throw refuse(`${shown} is not one of ${choices.filter(Boolean).join(', ')}`, `check ${shown}`);
+  if (NUMBERS.split(' ').includes(name) && Number.isNaN(integerFrom(value)))
     throw refuse(`${shown} is not a whole number`, `check ${shown}`);
+  if (name === 'keepalives_idle' && Number(value) < 0) throw refuse(`${shown} is below 0`, `check ${shown}`);
+}
+
+/** A number as libpq reads it: decimal digits that fit into 32 bits; else NaN. */
+export function integerFrom(text: string): number {
+  const number = /^\s*[+-]?\d+\s*$/.test(text) ? Number(text) : Number.NaN;
+  return number >= -(2 ** 31) && number < 2 ** 31 ? number : Number.NaN;
 }

@@ -28,12 +28,8 @@ export function chooseTls(
   home: string | undefined,
   warn: (message: string) => void,
 ): { ssl: Ssl; otherSsl?: Ssl } {
-  const { sslmode = 'prefer', sslnegotiation, sslrootcert, sslcert, sslkey, sslcrl } = parameters;
+  const { sslmode = 'prefer', sslrootcert, sslcert, sslkey, sslcrl } = parameters;
   const optional = sslmode === 'allow' || sslmode === 'prefer';
-  if (sslrootcert === 'system' && sslmode !== 'verify-full')
-    throw refuse('sslrootcert=system needs sslmode=verify-full', 'leave out sslmode');
-  if (sslnegotiation === 'direct' && (optional || sslmode === 'disable'))
-    throw refuse('sslnegotiation=direct needs sslmode=require or more', 'give sslmode=verify-full');
   if (sslmode === 'disable') return { ssl: false };
   try {
     const ssl = tlsOptions(sslmode, parameters, env, home);
@@ -94,8 +90,12 @@ function readKey(file: string | undefined): Buffer {
   return readFileSync(file);
 }
 
-function versions({ ssl_min_protocol_version: min, ssl_max_protocol_version: max }: Parameters): object {
-  return { ...(min ? { minVersion: min } : {}), ...(max ? { maxVersion: max } : {}) };
+/** As libpq has them, whatever Node's own limits are. */
+function versions({
+  ssl_min_protocol_version: min = 'TLSv1.2',
+  ssl_max_protocol_version: max,
+}: Parameters): object {
+  return { minVersion: min || 'TLSv1', maxVersion: max || 'TLSv1.3' };
 }
 
 /** node-postgres would load certificates and key only once it is connected. */

@@ -28,7 +28,7 @@ local all all trust
 hostssl all by_certificate all cert
 hostssl all encrypted all scram-sha-256
 hostnossl all in_plain_text all scram-sha-256
-host all either,otherwise all scram-sha-256
+host all either,otherwise,with@at all scram-sha-256
 host all cleartext all password
 host all trusted,${userInfo().username} all trust
 `;
@@ -148,8 +148,9 @@ async function fill(port: number): Promise<void> {
   for (const role of ['by_certificate', 'encrypted', 'in_plain_text', 'either', 'cleartext'])
     await client.query(`create role ${role} superuser login password 'pw'`);
   await client.query(`create role otherwise login password 'other:pw\\'`);
+  await client.query(`create role "with@at" login password 'p@/w'`);
   await client.query(`create role ${client.escapeIdentifier(own)} login`);
-  for (const name of ['fleet', 'either', 'read_only', own, 'with/slash'])
+  for (const name of ['fleet', 'either', 'read_only', own, 'with/slash', 'with@at'])
     await client.query(`create database ${client.escapeIdentifier(name)}`);
   await client.query('alter database read_only set default_transaction_read_only = on');
   await client.end();
