@@ -1,6 +1,6 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
 import { messageOf } from '../errors.js';
@@ -53,14 +53,17 @@ function tlsOptions(
     return parameters[name] || (existsSync(file) ? file : undefined);
   };
   const named = fileOf('sslrootcert', 'root.crt');
-  const [root, crl] = [named === 'system' ? systemRoots(env) : named, fileOf('sslcrl', 'root.crl')];
+  const [roots, crl] = [
+    named === 'system' ? systemRoots(env) : named === undefined ? undefined : [named],
+    fileOf('sslcrl', 'root.crl'),
+  ];
   const [cert, key] = [fileOf('sslcert', 'postgresql.crt'), fileOf('sslkey', 'postgresql.key')];
-  if (mode.startsWith('verify') && root === undefined)
+  if (mode.startsWith('verify') && roots === undefined)
     throw refuse(`sslmode=${mode} needs a root certificate`, 'give sslrootcert, or sslrootcert=system');
   try {
-    const ssl: ConnectionOptions = { rejectUnauthorized: root !== undefined, ...versions(parameters) };
-    if (root !== undefined) ssl.ca = readFileSync(root);
-    if (root !== undefined && crl !== undefined) ssl.crl = readFileSync(crl);
+    const ssl: ConnectionOptions = { rejectUnauthorized: roots !== undefined, ...versions(parameters) };
+    if (roots !== undefined) ssl.ca = roots.map((file) => readFileSync(file));
+    if (roots !== undefined && crl !== undefined) ssl.crl = readFileSync(crl);
     if (cert !== undefined && parameters.sslcertmode !== 'disable')
       Object.assign(ssl, { cert: readFileSync(cert), key: readKey(key), passphrase: parameters.sslpassword });
     if (mode !== 'verify-full') ssl.checkServerIdentity = () => undefined;
@@ -75,10 +78,21 @@ function tlsOptions(
   }
 }
 
-function systemRoots({ SSL_CERT_FILE }: Environment): string {
-  const file = SSL_CERT_FILE || SYSTEM_ROOTS.find((known) => existsSync(known));
-  if (file !== undefined) return file;
-  throw refuse("the system's root certificates are not found", 'name their file by SSL_CERT_FILE');
+/** The files that OpenSSL would trust; in a folder it finds them by the hash of their owner's name. */
+function systemRoots({ SSL_CERT_FILE, SSL_CERT_DIR }: Environment): string[] {
+  const folders = SSL_CERT_DIR?.split(delimiter).filter((folder) => existsSync(folder)) ?? [];
+  const hashed = folders.flatMap((folder) =>
+    readdirSync(folder)
+      .filter((name) => /^[\da-f]{8}\.\d+$/.test(name))
+      .map((name) => join(folder, name)),
+  );
+  const file = SSL_CERT_FILE || (SSL_CERT_DIR ? undefined : SYSTEM_ROOTS.find((known) => existsSync(known)));
+  const files = file === undefined ? hashed : [file, ...hashed];
+  if (files.length > 0) return files;
+  throw refuse(
+    "the system's root certificates are not found",
+    'name their file by SSL_CERT_FILE, or their folder by SSL_CERT_DIR',
+  );
 }
 
 /** libpq takes no key that others may read; one of root's may be read by a group. */
@@ -104,7 +118,7 @@ function checkUsable(ssl: ConnectionOptions): void {
   // Asked for here and not before: whoever brings no certificate need not wait for these modules.
   const { X509Certificate } = process.getBuiltinModule('node:crypto');
   // A secure context takes any text for a CA.
-  if (ssl.ca instanceof Buffer) new X509Certificate(ssl.ca);
+  if (Array.isArray(ssl.ca)) for (const ca of ssl.ca) new X509Certificate(ca);
   process.getBuiltinModule('node:tls').createSecureContext(ssl);
 }
 
@@ -116,7 +130,10 @@ export function forPlace(ssl: Ssl, { host, address }: Place): Ssl {
 
 /** Whether the server's certificate is none that we may trust: it won't be by waiting. */
 export function isCertificateError(error: unknown): boolean {
-  return hasCode(error, /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|INVALID_(CA|PURPOSE)|ERR_TLS_CERT)/);
+  return hasCode(
+    error,
+    /^(CERT_|CRL_|UNABLE_TO_|ERROR_IN_C|SELF_SIGNED|DEPTH_ZERO|PATH_LENGTH|INVALID_(CA|PURPOSE)|HOSTNAME_|UNSPECIFIED|ERR_TLS_CERT)/,
+  );
 }
 
 /** Whether the other way, with or without TLS, could be let in. */

@@ -23,7 +23,7 @@ export function makeCertificate(folder: string, authority: string, name: string,
   openssl('x509', '-req', '-in', file('csr'), ...signer, '-extfile', file('ext'), '-out', file('crt'));
 }
 
-/** Makes an authority's revocation lists: `none-revoked.crl`, and `NAME-revoked.crl`, which holds that certificate. */
+/** Makes an authority's revocation lists: `none-revoked.crl`, `expired.crl` and `to-come.crl` with none, and `NAME-revoked.crl`, which holds that certificate. */
 export function makeRevocations(folder: string, authority: string, name: string): void {
   const file = (base: string): string => join(folder, base);
   const config = file('revocations.cnf');
@@ -34,6 +34,12 @@ export function makeRevocations(folder: string, authority: string, name: string)
   );
   const signer = ['-config', config, '-cert', file(`${authority}.crt`), '-keyfile', file(`${authority}.key`)];
   openssl('ca', ...signer, '-gencrl', '-crldays', '2', '-out', file('none-revoked.crl'));
+  const dated = (name: string, year: number): unknown => {
+    const dates = ['-crl_lastupdate', `${year}0101000000Z`, '-crl_nextupdate', `${year}0102000000Z`];
+    return openssl('ca', ...signer, '-gencrl', ...dates, '-out', file(`${name}.crl`));
+  };
+  dated('expired', 2020);
+  dated('to-come', 2049);
   openssl('ca', ...signer, '-revoke', file(`${name}.crt`));
   openssl('ca', ...signer, '-gencrl', '-crldays', '2', '-out', file(`${name}-revoked.crl`));
 }
