@@ -2,7 +2,7 @@ import { readFileSync, statSync, type Stats } from 'node:fs';
 import { messageOf } from '../errors.js';
 
 /** Five fields, in which a colon or backslash is escaped; what follows the password is nobody's business. */
-const FIELD = '((?:\\\\.|[^:\\\\])*)';
+const FIELD = '((?:\\\\.|[^:\\\\]|\\\\$)*)';
 const LINE = new RegExp(`^${`${FIELD}:`.repeat(4)}${FIELD}`);
 
 const unescape = (text: string): string => text.replace(/\\(.)/g, '$1');

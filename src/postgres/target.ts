@@ -12,7 +12,7 @@ import { chooseTls, forPlace, type Ssl } from './tls.js';
 
 /** A server, and how to log in there. */
 export interface Candidate {
-  config: pg.ClientConfig & { host: string; port: number; ssl: Ssl };
+  config: pg.ClientConfig & { host: string; port: number; ssl: Ssl; scramMaxIterations: number };
   /** What to try when the server refuses `config.ssl`. */
   otherSsl: Ssl | undefined;
   /** Its URL without password or options, for messages and reports. */
@@ -38,6 +38,8 @@ const LOCATIONS = ['PGHOST', 'PGHOSTADDR', 'PGPORT', 'PGDATABASE', 'PGUSER', 'PG
 /** Tuning for which Node has no setting. */
 const UNTUNABLE = ['keepalives_interval', 'keepalives_count', 'tcp_user_timeout'] as const;
 
+/** pg's own limit is below what servers have been set to; nothing can interrupt the computation, so it has one. */
+const SCRAM_ITERATIONS = 10_000_000;
 /** How long a server may take to answer where nobody says; libpq would wait for ever. */
 const CONNECT_TIMEOUT_S = 10;
 /** A watch on the connection from a time when a router may still know it. */
@@ -110,8 +112,9 @@ function configOf(parameters: Parameters, place: Place, ssl: Ssl): Omit<Candidat
     ssl: forPlace(ssl, place),
     sslnegotiation: ssl !== false && parameters.sslnegotiation === 'direct' ? 'direct' : 'postgres',
     enableChannelBinding: ssl !== false && parameters.channel_binding !== 'disable',
+    scramMaxIterations: SCRAM_ITERATIONS,
     options: parameters.options,
-    application_name: application_name || fallback_application_name || 'scale-seed',
+    application_name: application_name ?? (fallback_application_name || 'scale-seed'),
     connectionTimeoutMillis:
       Math.max(0, Math.min(Number(connect_timeout ?? CONNECT_TIMEOUT_S), Math.floor(MAX_MS / 1000))) * 1000,
     keepAlive: Number(keepalives ?? 1) !== 0,

@@ -127,6 +127,7 @@ describe('resolveTarget', () => {
     ['fallback_application_name=by-another', {}, { application_name: 'by-another' }],
     ['application_name=me&fallback_application_name=by-another', {}, { application_name: 'me' }],
     ['', { PGAPPNAME: 'me' }, { application_name: 'me' }],
+    ['application_name=', { PGAPPNAME: 'me' }, { application_name: '' }],
     ['channel_binding=disable', {}, { enableChannelBinding: false }],
     ['sslmode=disable', {}, { enableChannelBinding: false }],
     ['connect_timeout=3&keepalives=0', {}, { connectionTimeoutMillis: 3000, keepAlive: false }],
@@ -143,6 +144,14 @@ describe('resolveTarget', () => {
       resolve(`host=${host} user=u dbname=d passfile=${passfile}`).servers[0]?.config.password;
     expect(passwordAt(defaultHost())).toBe('yes');
     expect(passwordAt('localhost')).toBe('yes');
+    await rm(folder, { recursive: true });
+  });
+
+  it('takes a backslash at the end of a password for itself, as psql does', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'scale-seed-target-'));
+    const passfile = join(folder, 'passwords');
+    await writeFile(passfile, '*:*:*:*:pw\\\n', { mode: 0o600 });
+    expect(resolve(`host=h user=u passfile=${passfile}`).servers[0]?.config.password).toBe('pw\\');
     await rm(folder, { recursive: true });
   });
 

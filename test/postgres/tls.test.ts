@@ -17,7 +17,7 @@ hostssl all by_certificate all cert
 hostssl all by_both all scram-sha-256 clientcert=verify-ca
 hostssl all encrypted all scram-sha-256
 hostnossl all in_plain_text all scram-sha-256
-host all either,scale_seed all scram-sha-256
+host all either,laborious,scale_seed all scram-sha-256
 `;
 
 const hasPsql = spawnSync('psql', ['--version']).status === 0;
@@ -118,6 +118,18 @@ describe.skipIf(!hasOpenssl)('a server with TLS', () => {
     if (!hasPsql) return;
     const psql = spawnSync('psql', [url, '-qAtc', 'select'], { env: { ...process.env, HOME: folder } });
     expect(psql.status === 0, String(psql.stderr)).toBe(outcome === 'let in');
+  });
+
+  it('lets in by as many iterations as it asks for', async () => {
+    if (
+      Number(
+        (await admin.query<{ v: string }>(`select current_setting('server_version_num') as v`)).rows[0]?.v,
+      ) < 160_000
+    )
+      return;
+    await admin.query('set scram_iterations = 150000');
+    await admin.query(`create role laborious superuser login password 'pw'`);
+    expect(await loadOn(urlOf('laborious', ''))).toBe('let in');
   });
 
   it('verifies the host, by its name or its address, for verify-full alone', async () => {
