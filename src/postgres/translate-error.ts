@@ -86,6 +86,14 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
 
 /** What one means in a phase of its own: a deletion lacks no parent, and a reset may meet the fixture's own rows. */
 const MEANINGS_IN: Partial<Record<Phase, Readonly<Record<string, Meaning>>>> = {
+  connect: {
+    '0A000': { code: 'connect', isVague: true, hint: 'the server supports no such connection: see its log' },
+    '55000': {
+      code: 'connect',
+      isVague: true,
+      hint: 'alter the database to allow connections, or name another in the URL',
+    },
+  },
   clean: { '23503': { code: 'conflict', hint: REFERRING_HINT } },
   reset: {
     '23505': {
@@ -96,7 +104,7 @@ const MEANINGS_IN: Partial<Record<Phase, Readonly<Record<string, Meaning>>>> = {
 };
 
 const CERTIFICATE_HINT =
-  "sslrootcert must name the CA of the server's certificate, and with verify-full the certificate must be for the URL's host";
+  "sslrootcert must name the CA of the server's certificate, sslcrl a list that is valid now, and with verify-full the certificate must be for the URL's host";
 const ENCRYPTION_HINT =
   'sslmode in the URL, or PGSSLMODE, asks for TLS, which the server does not have: `prefer` takes it where it can';
 const LOST_HINT = 'the connection was lost; nothing uncommitted stands, so run the command again';
@@ -106,10 +114,13 @@ const LOST_WORKER =
   / to the remote node|^failure on connection marked as essential|^failed to COPY to shard \d+ on/;
 const CANCELLED_HINT = 'somebody cancelled it (pg_cancel_backend): run the command again';
 const UNEXPECTED_HINT = 'this is an error of scale-seed: please report it, with all that is printed here';
+const LOGIN_REFUSED = /^(SASL|Unknown authenticat)/;
 const LOGIN_HINT =
   'the server asks for an authentication method that scale-seed does not support, such as GSSAPI: offer scram-sha-256 or another password in pg_hba.conf';
 const HBA_HINT =
   "the server's pg_hba.conf allows no such connection: check the host, the user, the database and sslmode";
+const POOLER_HINT =
+  'the pooler allows no such connection: check the host, the user, the database and sslmode';
 const NETWORK_HINT = 'is the server running there? --wait 30s waits for it; --database-url names another';
 
 /** Whatever was thrown as the one error type, which passes through; what nobody recognises keeps its message. */
@@ -146,15 +157,18 @@ function meaningOf(error: unknown, { phase }: Context): Meaning {
     const hint = meaning.isVague === true ? (error.hint ?? meaning.hint) : meaning.hint;
     return hint === undefined ? meaning : { ...meaning, hint };
   }
-  // Whoever gives no password gets this message of pg's.
+  if (phase === 'connect' && messageOf(error).includes('scramMaxIterations'))
+    return { code: 'connect', hint: 'lower scram_iterations on the server, and set the password again' };
   if (phase === 'connect' && messageOf(error).startsWith('SASL')) return MEANINGS['28']!;
   if (phase === 'connect' && isCertificateError(error)) return { code: 'connect', hint: CERTIFICATE_HINT };
   if (phase === 'connect' && lacksEncryption(error)) return { code: 'connect', hint: ENCRYPTION_HINT };
   if (phase === 'connect' && messageOf(error).includes('pg_hba.conf'))
     return { code: 'connect', hint: HBA_HINT };
-  if (phase === 'connect' && messageOf(error).startsWith('Unknown authenticationOk message'))
+  if (phase === 'connect' && LOGIN_REFUSED.test(messageOf(error)))
     return { code: 'connect', hint: LOGIN_HINT };
-  if (!isNetworkError(error)) return { code: 'unexpected', hint: UNEXPECTED_HINT };
+  // An error of the server's without an SQLSTATE is none.
+  if (!isNetworkError(error) && !(phase === 'connect' && error instanceof pg.DatabaseError))
+    return { code: 'unexpected', hint: UNEXPECTED_HINT };
   return phase === 'connect' ? { code: 'connect', hint: NETWORK_HINT } : { code: 'server', hint: LOST_HINT };
 }
 
@@ -163,12 +177,27 @@ function isNetworkError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = 'code' in error ? String(error.code) : '';
   const gone =
-    /^(Connection terminated|timeout expired)|not queryable|server does not (prove|bind)|error establishing an SSL/;
+    /^(Connection terminated|timeout expired)|not queryable|no PostgreSQL server$|error establishing an SSL/;
   return /^(E[A-Z]+|ERR_(STREAM|SOCKET|SSL|TLS)_\w+)$/.test(code) || gone.test(error.message);
 }
 
-/** What stands between us and the server has lost the way to it: PgBouncer, which may also take nothing of a connection string. */
+/** Whether nobody is let in like this, now or later, by a pooler or by what pg makes of a login; servers have an SQLSTATE for it. */
+export function isLoginError(error: unknown): boolean {
+  if (!(error instanceof pg.DatabaseError)) return LOGIN_REFUSED.test(messageOf(error));
+  return error.code === '08P01' && (WRONG_LOGIN.test(error.message) || FORBIDDEN.test(error.message));
+}
+
+/** What PgBouncer says of a login that is wrong, there or at the server, and of one that it does not want. */
+const WRONG_LOGIN = /authentication failed|no such user|wrong password/;
+const FORBIDDEN = /not allowed|connection required|SSL required|certificate required|login rejected/;
+
+/** What stands between us and the server, PgBouncer, lets nobody in, or has lost the way to it. */
 function meaningOfPooler({ message }: pg.DatabaseError, phase: Phase): Meaning {
+  if (message.includes('statement pooling mode'))
+    return { code: 'configuration', hint: 'set pool_mode = transaction, or session, in the pooler' };
+  if (/no such database|database ".*" does not exist/.test(message)) return MEANINGS['3D000']!;
+  if (WRONG_LOGIN.test(message)) return MEANINGS['28']!;
+  if (FORBIDDEN.test(message)) return { code: 'connect', hint: POOLER_HINT };
   if (message.includes('startup parameter'))
     return { code: 'configuration', hint: 'leave it out of the URL: --schema names a schema without it' };
   return phase === 'connect'

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ScaleSeedError } from '../errors.js';
 import { isCertificateError } from '../postgres/tls.js';
+import { isLoginError } from '../postgres/translate-error.js';
 import { nowMs } from '../report/clock.js';
 import type { RunContext } from './context.js';
 
@@ -54,7 +55,7 @@ const COMING_BACK = /^(08|57P01|57P02|57P03)/;
 function canBeWaitedFor(error: unknown): error is ScaleSeedError {
   if (!(error instanceof ScaleSeedError)) return false;
   const { code, sqlState = '', cause } = error;
-  if (sqlState.startsWith('28') || isCertificateError(cause)) return false;
+  if (sqlState.startsWith('28') || isCertificateError(cause) || isLoginError(cause)) return false;
   const lost = code === 'server' && (sqlState === '' || COMING_BACK.test(sqlState));
   return lost || ['connect', 'schema', 'parents'].includes(code);
 }

@@ -161,10 +161,20 @@ describe.skipIf(!hasPgbouncer)('through PgBouncer in transaction mode', () => {
   it('takes a password by scram, and no other', async () => {
     const url = new URL(many.through(database.url));
     url.password = 's3cret';
-    const outcome = await run(['load', '--database-url', url.href]);
+    const outcome = await run(['load', '--wait', '1h', '--database-url', url.href]);
     expect(outcome).toMatchObject({ code: 1, stdout: '' });
-    expect(outcome.stderr).toMatch(/^scale-seed: cannot connect to .*(authentication|password)/);
+    expect(outcome.stderr).toMatch(
+      /^scale-seed: cannot connect to .*authentication.*\n.*\n {2}try: check the user and password/,
+    );
     expect(outcome.stderr).not.toContain('s3cret');
+  });
+
+  it('names pool_mode where it has no transactions', async () => {
+    const pooler = await startPooler(inject('serverUrl'), 2, 'pool_mode = statement');
+    const outcome = await run(['load', '--wait', '1h', '--database-url', pooler.through(database.url)]);
+    expect(outcome.code).toBe(2);
+    expect(outcome.stderr).toMatch(/statement pooling mode\n.*\n {2}try: set pool_mode = transaction/);
+    await pooler.stop();
   });
 
   it('says what to do about a parameter that the pooler does not pass on', async () => {

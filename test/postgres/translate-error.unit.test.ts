@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
-import { translateError } from '../../src/postgres/translate-error.js';
+import { isLoginError, translateError } from '../../src/postgres/translate-error.js';
 
 /** An error as the server sends it. */
 function serverError(code: string, message: string): pg.DatabaseError {
@@ -15,6 +15,8 @@ describe('what is to be done about an error', () => {
     ['verify', '53100', 'could not extend file', 'out of a resource'],
     ['connect', '53300', 'too many connections for role "u"', 'raise the limit'],
     ['copy', '57014', 'canceling statement due to statement timeout', 'the database or the URL sets'],
+    ['connect', '55000', 'database "d" is not currently accepting connections', 'allow connections'],
+    ['connect', '0A000', 'unsupported frontend protocol 3.0', 'no such connection'],
   ] as const)('in %s, %s: %s', (phase, code, message, hint) => {
     expect(translateError(serverError(code, message), { phase }).hint).toContain(hint);
   });
@@ -44,6 +46,35 @@ describe('what is to be done about an error', () => {
       code,
       hint: expect.stringContaining(hint) as string,
     });
+  });
+});
+
+describe('what PgBouncer answers', () => {
+  it.each([
+    ['SASL authentication failed', 'connect', 'check the user and password', true],
+    ['password authentication failed', 'connect', 'check the user and password', true],
+    [
+      'server login failed: FATAL password authentication failed for user "u"',
+      'connect',
+      'check the user and password',
+      true,
+    ],
+    ['no such user: u', 'connect', 'check the user and password', true],
+    ['no such database: d', 'connect', 'create the database', false],
+    ['server login failed: FATAL database "d" does not exist', 'connect', 'create the database', false],
+    ['not allowed', 'connect', 'the pooler allows no such connection', true],
+    ['SSL required', 'connect', 'the pooler allows no such connection', true],
+    ['server login has been failing, try again later', 'connect', '--wait', false],
+    ['server login failed: FATAL the database system is starting up', 'connect', '--wait', false],
+    ['unsupported startup parameter: options', 'configuration', 'leave it out', false],
+    ['transaction blocks not allowed in statement pooling mode', 'configuration', 'pool_mode', true],
+  ])('%s', (message, code, hint, stays) => {
+    const error = serverError('08P01', message);
+    expect(translateError(error, { phase: 'connect' })).toMatchObject({
+      code,
+      hint: expect.stringContaining(hint) as string,
+    });
+    expect(isLoginError(error)).toBe(stays);
   });
 });
 
