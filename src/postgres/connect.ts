@@ -8,6 +8,8 @@ import type { Candidate, Target } from './target.js';
 import { refusesEncryption, type Ssl } from './tls.js';
 import { translateError } from './translate-error.js';
 
+const TOO_LATE = 'timeout expired';
+
 /**
  * Connects to the first of the target's servers that answers and is what it has to be. That one, with or without TLS as
  * it was let in, is the target from then on: all sessions of a run are on one server.
@@ -15,17 +17,17 @@ import { translateError } from './translate-error.js';
 export async function connect(target: Target, signal: AbortSignal): Promise<pg.Client> {
   let earlier = '';
   for (const [i, server] of target.servers.entries()) {
+    let otherWay = '';
     try {
-      const { client, ssl } = await connectEitherWay(target, server, signal);
+      const { client, ssl } = await connectEitherWay(target, server, signal, (failure) => {
+        otherWay = ` (${failure})`;
+      });
       target.servers = [{ ...server, config: { ...server.config, ssl }, otherSsl: undefined }];
       target.display = server.display;
       return client;
     } catch (error) {
       signal.throwIfAborted();
-      const during = `${earlier}cannot connect to ${server.display}`;
-      const failure = meansOptions(error)
-        ? refuse(`${during}: ${messageOf(error)}`, 'check options in the URL, or PGOPTIONS', error)
-        : translateError(error, { phase: 'connect', during, state: 'nothing was changed' });
+      const failure = failureOf(error, `${earlier}cannot connect to ${server.display}${otherWay}`);
       if (i === target.servers.length - 1 || !leavesOthers(error)) throw failure;
       earlier = `${failure.message}; `;
     }
@@ -33,23 +35,35 @@ export async function connect(target: Target, signal: AbortSignal): Promise<pg.C
   throw new RangeError('a target without servers');
 }
 
-/** Nothing but `options` can make a server speak of an unknown setting or value before it lets anybody in. */
-function meansOptions(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && /^(22|42704|42601)/.test(error.code ?? '');
+function failureOf(error: unknown, during: string): ScaleSeedError {
+  const message = `${during}: ${messageOf(error)}`;
+  if (error instanceof ScaleSeedError) return error.with({ message });
+  if (meansOptions(error)) return refuse(message, 'check options in the URL, or PGOPTIONS', error);
+  return translateError(error, { phase: 'connect', during, state: 'nothing was changed' });
 }
 
-/** Whether another server of the list may do: not where this one has answered and lets nobody in. */
+/** Nothing but `options` can make a server speak of an unknown setting or value before it lets anybody in. */
+function meansOptions(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && /^(22|42704|42601|55P02)/.test(error.code ?? '');
+}
+
+/** Whether another server of the list may do, as libpq has it: not where this one was reached and fails then. */
 function leavesOthers(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) return error.code === '57P03';
   if (error instanceof ScaleSeedError) return error.code === 'connect';
-  return /ECONN|ENOENT|ENOTFOUND|EAI_|EHOST|ENET|ETIMEDOUT|timeout/.test(messageOf(error));
+  // Node has one error for all addresses of a host.
+  if (error instanceof AggregateError || messageOf(error) === TOO_LATE) return true;
+  return (
+    error instanceof Error && 'syscall' in error && /^(connect|getaddrinfo)$/.test(String(error.syscall))
+  );
 }
 
-/** With or without TLS first, as the mode wants it. */
+/** With or without TLS first, as the mode wants it; of two failures the one that got further is thrown, the other told. */
 async function connectEitherWay(
   target: Target,
   { config, otherSsl }: Candidate,
   signal: AbortSignal,
+  tell: (failure: string) => void,
 ): Promise<{ client: pg.Client; ssl: Ssl }> {
   try {
     const client = await connectOnce(target, config, signal, otherSsl === false);
@@ -58,8 +72,12 @@ async function connectEitherWay(
     if (signal.aborted || otherSsl === undefined || !refusesEncryption(error)) throw error;
     const client = await connectOnce(target, { ...config, ssl: otherSsl }, signal).catch(
       (second: unknown) => {
-        // Whichever got further says what is wrong.
-        throw refusesEncryption(second) ? error : second;
+        const [way, thrown, told] = refusesEncryption(second)
+          ? [otherSsl, error, second]
+          : [config.ssl, second, error];
+        if (messageOf(told) !== messageOf(thrown))
+          tell(`with${way === false ? 'out' : ''} TLS: ${messageOf(told)}`);
+        throw thrown;
       },
     );
     return { client, ssl: otherSsl };
@@ -72,9 +90,14 @@ async function connectOnce(
   signal: AbortSignal,
   takesPlainText = false,
 ): Promise<pg.Client> {
-  const client = new pg.Client(config);
+  // pg's own limit would leave out the attributes.
+  const client = new pg.Client({ ...config, connectionTimeoutMillis: 0 });
   // What it has found in the environment by itself.
-  Object.assign(internals(client).connectionParameters, { options: config.options, replication: undefined });
+  Object.assign(internals(client).connectionParameters, {
+    options: config.options,
+    application_name: config.application_name,
+    replication: undefined,
+  });
   client.on('error', () => undefined);
   restrictLogin(client, login);
   catchWhatParsingThrows(client);
@@ -82,6 +105,13 @@ async function connectOnce(
     cut(client);
   };
   signal.addEventListener('abort', onAbort, { once: true });
+  const limitMs = config.connectionTimeoutMillis ?? 0;
+  const limit =
+    limitMs > 0
+      ? setTimeout(() => {
+          cut(client, new Error(TOO_LATE));
+        }, limitMs)
+      : undefined;
   try {
     const connecting = client.connect();
     if (takesPlainText) goOnInPlainText(client);
@@ -92,11 +122,15 @@ async function connectOnce(
     cut(client);
     throw error;
   } finally {
+    clearTimeout(limit);
     signal.removeEventListener('abort', onAbort);
   }
 }
 
-/** A message that pg does not know is thrown where nobody could catch it: by the listener of the socket. */
+/**
+ * A message that pg does not know is thrown where nobody could catch it: by the listener of the socket. And where the
+ * first is none that a server begins with, pg may wait for the rest of it.
+ */
 function catchWhatParsingThrows(client: pg.Client): void {
   const { connection } = internals(client);
   const attach = connection.attachListeners.bind(connection);
@@ -105,9 +139,13 @@ function catchWhatParsingThrows(client: pg.Client): void {
     attach(stream);
     for (const listener of stream.listeners('data').filter((one) => !before.includes(one))) {
       const parse = listener as (bytes: Buffer) => void;
+      let isFirst = true;
       stream.off('data', parse);
       stream.on('data', (bytes: Buffer) => {
         try {
+          if (isFirst && !/^[REv]/.test(bytes.toString('latin1', 0, 1)))
+            throw new Error('what answers there is no PostgreSQL server');
+          isFirst = false;
           parse(bytes);
         } catch (error) {
           stream.destroy();
@@ -134,8 +172,8 @@ async function checkAttributes(client: pg.Client, wanted: string): Promise<void>
 }
 
 /** Ends a client's connection at once, without a word to the server. */
-export function cut(client: pg.Client): void {
-  internals(client).connection.stream.destroy();
+export function cut(client: pg.Client, why?: Error): void {
+  internals(client).connection.stream.destroy(why);
 }
 
 /**

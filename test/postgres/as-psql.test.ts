@@ -32,6 +32,10 @@ beforeAll(async () => {
   servers = await startTwoServers();
   makeHomes(servers);
   makeRevocations(servers.folder, 'ca', 'server');
+  // OpenSSL finds it by this name.
+  const hash = spawnSync('openssl', ['x509', '-hash', '-noout', '-in', join(servers.folder, 'ca.crt')]);
+  for (const name of ['roots', 'no-roots']) mkdirSync(join(servers.folder, name));
+  cpSync(join(servers.folder, 'ca.crt'), join(servers.folder, 'roots', `${String(hash.stdout).trim()}.0`));
 });
 
 afterAll(async () => {
@@ -151,6 +155,8 @@ const ROWS: Row[] = [
   { text: `${IN}${AT}?application_name=me&client_encoding=auto`, reached: either('tls') },
   { text: `${IN}${AT}?options=-c%20search_path%3Dpg_catalog`, reached: either('tls') },
   { text: `${IN}${AT}?options=-c%20no_such_setting%3D1` },
+  { text: `${IN}${AT}?options=--cluster_name%3Dx` },
+  { text: `${IN}localhost:P/closed` },
   { text: `${IN}${AT}?ssl=true`, reached: either('tls') },
   { text: `postgresql://in_plain_text:pw@${AT}?ssl=true` },
   { text: `host=localhost port=P dbname=fleet user=in_plain_text password=pw requiressl=1` },
@@ -272,6 +278,9 @@ const ROWS: Row[] = [
   { text: `${IN}${AT}?sslmode=verify-full&${CA}&sslcrl=D/none-revoked.crl`, reached: either('tls') },
   { text: `${IN}${AT}?sslmode=verify-full&${CA}&sslcrl=D/server-revoked.crl` },
   { text: `${IN}${AT}?sslmode=require&${CA}&sslcrl=D/server-revoked.crl` },
+  { text: `${IN}${AT}?sslmode=verify-full&${CA}&sslcrl=D/expired.crl` },
+  { text: `${IN}${AT}?sslmode=require&${CA}&sslcrl=D/to-come.crl` },
+  { text: `${IN}${AT}?${CA}&sslcrl=D/expired.crl`, reached: either('plain') },
   { text: `${IN}${AT}?sslmode=verify-full&${CA}&hostaddr=127.0.0.1`, reached: either('tls') },
   { text: `${IN}nowhere:P/fleet?sslmode=verify-full&${CA}&hostaddr=127.0.0.1` },
   { text: `${IN}/fleet?sslmode=verify-full&${CA}&hostaddr=127.0.0.1&port=P` },
@@ -326,6 +335,12 @@ const ROWS: Row[] = [
     reached: either('tls'),
     since: 18,
   },
+  ...[
+    { SSL_CERT_DIR: 'D/no-roots:D/roots' },
+    { SSL_CERT_DIR: 'D/roots', SSL_CERT_FILE: 'D/other-ca.crt' },
+    { SSL_CERT_DIR: 'D/no-roots', SSL_CERT_FILE: 'D/ca.crt' },
+  ].map((env): Row => ({ text: `${IN}${AT}?sslrootcert=system`, env, reached: either('tls'), since: 18 })),
+  { text: `${IN}${AT}?sslrootcert=system`, env: { SSL_CERT_DIR: 'D/no-roots' }, since: 18 },
   { text: `${IN}${AT}`, env: { PGSSLROOTCERT: 'system', SSL_CERT_FILE: 'D/other-ca.crt' }, since: 18 },
   { text: `${IN}${AT}?sslnegotiation=direct`, since: 18 },
   { text: `postgresql://either@/fleet?host=D&port=P&sslnegotiation=direct&sslmode=prefer`, since: 18 },
@@ -369,7 +384,7 @@ function fill(text: string): string {
   const { folder, primary, standby } = servers;
   return text
     .replaceAll('D-encoded', encodeURIComponent(folder))
-    .replace(/\bD(?=[/&,]|$)/g, folder)
+    .replace(/\bD(?=[/&,:]|$)/g, folder)
     .replace(/(?<=[:=,])P\b|^P$/g, String(primary))
     .replace(/(?<=[:=,])S\b|^S$/g, String(standby))
     .replace(/\bP\b(?= )/g, String(primary));

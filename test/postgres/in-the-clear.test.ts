@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Session } from '../../src/postgres/session.js';
@@ -180,6 +180,45 @@ describe('of several servers the next is asked', () => {
   });
 });
 
+describe('of several servers the next is not asked where one was reached', () => {
+  it.each<[string, (client: Socket) => unknown]>([
+    ['and hangs up', (client) => client.once('data', () => client.resetAndDestroy())],
+    ['and hangs up for good', (client) => client.once('data', () => client.end())],
+    ['and is of HTTP', (client) => client.once('data', () => client.end('HTTP/1.1 400 Bad Request'))],
+    ['and is of SSH', (client) => client.write('SSH-2.0-OpenSSH_9.6')],
+  ])('%s', async (_, answer) => {
+    const one = createServer((client) => {
+      client.on('error', () => undefined);
+      answer(client);
+    }).listen(0, '127.0.0.1');
+    await once(one, 'listening');
+    const { port } = one.address() as AddressInfo;
+    const next = await startGreedy(LET_IN);
+    for (const mode of ['disable', 'prefer']) {
+      const list = `127.0.0.1:${port},127.0.0.1:${next.port}`;
+      const url = `postgresql://either:pass-word@${list}/fleet?connect_timeout=9&sslmode=${mode}`;
+      expect(await ask(url)).toMatch(/^ScaleSeedError: cannot connect to \S+: (?!timeout)/);
+    }
+    one.close();
+    expect(await next.heard()).toBe('');
+    expect(next.connections()).toBe(0);
+  });
+});
+
+describe('connect_timeout', () => {
+  it('is for what is asked after the login, too', async () => {
+    const silent = createServer((client) => {
+      client.once('data', () => client.write(LET_IN));
+      client.on('error', () => undefined);
+    }).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const query = 'sslmode=disable&connect_timeout=1&target_session_attrs=primary';
+    expect(await ask(`postgresql://u@127.0.0.1:${port}/d?${query}`)).toMatch(/timeout expired/);
+    silent.close();
+  });
+});
+
 describe.skipIf(!hasServer || !hasOpenssl)('on the way to a server with TLS', () => {
   let servers: TwoServers;
   let proxy: TcpProxy;
@@ -215,6 +254,13 @@ describe.skipIf(!hasServer || !hasOpenssl)('on the way to a server with TLS', ()
     const url = `postgresql://${user}:pw@localhost:${proxy.port}/fleet?${query.replace('CA', ca)}`;
     expect(await ask(url, { SSL_CERT_FILE: ca })).toBe('asked');
     expect(/top secret|pw\0/.test(passed)).toBe(isClear);
+  });
+
+  it('what both ways say is told', async () => {
+    const outcome = await ask(`postgresql://by_either@localhost:${proxy.port}/fleet`);
+    expect(outcome).toMatch(
+      /cannot connect to \S+ \(with TLS: connection requires a valid client certificate\): .*asks for a password/,
+    );
   });
 
   it('a wrong password is not tried again in the clear', async () => {

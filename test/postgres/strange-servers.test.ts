@@ -29,7 +29,15 @@ const SERVERS: [string, (client: Socket) => unknown, RegExp][] = [
       client.once('data', () =>
         client.write('N', () => client.once('data', () => client.end('?'.repeat(99)))),
       ),
-    /try: /,
+    /is no PostgreSQL server\n.*\n {2}try: is the server running there/,
+  ],
+  [
+    'that speaks in errors without a meaning',
+    (client) =>
+      client.once('data', () =>
+        client.write('N', () => client.once('data', () => client.end('E\0\0\0\u0005\0'))),
+      ),
+    /is the server running there/,
   ],
 ];
 

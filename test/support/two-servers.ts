@@ -26,6 +26,8 @@ export const hasServer = existsSync(join(PROGRAMS, 'postgres'));
 const ACCESS = `
 local all all trust
 hostssl all by_certificate all cert
+hostssl all by_either all cert
+host all by_either all scram-sha-256
 hostssl all encrypted all scram-sha-256
 hostnossl all in_plain_text all scram-sha-256
 host all either,otherwise,with@at all scram-sha-256
@@ -145,13 +147,14 @@ async function fill(port: number): Promise<void> {
   });
   await client.connect();
   const own = userInfo().username;
-  for (const role of ['by_certificate', 'encrypted', 'in_plain_text', 'either', 'cleartext'])
+  for (const role of ['by_certificate', 'by_either', 'encrypted', 'in_plain_text', 'either', 'cleartext'])
     await client.query(`create role ${role} superuser login password 'pw'`);
   await client.query(`create role otherwise login password 'other:pw\\'`);
   await client.query(`create role "with@at" login password 'p@/w'`);
   await client.query(`create role ${client.escapeIdentifier(own)} login`);
-  for (const name of ['fleet', 'either', 'read_only', own, 'with/slash', 'with@at'])
+  for (const name of ['fleet', 'either', 'read_only', own, 'with/slash', 'with@at', 'closed'])
     await client.query(`create database ${client.escapeIdentifier(name)}`);
+  await client.query('alter database closed allow_connections false');
   await client.query('alter database read_only set default_transaction_read_only = on');
   await client.end();
 }
