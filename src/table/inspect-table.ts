@@ -6,10 +6,14 @@ import type { Session } from '../postgres/session.js';
 interface TableColumn {
   name: string;
   type: string;
+  /** The type below all domains, with its length; an array of what is below those of its elements. */
+  base: string;
   /** The type without the length of texts and bits, and their domain: a cast to it would cut what is to be refused. */
   uncut: string;
-  /** `collate ...` where its collation is not that of its type. */
+  /** `collate ...` where its collation is not that of the type below all domains. */
   collate: string;
+  /** Values that are equal are the same: citext and some collations take more for equal. */
+  exact: boolean;
   /** PostgreSQL's category of the type: `S` for strings. */
   category: string;
   notNull: boolean;
@@ -82,18 +86,14 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
   (select coalesce(json_agg(json_build_object(
       'name', a.attname,
       'type', format_type(a.atttypid, a.atttypmod),
-      'uncut', coalesce(case when y.typtype = 'd' or y.typcategory = 'A' then (
-          -- What is below all domains and arrays.
-          with recursive below as (
-            select y.typcategory as category, y.typbasetype as domain_of, y.typelem as element, y.oid, '' as brackets,
-              y.typtypmod as modifier
-            union all select d.typcategory, d.typbasetype, d.typelem, d.oid,
-              case when domain_of = 0 then '[]' else brackets end, case modifier when -1 then d.typtypmod else modifier end
-            from below join pg_type d on d.oid = case when domain_of <> 0 then domain_of when category = 'A' then element end)
-          select case when category in ('S', 'V') then format_type(oid, -1) || brackets else format_type(oid, modifier) end
-          from below where domain_of = 0 and (category in ('S', 'V') or category = 'D' and brackets = '')
-        ) end, format_type(y.oid, case when y.typcategory in ('S', 'V') then -1 else a.atttypmod end)),
-      'collate', case when a.attcollation <> y.typcollation then ' collate ' || a.attcollation::regcollation else '' end,
+      'base', format_type(b.oid, b.modifier) || b.brackets,
+      'uncut', case when b.category in ('S', 'V') then format_type(b.oid, -1) || b.brackets
+        when b.category = 'D' and b.brackets = '' then format_type(b.oid, b.modifier)
+        else format_type(y.oid, a.atttypmod) end,
+      'collate', case when a.attcollation <> b.collation then ' collate ' || a.attcollation::regcollation else '' end,
+      'exact', (b.category not in ('S', 'C', 'R')
+          or b.oid in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'name'::regtype))
+        and not exists (select from pg_collation o where o.oid = a.attcollation and not o.collisdeterministic),
       'category', y.typcategory,
       'notNull', a.attnotnull or y.typnotnull,
       'default', case when a.attgenerated = '' then
@@ -102,6 +102,16 @@ select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = '
       'identity', a.attidentity <> ''
     ) order by a.attnum), '[]')
     from pg_attribute a join pg_type y on y.oid = a.atttypid
+      -- What is below all domains and arrays.
+      cross join lateral (
+        with recursive below as (
+          select y.typcategory as category, y.typbasetype as domain_of, y.typelem as element, y.oid, '' as brackets,
+            greatest(a.atttypmod, y.typtypmod) as modifier, y.typcollation as collation
+          union all select d.typcategory, d.typbasetype, d.typelem, d.oid,
+            case when domain_of = 0 then '[]' else brackets end,
+            case modifier when -1 then d.typtypmod else modifier end, d.typcollation
+          from below join pg_type d on d.oid = case when domain_of <> 0 then domain_of when category = 'A' then element end)
+        select * from below where domain_of = 0 and category <> 'A') as b
       left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
     where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
   (select coalesce(json_agg(json_build_object(
@@ -169,18 +179,15 @@ export function columnOf({ columns }: TableInfo, column: string): TableColumn {
   return columns.find(({ name }) => name === column)!;
 }
 
-/** Whether values of a column that are equal are the same: citext and some collations take more for equal. */
+/** Whether values of a column that are equal are the same. */
 export function isExact(table: TableInfo, column: string): boolean {
-  const { category, collate, uncut } = columnOf(table, column);
-  return category !== 'S' || (collate === '' && EXACT_TEXTS.includes(uncut));
+  return columnOf(table, column).exact;
 }
 
 /** A text in a form that is equal only to the same. */
 export function exactly(sql: string): string {
   return `${sql}::text collate "C"`;
 }
-
-const EXACT_TEXTS = ['text', 'character varying', 'character', 'bpchar', 'name'];
 
 /** A value as its column takes it, through the type's own input where it is given as text. */
 export function castTo(table: TableInfo, column: string, sql: string): string {
