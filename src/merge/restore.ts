@@ -1,9 +1,10 @@
 import type { Staging } from '../copy/staging.js';
 import { hasState } from '../errors.js';
-import { castTo, columnOf, rowsOf } from '../table/inspect-table.js';
+import { castTo, columnOf, rowsOf, type TableInfo } from '../table/inspect-table.js';
 import { quote } from '../postgres/quote.js';
 import { columnsOf, identityOf } from '../fixtures/fixture.js';
 import type { OnTable, Step } from '../run/step.js';
+import { hasForms } from './compare.js';
 import { sameIdentity, valuesOnAnchor } from './expressions.js';
 import { isKeyTaken } from './merge.js';
 import { nameMisfit } from './misfit.js';
@@ -19,7 +20,7 @@ export async function restoreRows(step: Step, staged: Staging): Promise<number> 
   const columns = valuesOnAnchor(fixture, table, server.anchor, values);
   const assignments = [
     ...columns
-      .filter(({ column }) => !identity.includes(column))
+      .filter(({ column }) => !identity.includes(column) || mayMend(table, column))
       .map(({ column }) => `${quote(column)} = s.${quote(column)}`),
     ...restColumns(fixture, table).fixed.map(({ column }) => `${quote(column)} = default`),
   ];
@@ -46,6 +47,11 @@ export async function restoreRows(step: Step, staged: Staging): Promise<number> 
     if (freed === 0) throw error;
     return session.change(update, values);
   }
+}
+
+/** Whether a key that was found by another form of it is given its own; Citus changes no value by which it spreads rows. */
+function mayMend(table: TableInfo, column: string): boolean {
+  return hasForms(table, column) && column !== table.shardedBy;
 }
 
 /**
