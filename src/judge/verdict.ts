@@ -3,7 +3,7 @@ import { estimateMedian } from './median-interval.js';
 import { isTooWide, ratiosOf, regressionLimit, sideOf, type Wanted } from './ratio-rounds.js';
 import type { Check, CiReport, LoadedFixture, RatioMeasurement, Verdict } from '../report/result.js';
 import { named, newFailures } from '../report/schemas.js';
-import { formatCount, formatMs, formatRatio, formatRows } from '../report/units.js';
+import { everyColumn, formatCount, formatMs, formatRatio, formatRows } from '../report/units.js';
 
 /** What a run is judged by, apart from its rows, which must stand as the fixtures have them. */
 export interface Criteria {
@@ -91,7 +91,7 @@ function checkRows(run: Judged): Finding {
   }
   const right = live
     ? 'every row stands as it was loaded, but for what a running stack writes'
-    : 'every column of every row stands as it was loaded';
+    : `${everyColumn(fixtures)} of every row stands as it was loaded`;
   const [outcome, reason] = intact ? (['pass', right] as const) : (['fail', wrong.join('; ')] as const);
   return { outcome, reason, measured, interval: null };
 }

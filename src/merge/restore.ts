@@ -1,6 +1,7 @@
 import type { Staging } from '../copy/staging.js';
 import { hasState } from '../errors.js';
 import { castTo, columnOf, rowsOf, type TableInfo } from '../table/inspect-table.js';
+import { findReferences } from '../table/references.js';
 import { quote } from '../postgres/quote.js';
 import { columnsOf, identityOf } from '../fixtures/fixture.js';
 import type { OnTable, Step } from '../run/step.js';
@@ -15,6 +16,7 @@ import { otherKeys, valueIn } from './unique-keys.js';
 /** Gives standing rows the fixture's values, and other columns their defaults. Returns the number of rows. */
 export async function restoreRows(step: Step, staged: Staging): Promise<number> {
   const { session, fixture, table, server } = step;
+  const computed = await computedAnew(step);
   const values: unknown[] = [];
   const identity = identityOf(fixture);
   const columns = valuesOnAnchor(fixture, table, server.anchor, values);
@@ -23,6 +25,7 @@ export async function restoreRows(step: Step, staged: Staging): Promise<number> 
       .filter(({ column }) => !identity.includes(column) || mayMend(table, column))
       .map(({ column }) => `${quote(column)} = s.${quote(column)}`),
     ...restColumns(fixture, table).fixed.map(({ column }) => `${quote(column)} = default`),
+    ...computed.map((column) => `${quote(column)} = default`),
   ];
   // A row that is nothing but its key is as it was, and is counted all the same.
   if (assignments.length === 0)
@@ -47,6 +50,22 @@ export async function restoreRows(step: Step, staged: Staging): Promise<number> 
     if (freed === 0) throw error;
     return session.change(update, values);
   }
+}
+
+/** The columns whose default is computed anew for every row, but for those that others refer to; says which stay. */
+async function computedAnew({ session, fixture, table, context }: Step): Promise<string[]> {
+  const computed = restColumns(fixture, table).computed.filter((column) => {
+    const { generated, identity } = columnOf(table, column);
+    return identity || !generated;
+  });
+  if (computed.length === 0) return [];
+  const references = await findReferences(session, table);
+  const referred = new Set(references.flatMap(({ parentColumns }) => parentColumns));
+  // Citus computes no such default in an update of several shards.
+  const kept = computed.filter((column) => table.distributed || referred.has(column));
+  if (kept.length > 0)
+    context.onNotice(`${fixture.name}: columns with computed defaults stay as they were: ${kept.join(', ')}`);
+  return computed.filter((column) => !kept.includes(column));
 }
 
 /** Whether a key that was found by another form of it is given its own; Citus changes no value by which it spreads rows. */

@@ -42,6 +42,13 @@ export function listColumns(columns: readonly { column: string; rows: number }[]
   return columns.map(({ column, rows }) => `${column} in ${formatRows(rows)}`).join(', ');
 }
 
+/** What of every row was held against a fresh load. */
+export function everyColumn(fixtures: readonly { notCompared: readonly string[] }[]): string {
+  return fixtures.some(({ notCompared }) => notCompared.length > 0)
+    ? 'every compared column'
+    : 'every column';
+}
+
 /** A text out of the database in one line: a line of its own could be taken for a command, by GitHub or a terminal. */
 export function inOneLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, (character) => {

@@ -14,7 +14,14 @@ import type {
   VerifyReport,
 } from '../report/result.js';
 import { named, newFailures } from '../report/schemas.js';
-import { formatMs, formatRows, listColumns, listRows, shortFingerprint } from '../report/units.js';
+import {
+  everyColumn,
+  formatMs,
+  formatRows,
+  listColumns,
+  listRows,
+  shortFingerprint,
+} from '../report/units.js';
 import { describeBlockedRows, describeDrift, showAmount } from './describe.js';
 import { failureRemark, inLines, tableOf, withMachine, type Summary } from './summary.js';
 
@@ -91,22 +98,22 @@ function sumOf(counts: readonly number[]): string {
   return formatRows(counts.reduce((sum, count) => sum + count, 0));
 }
 
-const intactTitle = (live: boolean, allRead: boolean): string =>
-  live
-    ? 'Verified: every row stands as it was loaded, but for what a running stack writes'
-    : `Verified: every column of every row stands as it was loaded${allRead ? ', and nothing hangs on them' : ''}`;
+function intactTitle({ live, fixtures }: VerifyReport): string {
+  if (live) return 'Verified: every row stands as it was loaded, but for what a running stack writes';
+  const allRead = fixtures.every(({ unread }) => unread.length === 0);
+  return `Verified: ${everyColumn(fixtures)} of every row stands as it was loaded${allRead ? ', and nothing hangs on them' : ''}`;
+}
 
 /** What of it failed is not said again where it has been `told`. */
 function summarizeVerify(report: VerifyReport, told: readonly Failure[] = []): Summary {
-  const { fixtures, live, intact, failures } = report;
-  const allRead = fixtures.every(({ unread }) => unread.length === 0);
+  const { live, intact, failures } = report;
   const drifted = named(report).filter((fixture) => !fixture.intact);
   const wrong = [
     ...(drifted.length > 0 ? [`Drifted: ${drifted.map(({ name }) => name).join(', ')}`] : []),
     ...(failures.length > 0 ? [`Not verified: ${schemasOf(failures)}`] : []),
   ];
   return {
-    title: intact ? intactTitle(live, allRead) : wrong.join('; '),
+    title: intact ? intactTitle(report) : wrong.join('; '),
     table: tableOf(report, {
       rows: ({ rows }) => rows,
       missing: ({ missing }) => missing.rows,

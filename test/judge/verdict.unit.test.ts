@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { estimateMedian } from '../../src/judge/median-interval.js';
 import { ratiosOf, takeRounds, type Wanted } from '../../src/judge/ratio-rounds.js';
+import { everyColumn } from '../../src/report/units.js';
 import type { CiReport, Failure, RatioRound, Verdict } from '../../src/report/result.js';
 import { judge, wantedOf, type Criteria } from '../../src/judge/verdict.js';
 import { ciReport, noOpReport, measurementOf, roundsOf, verifiedFixture } from '../support/ci-report.js';
@@ -32,6 +33,11 @@ describe('a verdict', () => {
     const verdict = judge(drifted, criteria());
     expect(summary(verdict)).toEqual(['drift', 'verify fail']);
     expect(verdict.checks[0]).toMatchObject({ measured: 7, reason: '01_bulk_renewal_certs drifted' });
+  });
+
+  it('speaks of every column where all of them were compared', () => {
+    expect(everyColumn([{ notCompared: [] }])).toBe('every column');
+    expect(everyColumn([{ notCompared: [] }, { notCompared: ['at'] }])).toBe('every compared column');
   });
 
   it('is drift whatever the times are, and then nothing was measured', () => {

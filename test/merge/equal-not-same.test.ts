@@ -148,7 +148,7 @@ describe('a value that is only equal', () => {
     ['char(5)', 'a', 'a '],
   ])('and a key of type %s: %j, and %s', async (type, value, changed) => {
     await both(
-      /\(/.test(type) ? [] : ['id'],
+      type.includes('(') ? [] : ['id'],
       fixtureOf('text', 'v', type, value),
       `create table things (id ${type} primary key, v text, w text, mark text)`,
       `update things set id = '${changed}'`,

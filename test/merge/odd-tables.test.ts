@@ -104,6 +104,51 @@ it('a column whose default is computed for every row is not compared, and that i
   expect(fixture).toMatchObject({ intact: true, notCompared: ['token'] });
 });
 
+describe('a column whose default is computed for every row', () => {
+  const TRIGGER = `create function keep() returns trigger language plpgsql as $$begin return new; end$$;
+    create trigger keep before update on dated for each row execute function keep()`;
+  const COLUMNS = 'token, number, again, double, at > now() as late';
+
+  it.each([
+    ['set', ''],
+    ['row', TRIGGER],
+  ])('is computed anew by a reset by %s', async (check, sql) => {
+    await database.query(
+      `drop table if exists dated; drop function if exists keep; create sequence if not exists numbers;
+       create table dated (id text primary key, token uuid default gen_random_uuid(), at timestamptz default now(),
+         number int default nextval('numbers'), again int generated always as identity,
+         double int generated always as (length(id) * 2) stored);
+       ${sql}`,
+    );
+    await load(run(fixtureOf('dated')));
+    await database.query(`update dated set at = '2099-01-01', token = null, number = -1`);
+    const { foreignKeys, fixtures } = await reset(run(fixtureOf('dated')));
+    expect([foreignKeys.check, fixtures[0]?.restored]).toEqual([check, 3]);
+    const rows = await database.query(`select ${COLUMNS} from dated order by again`);
+    expect(rows).toMatchObject([4, 5, 6].map((again) => ({ again, double: 6, late: false })));
+    const values = new Set<unknown>(rows.flatMap(({ token, number }): unknown[] => [token, number]));
+    expect([values.size, values.has(null), values.has(-1)]).toEqual([6, false, false]);
+  });
+
+  it('and to which others refer stays, and that is said', async () => {
+    await database.query(
+      `create table numbered (id text primary key, number serial unique, token uuid default gen_random_uuid());
+       create table numbers_of (number int references numbered (number))`,
+    );
+    await load(run(fixtureOf('numbered')));
+    await database.query(`insert into numbers_of values (2); update numbered set token = null`);
+    const notices: string[] = [];
+    const onEvent = (event: { type: string; message?: string }): void => {
+      if (event.type === 'notice') notices.push(event.message ?? '');
+    };
+    await reset({ ...run(fixtureOf('numbered')), keepDependents: true, onEvent });
+    expect(await database.query('select number from numbered where token is not null order by 1')).toEqual(
+      [1, 2, 3].map((number) => ({ number })),
+    );
+    expect(notices).toContain('numbered: columns with computed defaults stay as they were: number');
+  });
+});
+
 describe('a key that another row holds', () => {
   it('of an exclusion constraint blocks a row as one of a unique index does', async () => {
     await database.query(
