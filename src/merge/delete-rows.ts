@@ -63,7 +63,7 @@ export async function deleteRows(step: Step, keys: Keys): Promise<Deleted> {
     refuseHidden(on, rows);
     return deleted;
   };
-  const tellEffects = await watchEffects(session, on.table);
+  const tellEffects = await watchEffects(session, roots);
   if (foreignKeys.check === 'row') {
     await lockRows(on, roots);
     const { dependents } = await impactOf(on, roots);

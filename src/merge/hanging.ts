@@ -4,9 +4,9 @@ import { nameOf } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
 import type { Dependents, RowsOf } from '../report/result.js';
 import type { Step } from '../run/step.js';
-import { findHanging, findHolders, refersTo, type Roots, type RowsByTable } from '../table/dependents.js';
+import { findHanging, refersTo, type Roots, type RowsByTable } from '../table/dependents.js';
 import { nameAll } from '../report/units.js';
-import { childRows, whichHold, type Reference } from '../table/references.js';
+import { childRows, findFilled, whichHold, type Reference } from '../table/references.js';
 import { tryOnNoRow } from './foresee-refusal.js';
 import { leftBehind, rootsAtSight } from './keys.js';
 
@@ -72,7 +72,7 @@ export async function foreseeHanging(session: Session, roots: Roots, isDry = fal
 
 /** Deletes all rows that refer to roots, whatever their foreign keys say. */
 export async function deleteHanging(session: Session, roots: Roots): Promise<void> {
-  await deleteReferring(session, await findHolders(session, roots), roots);
+  await deleteReferring(session, await findFilled(session, roots.table), roots);
 }
 
 /** Whether more would go or change than was agreed to, of any table. */

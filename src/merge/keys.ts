@@ -30,7 +30,7 @@ export async function keysOf(step: Step): Promise<StepKeys> {
 export function rootsOf({ fixture, table }: { fixture: Fixture; table: TableInfo }, keys: Keys): Roots {
   const columns = identityOf(fixture);
   const held = keys.hold(columns.map((column) => `t.${quote(column)}`));
-  const roots = { table, from: `from ${rowsOf(table)} as t where ${held}` };
+  const roots = { table, from: `from ${rowsOf(table)} as t where ${held}`, own: held };
   // What is equal to a key refers to it, though it may not be the same.
   return columns.every((column) => isExact(table, column)) ? { ...roots, key: { ...keys, columns } } : roots;
 }
@@ -49,7 +49,8 @@ export function leftBehind(roots: Roots, { known }: Pick<Step, 'known'>): Roots 
 export function rootsAtSight(on: Pick<Step, 'fixture' | 'table'>): Roots {
   const keys = countedKeys(on.fixture, on.table);
   if (keys !== undefined) return rootsOf(on, keys);
-  return { table: on.table, from: `from ${rowsOf(on.table)} as t where ${markCondition(on.fixture.mark)}` };
+  const own = markCondition(on.fixture.mark);
+  return { table: on.table, from: `from ${rowsOf(on.table)} as t where ${own}`, own };
 }
 
 /**

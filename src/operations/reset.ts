@@ -146,7 +146,7 @@ async function clearHanging(
     if (foreseen.length > 0 && confirm === undefined)
       context.onNotice(`${fixture.name}: what hangs on it is deleted: ${listRows(foreseen)}`);
     if (foreseen.length > 0) await letGo(claimed.step, keys);
-    const tellEffects = await watchEffects(session, table);
+    const tellEffects = await watchEffects(session, roots);
     await deleteHanging(session, roots);
     return { claimed, dependents: await tellEffects(0, foreseen), kept: [] };
   };

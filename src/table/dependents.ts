@@ -11,6 +11,8 @@ export interface Roots {
   table: Table;
   /** A FROM clause, with a WHERE, that calls them `t`. */
   from: string;
+  /** The condition by which a row `t` of their table is one of them. */
+  own?: string;
   /** The columns of their key, and the condition by which others refer to it; the rows themselves need not exist for that. */
   key?: { columns: readonly string[] } & Keys;
   /** Rows `t` of other tables, by the name of the table, that are none of theirs whatever they refer to. */
@@ -19,7 +21,7 @@ export interface Roots {
   gone?: RowsByTable;
 }
 
-/** Rows of other tables that a deletion touches, and those that forbid it. */
+/** Further rows that a deletion touches, and those that forbid it. */
 export interface Impact {
   dependents: Dependents[];
   blockers: RowsOf[];
@@ -48,15 +50,9 @@ export async function findImpact(session: Session, roots: Roots): Promise<Impact
   return impact;
 }
 
-/** The foreign keys by which rows of other tables may hang on roots: those of their own table that refer to one another stay. */
-export async function findHolders(session: Session, { table }: Roots): Promise<Reference[]> {
-  const references = await findFilled(session, table);
-  return references.filter(({ child }) => child.oid !== table.oid);
-}
-
 /** What would go with rows if every foreign key to them said cascade. */
 export async function findHanging(session: Session, roots: Roots): Promise<Impact> {
-  const references = await findHolders(session, roots);
+  const references = await findFilled(session, roots.table);
   const hanging = references.map((reference) => ({ ...reference, action: 'cascade' as const }));
   const impact = await impactOf(session, roots, hanging);
   impact.deleted.delete(roots.table.oid);
@@ -68,12 +64,13 @@ function remember({ gone }: Roots, { deleted }: Impact): void {
   if (gone !== undefined) for (const [oid, rows] of deleted) gone.set(oid, { ...rows, rows: 0 });
 }
 
-/** A condition that holds for the rows `t` of a reference's table that refer to roots. */
+/** A condition that holds for the rows `t` of a reference's table that refer to roots: those that refer to one another do not count. */
 export function refersTo(reference: Reference, roots: Roots): string {
   const { child } = reference;
   const others = child.schema === roots.table.schema ? roots.except?.get(child.name) : undefined;
-  const rest = others === undefined ? '' : ` and (${others}) is not true`;
-  return `${holdKey(reference, roots) ?? refersToRows(reference, roots)}${rest}`;
+  const own = child.oid === roots.table.oid ? roots.own : undefined;
+  const rest = [others, own].filter((rows) => rows !== undefined).map((rows) => ` and (${rows}) is not true`);
+  return `${holdKey(reference, roots) ?? refersToRows(reference, roots)}${rest.join('')}`;
 }
 
 function refersToRows({ columns, parentColumns, period }: Reference, roots: Roots): string {
@@ -173,5 +170,6 @@ async function addRows(
 }
 
 function counts(touched: RowsByTable): RowsOf[] {
-  return [...touched.values()].filter(({ rows }) => rows > 0).map(({ table, rows }) => ({ table, rows }));
+  const counted = [...touched.values()].filter(({ rows }) => rows > 0);
+  return counted.map(({ table, rows }) => ({ table, rows })).sort((a, b) => (a.table < b.table ? -1 : 1));
 }

@@ -2,7 +2,7 @@ import type { Dependents } from '../report/result.js';
 import { quoteTable } from '../postgres/quote.js';
 import { nameOf, type TableName } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
-import type { TableInfo } from './inspect-table.js';
+import type { Roots } from './dependents.js';
 
 /** A table that a deletion may reach, and how many of its rows the session has deleted. */
 interface Reached extends TableName {
@@ -52,9 +52,9 @@ const WRITTEN = `case
 type TellEffects = (rows: number, foreseen: readonly Dependents[]) => Promise<Dependents[]>;
 
 /** To be called before a deletion; then tells, by the server's own account, what became of tables that refer to it. */
-export async function watchEffects(session: Session, table: TableInfo): Promise<TellEffects> {
+export async function watchEffects(session: Session, { table, own }: Roots): Promise<TellEffects> {
   // Citus does it on its workers.
-  if (table.distributed) return (_rows, foreseen) => Promise.resolve([...foreseen]);
+  if (table.distributed === true) return (_rows, foreseen) => Promise.resolve([...foreseen]);
   const before = await findReached(session, table);
   return async (rows, foreseen) => {
     const reached = await findReached(session, table);
@@ -66,7 +66,7 @@ export async function watchEffects(session: Session, table: TableInfo): Promise<
     // Somebody has switched the counters off.
     if (deleted[root]! < rows || !reached.every(({ counts }) => counts)) return [...foreseen];
     deleted[root]! -= rows;
-    const changed = await countWritten(session, reached);
+    const changed = await countWritten(session, reached, own);
     const effects = reached.flatMap((one, i): Dependents[] => {
       const name = nameOf(one);
       return [
@@ -89,15 +89,22 @@ function changesOf(changed: Dependents, foreseen: readonly Dependents[]): Depend
   return alike.reduce((sum, { rows }) => sum + rows, 0) === changed.rows ? alike : [changed];
 }
 
-async function findReached(session: Session, { oid }: TableInfo): Promise<Reached[]> {
+async function findReached(session: Session, { oid }: Roots['table']): Promise<Reached[]> {
   return (await session.query<Reached>(REACHED, [oid])).rows;
 }
 
-/** How many rows of each table the transaction has written that stay; none of those on which no key has such an effect. */
-async function countWritten(session: Session, reached: readonly Reached[]): Promise<number[]> {
-  const counts = reached.map((table) =>
-    table.changes === null ? '0' : `(select count(*) from own, ${quoteTable(table)} as t where ${WRITTEN})`,
-  );
+/** How many rows of each table the transaction has written that stay, its `roots` apart; none of those on which no key has such an effect. */
+async function countWritten(
+  session: Session,
+  reached: readonly Reached[],
+  roots = 'false',
+): Promise<number[]> {
+  const counts = reached.map((table) => {
+    const others = table.isRoot ? ` and (${roots}) is not true` : '';
+    return table.changes === null
+      ? '0'
+      : `(select count(*) from own, ${quoteTable(table)} as t where ${WRITTEN}${others})`;
+  });
   const written = await session.first<{ counts: string[] }>(
     `with own as materialized (select pg_current_xact_id()::text::int8 as id,
        pg_snapshot_xmax(pg_current_snapshot())::text::int8 as next)

@@ -123,22 +123,35 @@ describe('what the role may not read', () => {
 describe('a table that refers to itself', () => {
   afterEach(() => database.query('alter table managed_certificates drop column replaces'));
 
-  it('has no rows that hang on the fleet for that', async () => {
-    await database.query(
-      'alter table managed_certificates add replaces text references managed_certificates',
-    );
-    await load(fleet());
-    await database.query(
-      `insert into managed_certificates (id, name, common_name, owner_id, team_id, issuer_id, renewal_policy_id, replaces)
+  it.each(['no action', 'cascade', 'set null'])(
+    'has rows that hang on the fleet on delete %s',
+    async (action) => {
+      await database.query(
+        `alter table managed_certificates add replaces text references managed_certificates on delete ${action}`,
+      );
+      await load(fleet());
+      // Those of the fleet itself do not.
+      await database.query(
+        `update managed_certificates set replaces = (select min(id) from managed_certificates) where id like 'cert-loadtest-%'`,
+      );
+      await database.query(
+        `insert into managed_certificates (id, name, common_name, owner_id, team_id, issuer_id, renewal_policy_id, replaces)
        select 'own', 'own', 'own', owner_id, team_id, issuer_id, renewal_policy_id, id from managed_certificates limit 1`,
-    );
-    expect((await reset({ ...fleet(), dryRun: true })).fixtures.map(({ dependents }) => dependents)).toEqual([
-      [],
-      [],
-    ]);
-    expect((await reset(fleet())).fixtures.map(({ dependents }) => dependents)).toEqual([[], []]);
-    expect((await verify(fleet())).intact).toBe(true);
-  });
+      );
+      const rows = [{ table: 'public.managed_certificates', rows: 1 }];
+      const dependents = rows.map((one) => ({ ...one, effect: 'deleted' }));
+      const hangs = async () => (await verify(fleet())).fixtures.map(({ hanging }) => hanging);
+      expect(await hangs()).toEqual([rows, []]);
+      expect((await reset({ ...fleet(), keepDependents: true })).fixtures[0]).toMatchObject({ kept: rows });
+      for (const dryRun of [true, false])
+        expect((await reset({ ...fleet(), dryRun })).fixtures.map((fixture) => fixture.dependents)).toEqual([
+          dependents,
+          [],
+        ]);
+      expect(await hangs()).toEqual([[], []]);
+      expect((await verify(fleet())).intact).toBe(true);
+    },
+  );
 });
 
 describe('ci', () => {

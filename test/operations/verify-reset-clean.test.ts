@@ -174,8 +174,8 @@ describe('clean', () => {
     const report = await clean(at());
     expect(report.fixtures.map(({ deleted }) => deleted)).toEqual([10_000, 5_000]);
     expect(report.fixtures[0]?.dependents).toEqual([
-      { table: 'public.jobs', rows: 1, effect: 'deleted' },
       { table: 'public.issuance_approval_requests', rows: 1, effect: 'deleted' },
+      { table: 'public.jobs', rows: 1, effect: 'deleted' },
     ]);
     expect(await otherRows()).toEqual(before);
     expect(await database.value('select count(*) from agents')).toBe('13');
