@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { ScaleSeedError } from '../errors.js';
-import { fixtureError, type Fixture } from '../fixtures/fixture.js';
+import { ANCHORED, fixtureError, type Fixture } from '../fixtures/fixture.js';
+import { encoderFor } from '../fixtures/column-types.js';
 import { encodeVarying } from './encode-rows.js';
 
 /** Bytes that wait before any is hashed: Node loads its cryptography for that, 5 ms, while the server merges rows. */
@@ -17,11 +18,16 @@ export class Fingerprint {
   #digest: string | undefined;
 
   constructor({ table, columns, derived, constants }: Fixture) {
-    const shared = JSON.stringify({ table, columns, derived, constants }, (_key, value: unknown) =>
-      typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))
-        ? String(value)
-        : value,
-    );
+    const sent = Object.entries(constants).map(([name, { type, value }]) => [
+      name,
+      { type, value: sentValue(type, value) },
+    ]);
+    const shared = JSON.stringify({
+      table,
+      columns,
+      derived,
+      constants: Object.fromEntries(sent) as unknown,
+    });
     this.add(Buffer.from(`${shared}\n`));
   }
 
@@ -46,6 +52,16 @@ export class Fingerprint {
     for (const csv of this.#waiting.splice(0)) hash.update(csv);
     return hash;
   }
+}
+
+/** What is sent for a constant; an object or array of JSON as itself, and a time after the anchor as its number. */
+function sentValue(type: string, value: unknown): unknown {
+  const text = encoderFor(type)(value);
+  if (text !== null && type === ANCHORED) {
+    const microseconds = Number(value);
+    return Number.isSafeInteger(microseconds) ? microseconds : text;
+  }
+  return /^jsonb?$/i.test(type) && /^[[{]/.test(text ?? '') ? JSON.parse(text!) : text;
 }
 
 /** The fingerprint of a whole fixture; a frozen one is taken at its word, which a test holds against its rows. */
