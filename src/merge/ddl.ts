@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { hasState, ScaleSeedError } from '../errors.js';
+import { identityOf } from '../fixtures/fixture.js';
 import { quote, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { Step } from '../run/step.js';
@@ -81,10 +82,10 @@ export async function dropPlainIndexes(step: Step): Promise<PlainIndex[]> {
   ];
   const held = await tryDdl<FoundIndex>(session, hold.join(';\n'));
   if (held instanceof ScaleSeedError) return keepAll(held);
-  const indexes: FoundIndex[] = [];
-  for (const index of held.filter(({ name }) => seen.some((other) => other.name === name))) {
-    if (!index.doubtful || (await comesOutTheSame(step, index))) indexes.push(index);
-  }
+  const found = held.filter(({ name }) => seen.some((other) => other.name === name));
+  const doubtful = found.filter((index) => index.doubtful);
+  const same = doubtful.length === 0 ? [] : await comeOutTheSame(step, doubtful);
+  const indexes = found.filter((index) => !index.doubtful || same.includes(index));
   if (indexes.length === 0) return [];
   const drop = `drop index ${indexes.map(({ name }) => quote(table.schema, name)).join(', ')}`;
   // Where event triggers might forbid to make them again, they are made first and undone.
@@ -94,24 +95,35 @@ export async function dropPlainIndexes(step: Step): Promise<PlainIndex[]> {
 }
 
 /**
- * Makes an index again on an empty table of the same columns, and undoes that: how the server writes an expression is not
- * always what it makes of it when it reads it, and the columns of an index keep names that those of the table have lost.
+ * Makes indexes again on an empty table of the same columns, undoes that, and returns those that come out the same: how the
+ * server writes an expression is not always what it makes of it when it reads it, and the columns of an index keep names that
+ * those of the table have lost. What is partitioned has no files.
  */
-async function comesOutTheSame(
-  { session, table }: Step,
-  { name, rest, columns }: FoundIndex,
-): Promise<boolean> {
-  const made = await tryDdl<{ definition: string; columns: string[] }>(
-    session,
-    `create temporary table ${TRIAL} (like ${quoteTable(table)});
-     create index ${quote(name)} on pg_temp.${TRIAL}${rest};
-     select pg_get_indexdef(i.indexrelid) as definition, ${COLUMN_NAMES} as columns
-     from pg_index i where i.indrelid = 'pg_temp.${TRIAL}'::regclass`,
-    BEFORE_DDL,
+async function comeOutTheSame(step: Step, indexes: readonly FoundIndex[]): Promise<FoundIndex[]> {
+  const { session, fixture, table } = step;
+  const [key = ''] = identityOf(fixture);
+  const trial = [
+    `create temporary table ${TRIAL} (like ${quoteTable(table)}) partition by list (${quote(key)})`,
+    ...indexes.map(({ name, rest }) => `create index ${quote(name)} on pg_temp.${TRIAL}${rest}`),
+    `select c.relname as name, pg_get_indexdef(c.oid) as definition, ${COLUMN_NAMES} as columns
+     from pg_index i join pg_class c on c.oid = i.indexrelid where i.indrelid = 'pg_temp.${TRIAL}'::regclass`,
+  ];
+  const made = await tryDdl<FoundIndex>(session, trial.join(';\n'), BEFORE_DDL);
+  if (made instanceof ScaleSeedError) {
+    // Which of them the server refuses is seen one by one.
+    const each: FoundIndex[] = [];
+    for (const index of indexes.length > 1 ? indexes : [])
+      each.push(...(await comeOutTheSame(step, [index])));
+    return each;
+  }
+  return indexes.filter(({ name, rest, columns }) =>
+    made.some(
+      (one) =>
+        one.name === name &&
+        one.definition.endsWith(`.${TRIAL}${rest}`) &&
+        isDeepStrictEqual(one.columns, columns),
+    ),
   );
-  if (made instanceof ScaleSeedError) return false;
-  const same = made[0];
-  return same?.definition.endsWith(`.${TRIAL}${rest}`) === true && isDeepStrictEqual(same.columns, columns);
 }
 
 const TRIAL = 'scale_seed_trial';
