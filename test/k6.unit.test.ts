@@ -197,12 +197,12 @@ describe('the settings', () => {
       bulk_renewal_by_id: {
         exec: 'renew',
         executor: 'shared-iterations',
-        iterations: 20,
+        iterations: 100,
         vus: 4,
         maxDuration: '1h',
       },
     });
-    expect(options.thresholds.iterations).toEqual(['count>=20']);
+    expect(options.thresholds.iterations).toEqual(['count>=100']);
   });
 
   it('never have more VUs than a pass has turns', async () => {
