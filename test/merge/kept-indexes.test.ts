@@ -29,7 +29,6 @@ beforeAll(async () => {
      alter role ${owner} set search_path = public, elsewhere;
      create function elsewhere.compare(text, text) returns int immutable language sql as 'select bttextcmp($1, $2)';
      create function compared(text, text) returns int immutable language plpgsql as 'begin return compare($1, $2); end';
-     create domain checked as text check (compared(value, '') >= 0);
      create operator class hidden.own for type text using btree as operator 1 <, operator 2 <=, operator 3 =,
        operator 4 >=, operator 5 >, function 1 bttextcmp(text, text);
      create operator class by_path for type text using btree as operator 1 <, operator 2 <=, operator 3 =,
@@ -48,22 +47,12 @@ afterEach(async () => {
 
 describe('a load in exclusive mode', () => {
   it.each([
-    [
-      'keeps',
-      'a condition that is read as another than it is written',
-      `(os) where status in ('online', 'offline')`,
-    ],
-    ['keeps', 'such an expression', `((status in ('online', 'offline')))`],
-    [
-      'keeps',
-      'a column that has another name in the table',
-      '(version); alter table odd rename version to os',
-    ],
+    ['keeps', 'a condition', `(os) where status in ('online', 'offline')`],
+    ['keeps', 'an expression', '(lower(os))'],
+    ['keeps', 'a column by another name than the table', '(version); alter table odd rename version to os'],
     ['keeps', 'an operator class of a schema that the role may not use', '(hostname hidden.own)'],
     ['keeps', 'a collation of such a schema', '(hostname collate hidden.plain)'],
-    ['keeps', 'a domain whose check finds its function by the search_path', '((hostname::checked))'],
-    ['keeps', 'an operator class whose function does', '(hostname by_path)'],
-    ['rebuilds', 'columns that are numbered', '(os, os, lower(os))'],
+    ['keeps', 'an operator class whose function is found by the search_path', '(hostname by_path)'],
     ['rebuilds', 'a collation of the server’s', '(hostname collate "C") include (id) with (fillfactor = 70)'],
   ])('%s an index as it is that has %s', async (does, _, definition) => {
     await database.query(
@@ -71,7 +60,7 @@ describe('a load in exclusive mode', () => {
     );
     const before = await database.query(CATALOGUE);
     const { fixtures: results } = await load({ databaseUrl: ownersUrl, mode: 'exclusive', fixtures });
-    const length = does === 'keeps' ? 7 : 8;
+    const length = does === 'keeps' ? 5 : 6;
     expect(results[0]).toMatchObject({ present: 500, rebuiltIndexes: { length } });
     expect(await database.query(CATALOGUE)).toEqual(before);
   });
@@ -84,10 +73,9 @@ describe.each([
   it.each([
     ['a comment', `comment on index odd is 'stays'`],
     ['a parameter', 'alter index odd set (fillfactor = 70)'],
-    ['a target of statistics', 'alter index odd alter column 1 set statistics 7'],
     ['an extension that it hangs on', 'alter index odd depends on extension plpgsql'],
   ])('keeps %s that another session gives an index meanwhile', async (_what, change) => {
-    await database.query('create index odd on agents (lower(os))');
+    await database.query('create index odd on agents (os, hostname)');
     const other = await database.client();
     await other.query(`begin; ${change}`);
     const running = operation({ databaseUrl: database.url, mode: 'exclusive', fixtures });

@@ -39,7 +39,7 @@ it('a load asks the server no more often than it has to, and a rerun hardly at a
   }
   expect(least).toBe(12);
   await database.query('truncate managed_certificates, agents cascade');
-  expect(await countStatements({ mode: 'exclusive' })).toBe(40);
+  expect(await countStatements({ mode: 'exclusive' })).toBe(39);
 });
 
 it('a fixture that fails while the server is at work has nothing cancelled, and nothing come behind the rollback', async () => {
