@@ -57,7 +57,10 @@ export class Sessions {
 
   /** Ends all of them as the run does, without waiting until the server has ended its sides. */
   async leave(): Promise<void> {
-    for (const session of this.#open.splice(0)) session.leave();
+    // Not by for ... of, which stops at the hole that one leaves that could not be opened.
+    this.#open.splice(0).forEach((session) => {
+      session.leave();
+    });
     await this.close();
   }
 

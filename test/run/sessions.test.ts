@@ -4,6 +4,7 @@ import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
 import { load } from '../../src/operations/load.js';
 import { resolveTarget } from '../../src/postgres/target.js';
 import { Session } from '../../src/postgres/session.js';
+import { Sessions } from '../../src/run/sessions.js';
 import { describeHolders } from '../../src/run/watch-locks.js';
 import { useDatabase } from '../support/database.js';
 
@@ -86,6 +87,17 @@ describe('a session that the server has ended', () => {
       hint: 'raise idle_in_transaction_session_timeout for the role',
       state: 'scale_agents: nothing was changed',
     });
+  });
+});
+
+describe('the sessions of a run', () => {
+  it('all end where one between them could not be opened', async () => {
+    const target = resolveTarget(database.directUrl);
+    const [{ signal }, ignore] = [new AbortController(), () => undefined];
+    const sessions = new Sessions({ target, signal, abort: ignore, onEvent: ignore, onNotice: ignore });
+    for (const slot of [0, 2]) await sessions.at(slot);
+    await sessions.leave();
+    await database.untilNoSession();
   });
 });
 
