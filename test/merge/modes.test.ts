@@ -295,7 +295,7 @@ describe('the order of locks', () => {
   it('of a load in exclusive mode waits no less long for parents that only rows name', async () => {
     await database.query(
       `create table racks (id text primary key); insert into racks values ('r-1');
-       create table slots (id text primary key, rack text references racks)`,
+       create table slots (id text primary key, rack text references racks); create index on slots (rack)`,
     );
     const slots = defineFixture({
       name: 'slots',
