@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ScaleSeedError } from '../src/errors.js';
 import { run, start } from './support/command-line.js';
 import { useDatabase } from './support/database.js';
+import { runInProcess } from './support/in-process.js';
 
 const database = useDatabase();
 
@@ -56,9 +57,13 @@ function logins(change: (url: URL) => unknown = () => undefined): [string, Recor
 }
 
 /** Runs a command and searches every byte that it prints or writes for the password. */
-async function search(args: readonly string[], env: Record<string, string>): Promise<number | null> {
+async function search(
+  args: readonly string[],
+  env: Record<string, string>,
+  how = runInProcess,
+): Promise<number | null> {
   const output = join(folder, 'report.json');
-  const { code, stdout, stderr } = await run([...args, '--output', output], env);
+  const { code, stdout, stderr } = await how([...args, '--output', output], env);
   const written = await readFile(output, 'utf8').catch(() => '');
   await rm(output, { force: true });
   for (const disguise of DISGUISES) expect(stdout + stderr + written).not.toContain(disguise);
@@ -78,14 +83,14 @@ describe.each([
   };
 
   it.each([
-    ['load', ['load', '--format', 'json', '--verify']],
-    ['load', ['load', '--format', 'markdown', '--mode', 'exclusive']],
-    ['verify', ['verify', '--format', 'text']],
-    ['reset', ['reset', '--format', 'json']],
-    ['clean', ['clean', '--yes']],
-  ])('is not printed by %s %j', async (_, args) => {
+    [['load', '--format', 'json', '--verify'], run],
+    [['load', '--format', 'markdown', '--mode', 'exclusive'], runInProcess],
+    [['verify', '--format', 'text'], runInProcess],
+    [['reset', '--format', 'json'], runInProcess],
+    [['clean', '--yes'], runInProcess],
+  ])('is not printed by %j', async (args, how) => {
     const [, env] = login();
-    expect(await search(args, env)).toBe(0);
+    expect(await search([...args, '--certs', '50', '--agents', '20'], env, how)).toBe(0);
   });
 
   it.each<[string, (url: URL) => unknown]>([
@@ -117,25 +122,26 @@ describe('a password that stands where none belongs', () => {
     'postgresql://u:12/S3cr3t@h/d',
   ];
 
-  it.each([
-    ['a fixture', (url: string) => ['load', url]],
-    ['a command', (url: string) => [url]],
-    ['a command before another', (url: string) => [url, 'load']],
-    ['an option that is mistyped', (url: string) => ['load', `--databse-url=${url}`]],
-    ['an option of no value', (url: string) => ['load', `--embedded=${url}`]],
-    ['an option before the command', (url: string) => [`--database-url=${url}`, 'load']],
-    ['a schema', (url: string) => ['load', '--schema', url, '--database-url', database.url]],
-    ['a duration', (url: string) => ['load', '--timeout', url]],
-    ['a choice', (url: string) => ['load', '--set', url]],
-    ['a file', (url: string) => ['load', '--output', `${url}/x`, '--database-url', database.url]],
-    ['a fixture’s file', (url: string) => ['load', '--fixture', url, '--database-url', database.url]],
-    ['a directory', (url: string) => ['db', 'start', '--data-directory', `/proc/${url}`]],
-    ['the name of an output', (url: string) => ['ci', url, '--junit', join(folder, 'j.xml')]],
-  ])('is not printed of %s', async (_, args) => {
+  it.each<[string, (url: string) => string[], how?: typeof run]>([
+    ['a fixture', (url) => ['load', url]],
+    ['a command', (url) => [url]],
+    ['a command before another', (url) => [url, 'load']],
+    ['an option that is mistyped', (url) => ['load', `--databse-url=${url}`]],
+    ['an option of no value', (url) => ['load', `--embedded=${url}`]],
+    ['an option before the command', (url) => [`--database-url=${url}`, 'load']],
+    ['a schema', (url) => ['load', '--schema', url, '--database-url', database.url]],
+    ['a duration', (url) => ['load', '--timeout', url]],
+    ['a choice', (url) => ['load', '--set', url]],
+    ['a file', (url) => ['load', '--output', `${url}/x`, '--database-url', database.url]],
+    ['a fixture’s file', (url) => ['load', '--fixture', url, '--database-url', database.url], run],
+    ['a directory', (url) => ['db', 'start', '--data-directory', `/proc/${url}`]],
+    ['the name of an output', (url) => ['ci', url, '--junit', join(folder, 'j.xml')]],
+  ])('is not printed of %s', async (_, args, how = runInProcess) => {
     for (const url of urls) {
-      const { code, stdout, stderr } = await run(args(url), { GITHUB_ACTIONS: 'true' });
+      const { code, stdout, stderr } = await how(args(url), { GITHUB_ACTIONS: 'true' });
       const written = await readFile(join(folder, 'j.xml'), 'utf8').catch(() => '');
       expect(stdout + stderr + written).not.toContain('S3cr3t');
+      expect(stderr).toMatch(/^scale-seed: (?!unexpected)/m);
       expect(code).not.toBe(0);
     }
   });

@@ -16,13 +16,18 @@ export interface Running {
   outcome: Promise<Outcome>;
 }
 
-/** Starts the built command line; no variable that names a database is inherited. */
-export function start(args: readonly string[], env: Record<string, string> = {}): Running {
+/** What a command line inherits: no variable that names a database. */
+export function ownEnvironment(): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(PG|DATABASE_URL|LOADTEST_|SCALE_SEED(?!_POSTGRES_DIR))/.test(name),
   );
+  return Object.fromEntries(inherited);
+}
+
+/** Starts the built command line. */
+export function start(args: readonly string[], env: Record<string, string> = {}): Running {
   const child = spawn(process.execPath, [CLI, ...args], {
-    env: { ...Object.fromEntries(inherited), ...env },
+    env: { ...ownEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
