@@ -39,9 +39,12 @@ process.exitCode = EXIT.failed;
 try {
   await new Command('npm run bench --')
     .description('Runs the load paths side by side and writes the comparison.')
-    .option('--size <sizes>', '10k+5k, 50k+10k, 100k, 1m or 1m+50k; more than one with commas', list, [
-      '10k+5k',
-    ])
+    .option(
+      '--size <sizes>',
+      '1k+500, 10k+5k, 50k+10k, 100k, 1m or 1m+50k; more than one with commas',
+      list,
+      ['10k+5k'],
+    )
     .option(
       '--paths <names>',
       'load paths, with commas; `all` for every one, `ways-back` for verify, reset and clean (default: a quick choice)',

@@ -3,8 +3,9 @@ import type { Fixture } from '../src/fixtures/fixture.js';
 import { SETS } from '../src/fixtures/registry.js';
 import { sizedAgents, sizedCertificates } from '../src/fixtures/sized.js';
 
-/** The sizes that are compared. */
+/** The sizes that are compared; the first is for trying out whether a path works. */
 const SIZES: Readonly<Record<string, () => readonly Fixture[]>> = {
+  '1k+500': () => [sizedCertificates(1_000), sizedAgents(500)],
   '10k+5k': () => SETS.fleet,
   '50k+10k': () => SETS['fleet-50k'],
   '100k': () => [sizedCertificates(100_000)],

@@ -8,6 +8,8 @@ import type { Outcome } from '../support/command-line.js';
 import { useDatabase } from '../support/database.js';
 
 const database = useDatabase();
+/** Rows enough to see that a path does its work. */
+const SMALL = ['--size', '1k+500'];
 const hasPsql = spawnSync('psql', ['--version']).status === 0;
 let output: string;
 /** A role that may make schemas and no databases. */
@@ -47,7 +49,7 @@ async function resultOf(): Promise<BenchResult> {
 describe.skipIf(!hasPsql)('bench in fresh databases (skipped where there is no psql)', () => {
   it('compares whole processes, ours by each Node that is named, and leaves nothing behind', async () => {
     const args = ['--database-url', database.directUrl, '--node', process.execPath, '--runs', '1'];
-    const { code, stderr } = await bench(...args);
+    const { code, stderr } = await bench(...SMALL, ...args);
     expect(stderr).toMatch(/^each run gets a fresh database\n/);
     expect(code).toBe(0);
     const { sandbox, sizes } = await resultOf();
@@ -79,15 +81,15 @@ describe.skipIf(!hasPsql)('bench in fresh databases (skipped where there is no p
 describe.skipIf(!hasPsql)('bench in a scratch schema, where the role may make no database', () => {
   it('measures, writes its reports, and leaves nothing behind', async () => {
     const { code, stdout, stderr } = await bench(
-      ...['--database-url', limitedUrl, '--runs', '2'],
+      ...[...SMALL, '--database-url', limitedUrl, '--runs', '2'],
       ...['--paths', 'published,online,rerun,published-process,online-process,replica-copy,floor-offline'],
     );
     expect(stderr).toMatch(/^each run gets a scratch schema of one database, whose caches all runs share\n/);
     expect(code).toBe(0);
     expect(stdout).toContain('skipped replica-copy: the role may not set session_replication_role\n');
-    expect(stdout).toMatch(/^10k\+5k: 15,000 rows\n\npath +median/);
+    expect(stdout).toMatch(/^1k\+500: 1,500 rows\n\npath +median/);
     const { paths, rows } = (await resultOf()).sizes[0]!;
-    expect(rows).toBe(15_000);
+    expect(rows).toBe(1_500);
     for (const path of paths) expect(path.samplesMs).toHaveLength(2);
     expect(paths.filter(({ rowsPerSecond }) => rowsPerSecond === undefined).map(({ name }) => name)).toEqual([
       'rerun',
@@ -112,15 +114,23 @@ describe.skipIf(!hasPsql)('bench in a scratch schema, where the role may make no
     const file = join(output, 'old.json');
     await writeFile(file, JSON.stringify(old));
     const { code, stdout } = await bench(
-      ...['--database-url', limitedUrl, '--paths', 'published,online', '--runs', '4', '--compare', file],
+      ...[...SMALL, '--database-url', limitedUrl],
+      ...['--paths', 'published,online', '--runs', '4', '--compare', file],
     );
     expect(stdout).toMatch(/online +\d+\.\d+ +0\.0\d+ +slower: a regression/);
     expect(code).toBe(3);
   });
 
+  it('measures the fleet that is loaded by default where no size is given', async () => {
+    const args = ['--database-url', limitedUrl, '--paths', 'online-process', '--runs', '1'];
+    expect(await bench(...args)).toMatchObject({ code: 0 });
+    const [measured] = (await resultOf()).sizes;
+    expect(measured).toMatchObject({ size: '10k+5k', rows: 15_000, paths: [{ name: 'online-process' }] });
+  });
+
   it('compares the ways back with a first load', async () => {
     const { code, stdout, stderr } = await bench(
-      ...['--database-url', database.directUrl, '--paths', 'ways-back', '--runs', '1'],
+      ...[...SMALL, '--database-url', database.directUrl, '--paths', 'ways-back', '--runs', '1'],
     );
     expect(stderr).toContain('written: ');
     expect(code).toBe(0);
