@@ -7,6 +7,7 @@ import SCHEMA_SQL from '../../src/embedded/schema.sql';
 import { quote } from '../../src/postgres/quote.js';
 import { seedParents } from '../../src/postgres/seed-parents.js';
 import type { RunEvent } from '../../src/report/events.js';
+import { ci } from '../../src/operations/ci.js';
 import { clean } from '../../src/operations/clean.js';
 import { load } from '../../src/operations/load.js';
 import { reset } from '../../src/operations/reset.js';
@@ -22,6 +23,7 @@ const database = useDatabase();
 const at = (): { databaseUrl: string } => ({ databaseUrl: database.url });
 const env = (): Record<string, string> => ({ DATABASE_URL: database.url });
 const small = [sizedCertificates(300), sizedAgents(200)];
+const SMALL = ['--certs', '400', '--agents', '200'];
 
 async function makeSchema(name: string): Promise<void> {
   const client = new pg.Client({ connectionString: database.url });
@@ -64,35 +66,35 @@ const isTaken =
 describe('several schemas', () => {
   it('get the same rows each, in one report', async () => {
     const schemas = ['f_01', 'f_02', 'f_03'];
-    const report = await load({ ...at(), schemas, jobs: 2, verify: true });
+    const report = await load({ ...at(), schemas, fixtures: small, jobs: 2, verify: true });
     expect(report).toMatchObject({ version: 1, command: 'load', jobs: 2, failures: [] });
     expect(report.verified?.intact).toBe(true);
     expect(perSchema(report.fixtures, ({ inserted }) => inserted)).toEqual({
-      f_01: [10_000, 5_000],
-      f_02: [10_000, 5_000],
-      f_03: [10_000, 5_000],
+      f_01: [300, 200],
+      f_02: [300, 200],
+      f_03: [300, 200],
     });
     for (const schema of schemas) {
       await database.query(`set search_path = ${quote(schema)}`);
-      for (const name of ['01_bulk_renewal_certs', '02_agent_fleet']) {
-        expect(await database.query(differenceSql(name), [report.anchor])).toEqual([]);
+      for (const { name, count } of small) {
+        expect(await database.query(differenceSql(name, count), [report.anchor])).toEqual([]);
       }
       await database.query('reset search_path');
     }
     expect(await counts('public')).toBe('0 0');
-    const again = await load({ ...at(), schemas });
+    const again = await load({ ...at(), schemas, fixtures: small });
     expect(again.fixtures.map(({ merge }) => merge)).toEqual(Array<string>(6).fill('none'));
   });
 
   it('are verified, reset and cleaned', async () => {
-    const options = { ...at(), schemas: ['f_01', 'f_02'], jobs: 2 };
-    await database.query(`update f_02.agents set status = 'Offline' where id = 'ag-loadtest-00001'`);
+    const options = { ...at(), schemas: ['f_01', 'f_02'], fixtures: small, jobs: 2 };
+    await database.query(`update f_02.agents set status = 'Offline' where id = 'ag-scale-00000001'`);
     const verified = await verify(options);
     expect(perSchema(verified.fixtures, ({ intact }) => intact)).toEqual({
       f_01: [true, true],
       f_02: [true, false],
     });
-    const all = { f_01: [10_000, 5_000], f_02: [10_000, 5_000] };
+    const all = { f_01: [300, 200], f_02: [300, 200] };
     expect(perSchema((await reset(options)).fixtures, ({ restored }) => restored)).toEqual(all);
     const asked: string[] = [];
     const cleaned = await clean({
@@ -103,7 +105,7 @@ describe('several schemas', () => {
       ['f_01', 'f_02'].flatMap((schema) => [`${schema}.managed_certificates`, `${schema}.agents`]),
     );
     expect(perSchema(cleaned.fixtures, ({ deleted }) => deleted)).toEqual(all);
-    expect(await counts('f_03')).toBe('10000 5000');
+    expect(await counts('f_03')).toBe('300 200');
   });
 
   it('are at work on as many sessions as there are jobs', async () => {
@@ -257,14 +259,14 @@ describe('several schemas', () => {
       create table agents.agents (like f_01.agents including all)`);
     const path = encodeURIComponent('-c search_path=agents,f_03');
     const { code, stdout, stderr } = await run(
-      ['load', '--database-url', `${database.url}?options=${path}`, '--no-progress'],
+      ['load', ...SMALL, '--database-url', `${database.url}?options=${path}`, '--no-progress'],
       env(),
     );
     expect(code).toBe(0);
     expect(stderr.split('\n')).toEqual(
       expect.arrayContaining([
-        'Phase 8 bulk-renewal seed: 10000 managed_certificates rows present',
-        'Phase 8 agent-storm seed: 5000 agents rows present',
+        'scale_certs: 400 managed_certificates rows present',
+        'scale_agents: 200 agents rows present',
       ]),
     );
     expect(stdout).not.toContain('f_03: ');
@@ -318,13 +320,12 @@ describe('a pattern of schemas', () => {
 
 describe('--schema, repeated', () => {
   it('prints one report, and says whose each confirmation is', async () => {
-    const outcome = await run(['load', '--schema', 'f_0*', '--schema', 'f_01', '--format', 'json'], env());
+    const args = ['load', ...SMALL, '--schema', 'f_0*', '--schema', 'f_01', '--format', 'json'];
+    const outcome = await run(args, env());
     expect(outcome.code).toBe(0);
     for (const schema of ['f_01', 'f_02', 'f_03', 'f_04']) {
-      expect(outcome.stderr).toContain(
-        `${schema}: Phase 8 bulk-renewal seed: 10000 managed_certificates rows present\n`,
-      );
-      expect(outcome.stderr).toContain(`${schema}: Phase 8 agent-storm seed: 5000 agents rows present\n`);
+      expect(outcome.stderr).toContain(`${schema}: scale_certs: 400 managed_certificates rows present\n`);
+      expect(outcome.stderr).toContain(`${schema}: scale_agents: 200 agents rows present\n`);
     }
     const report = JSON.parse(outcome.stdout) as LoadReport;
     expect(matchesSchema(report), JSON.stringify(matchesSchema.errors)).toBe(true);
@@ -337,33 +338,34 @@ describe('--schema, repeated', () => {
   });
 
   it('prints one table, drift and failures under it, and exits by the worst', async () => {
-    await database.query(`update f_02.agents set version = '9' where id = 'ag-loadtest-00007'`);
-    const drifted = await run(['verify', '--schema', 'f_01', '--schema', 'f_02', '--quiet'], env());
+    await database.query(`update f_02.agents set version = '9' where id = 'ag-scale-00000007'`);
+    const schemas = ['--schema', 'f_01', '--schema', 'f_02', '--quiet'];
+    const drifted = await run(['verify', ...SMALL, ...schemas], env());
     expect(drifted).toMatchObject({ code: 4, stderr: '' });
     expect(drifted.stdout).toMatch(
-      /^Drifted: f_02: 02_agent_fleet\n\nschema +fixture +table +rows +missing +drifted/,
+      /^Drifted: f_02: scale_agents\n\nschema +fixture +table +rows +missing +drifted/,
     );
-    expect(drifted.stdout).toMatch(/^f_01 +02_agent_fleet +agents +5,000 +0 +0 /m);
-    expect(drifted.stdout).toMatch(/^f_02 +02_agent_fleet +agents +5,000 +0 +1 /m);
+    expect(drifted.stdout).toMatch(/^f_01 +scale_agents +agents +200 +0 +0 /m);
+    expect(drifted.stdout).toMatch(/^f_02 +scale_agents +agents +200 +0 +1 /m);
     expect(drifted.stdout).toContain(
-      'f_02: 02_agent_fleet: version drifted in 1 row: ag-loadtest-00007 has "9", not "2.1.0"\n',
+      'f_02: scale_agents: version drifted in 1 row: ag-scale-00000007 has "9", not "2.1.0"\n',
     );
-    const args = ['verify', '--schema', 'empty', '--schema', 'f_02', '--quiet', '--format', 'markdown'];
-    const failed = await run(args, env());
+    const args = ['verify', ...SMALL, '--schema', 'empty', '--schema', 'f_02', '--quiet'];
+    const failed = await run([...args, '--format', 'markdown'], env());
     expect(failed.code).toBe(1);
-    expect(failed.stdout).toContain('### Drifted: f_02: 02_agent_fleet; Not verified: empty\n');
-    expect(failed.stdout).toContain('- empty: there is no table managed_certificates in schema empty; now: ');
+    expect(failed.stdout).toContain('### Drifted: f_02: scale_agents; Not verified: empty\n');
+    expect(failed.stdout).toContain('- empty: there is no table agents in schema empty; now: ');
     expect(failed.stderr).toMatch(
-      /^scale-seed: empty: there is no table managed_certificates in schema empty\n {2}now: nothing was changed\n {2}try: /,
+      /^scale-seed: empty: there is no table agents in schema empty\n {2}now: nothing was changed\n {2}try: /,
     );
-    const load = await run(['load', '--schema', 'f_01', '--schema', 'f_02', '--verify', '--quiet'], env());
+    const load = await run(['load', '--verify', ...SMALL, ...schemas], env());
     expect(load.code).toBe(4);
   });
 
   it('exits 2 where every schema is refused, and says so once', async () => {
     const sql = (schema: string): string => `insert into ${schema}.agents (id, name, hostname, api_key_hash)
       select 'real-' || g, 'real-' || g, 'h', 'x' from generate_series(1, 101) as g`;
-    const args = ['load', '--schema', 'f_0[34]', '--quiet'];
+    const args = ['load', ...SMALL, '--schema', 'f_0[34]', '--quiet'];
     await database.query(sql('f_03'));
     expect((await run(args, env())).code).toBe(1);
     await database.query(sql('f_04'));
@@ -374,18 +376,8 @@ describe('--schema, repeated', () => {
   });
 
   it('is judged by ci as one fleet', async () => {
-    const args = [
-      'ci',
-      '02_agent_fleet',
-      '--schema',
-      'f_01',
-      '--schema',
-      'f_03',
-      '--force',
-      '--budget',
-      '1m',
-    ];
-    const outcome = await run([...args, '--format', 'json'], env());
+    const args = ['ci', '--agents', '200', '--schema', 'f_01', '--schema', 'f_03', '--budget', '1m'];
+    const outcome = await run([...args, '--force', '--format', 'json'], env());
     expect(outcome.code).toBe(0);
     const { fixtures, verified } = JSON.parse(outcome.stdout) as LoadReport & { verified: VerifyReport };
     expect(fixtures.map(({ schema }) => schema)).toEqual(['f_01', 'f_03']);
@@ -393,7 +385,7 @@ describe('--schema, repeated', () => {
   });
 
   describe('of which one cannot be worked on', () => {
-    const schemas = ['--schema', 'f_01', '--schema', 'empty'];
+    const schemas = [...SMALL, '--schema', 'f_01', '--schema', 'empty'];
 
     it.each([
       ['load', ['load']],
@@ -401,7 +393,7 @@ describe('--schema, repeated', () => {
       ['verify', ['verify']],
       ['ci', ['ci']],
       ['reset', ['reset', '--yes']],
-      ['clean', ['clean', '02_agent_fleet', '--yes']],
+      ['clean', ['clean', '--yes']],
       ['manifest', ['manifest']],
     ])('is no success of %s', async (_, args) => {
       const { code, stdout, stderr } = await run(
@@ -421,10 +413,10 @@ describe('--schema, repeated', () => {
       const { stderr } = await run(['ci', ...schemas, ...options], { ...env(), GITHUB_ACTIONS: 'true' });
       const [summary = '', junit, json = ''] = await Promise.all(files.map((file) => readFile(file, 'utf8')));
       expect(stderr).toMatch(/^::error title=scale-seed ci%3A failed::empty: there is no table/m);
-      expect(stderr).toContain('f_01: Phase 8 agent-storm seed: 5000 agents rows present\n');
+      expect(stderr).toContain('f_01: scale_agents: 200 agents rows present\n');
       expect(summary).toMatch(/^### Failed: empty$/m);
       expect(junit).toContain('errors="1"');
-      expect(junit).toContain('<testcase classname="scale-seed.load" name="f_01: 02_agent_fleet"');
+      expect(junit).toContain('<testcase classname="scale-seed.load" name="f_01: scale_agents"');
       const report = JSON.parse(json) as CiReport;
       expect(report).toMatchObject({ verdict: { outcome: 'failed' }, verified: { intact: false } });
       expect(report.failures).toHaveLength(1);
@@ -447,8 +439,7 @@ describe('--schema, repeated', () => {
       'create table if not exists f_02.versions (of text references f_02.managed_certificates)',
     );
     await other.query('begin; lock table f_02.versions in access exclusive mode');
-    const few = ['--certs', '300', '--agents', '200'];
-    const args = ['load', '--verify', '--schema', 'f_0[12]', ...few, '--format', 'json'];
+    const args = ['load', '--verify', '--schema', 'f_0[12]', ...SMALL, '--format', 'json'];
     const limit = wanted === 1 ? ['--timeout', '3s'] : [];
     const loading = start([...args, ...limit], env());
     await database.untilSession(`wait_event_type = 'Lock'`);
@@ -463,11 +454,13 @@ describe('--schema, repeated', () => {
   });
 
   it('has a baseline for any number of them', async () => {
-    const baseline = join(await mkdtemp(join(tmpdir(), 'scale-seed-ci-')), 'report.json');
-    const ci = (...args: string[]) => run(['ci', '--agents', '500', '--force', '--quiet', ...args], env());
-    expect(await ci('--schema', 'f_0[12]', '--output', baseline)).toMatchObject({ code: 0 });
-    for (const pattern of ['f_0[12]', 'f_01'])
-      expect(await ci('--schema', pattern, '--baseline', baseline)).toMatchObject({ code: 0 });
+    const options = { ...at(), fixtures: [sizedAgents(500)], force: true };
+    const baseline = await ci({ ...options, schemas: ['f_0[12]'] });
+    for (const pattern of ['f_0[12]', 'f_01']) {
+      const judged = await ci({ ...options, schemas: [pattern], baseline, maxRegressionPercent: 1000 });
+      expect(judged.verdict.outcome).toBe('pass');
+      expect(judged.verdict.checks.map(({ name }) => name)).toEqual(['verify', 'max-regression']);
+    }
   });
 
   it('is interrupted as a whole, and tells what stands where', async () => {
@@ -492,8 +485,9 @@ describe('--schema, repeated', () => {
 
   it('needs no more memory for more schemas', async () => {
     const peakOf = async (schemas: string): Promise<number> => {
-      const args = ['reset', '--schema', schemas, '--jobs', '2', '--force', '--format', 'json'];
-      return (JSON.parse((await run(args, env())).stdout) as { peakRssBytes: number }).peakRssBytes;
+      const args = ['reset', '01_bulk_renewal_certs', '--schema', schemas, '--jobs', '2', '--no-settle'];
+      const { stdout } = await run([...args, '--force', '--format', 'json'], env());
+      return (JSON.parse(stdout) as { peakRssBytes: number }).peakRssBytes;
     };
     for (let n = 10; n < 16; n++) await makeSchema(`f_${n}`);
     const [few, many] = [await peakOf('f_0[12]'), await peakOf('f_1?')];

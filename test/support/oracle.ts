@@ -78,9 +78,13 @@ function slash16(second: number): string {
   return `'10.${second}.' || (g / 256) % 256 || '.' || g % 256`;
 }
 
-/** Rows that stand on one side only, of a table whose columns, of whatever types, are all named in the fixture's oracle. */
-export function differenceSql(fixture: string): string {
-  const { table, sql } = ORACLE[fixture] as { table: string; sql: string };
+/**
+ * Rows that stand on one side only, of a table whose columns, of whatever types, are all named in the fixture's oracle; of
+ * a sized fixture its first `count`.
+ */
+export function differenceSql(fixture: string, count?: number): string {
+  const { table, sql: whole } = ORACLE[fixture] as { table: string; sql: string };
+  const sql = count === undefined ? whole : `${whole} where g <= ${count}`;
   const columns = [...sql.matchAll(/ as (\w+)(?=,|\n {2}from \(select g)/g)]
     .map(([, column]) => column)
     .join(', ');
