@@ -9,7 +9,7 @@ function schema(name: string): Pick<BadInput, 'before' | 'after'> {
   };
 }
 
-const load = (pattern: string) => (): string[] => ['load', '02_agent_fleet', '--schema', pattern];
+const load = (pattern: string) => (): string[] => ['load', '--agents', '20', '--schema', pattern];
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
@@ -28,8 +28,8 @@ export const NAMES: readonly BadInput[] = [
     typed: load(quoted(name)),
     ...schema(name),
     exit: 0,
-    printed: /5000 agents rows present/,
-    added: 5_000,
+    printed: /20 agents rows present/,
+    added: 20,
   })),
   {
     what: 'a schema whose first 63 bytes another has',

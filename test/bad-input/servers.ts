@@ -1,9 +1,10 @@
 import type { BadInput } from './bad-input.js';
 
-const LOADED = { exit: 0, printed: /5000 agents rows present/, added: 5_000 };
+const LOADED = { exit: 0, printed: /20 agents rows present/, added: 20 };
 const load = (url: string, ...more: string[]): string[] => [
   'load',
-  '02_agent_fleet',
+  '--agents',
+  '20',
   '--database-url',
   url,
   ...more,

@@ -12,7 +12,7 @@ const raising = (body: string): string =>
   `create function t.act() returns trigger language plpgsql as $$ begin ${body} end $$;
    create trigger act before insert on t.agents for each row execute function t.act()`;
 
-const LOADED = { exit: 0, printed: /5000 agents rows present/, added: 5_000 };
+const LOADED = { exit: 0, printed: /20 agents rows present/, added: 20 };
 
 const OTHER_TABLES: readonly OtherTable[] = [
   {
@@ -83,11 +83,11 @@ const OTHER_TABLES: readonly OtherTable[] = [
   },
   {
     what: 'a trigger that keeps a row out',
-    change: raising(`if new.id = 'ag-loadtest-00007' then return null; end if; return new;`),
+    change: raising(`if new.id = 'ag-scale-00000007' then return null; end if; return new;`),
     exit: 4,
     printed:
-      /02_agent_fleet: 1 of 5,000 rows could not be added: the first is ag-loadtest-00007, blocked by trigger act/,
-    added: 4_999,
+      /scale_agents: 1 of 20 rows could not be added: the first is ag-scale-00000007, blocked by trigger act/,
+    added: 19,
   },
   {
     what: 'row security',
@@ -127,7 +127,7 @@ export const TABLES: readonly BadInput[] = OTHER_TABLES.map(
       create table t.agents (like public.agents including all); ${change}`,
     after: 'drop schema t cascade',
     typed: ({ url, roleUrl }) => [
-      ...['load', '02_agent_fleet', '--schema', 't', ...options],
+      ...['load', '--agents', '20', '--schema', 't', ...options],
       ...['--database-url', asRole === true ? roleUrl : url],
     ],
   }),
