@@ -2,37 +2,45 @@
  * The published fixtures as the server itself would make them: a second, independent writing of their formulas. `$1`
  * is the anchor.
  */
-const ORACLE: Readonly<Record<string, { table: string; sql: string }>> = {
+const ORACLE: Readonly<Record<string, { table: string; count: number; sql: (count: number) => string }>> = {
   '01_bulk_renewal_certs': {
     table: 'managed_certificates',
-    sql: certificates(10_000, 5, 'loadtest-bulk-', 'bulk-renewal', 'o-alice', 't-platform'),
+    count: 10_000,
+    sql: (count) => certificates(count, 5, 'loadtest-bulk-', 'bulk-renewal', 'o-alice', 't-platform'),
   },
   '02_agent_fleet': {
     table: 'agents',
-    sql: agents(5_000, 5, 'ag-loadtest-', 'loadtest-agent-', 'loadtest-', slash16(42)),
+    count: 5_000,
+    sql: (count) => agents(count, 5, 'ag-loadtest-', 'loadtest-agent-', 'loadtest-', slash16(42)),
   },
   '03_fleet_50k_certs': {
     table: 'managed_certificates',
-    sql: certificates(50_000, 5, 'loadtest-fleet50k-', 'fleet-50k', 'o-bob', 't-security'),
+    count: 50_000,
+    sql: (count) => certificates(count, 5, 'loadtest-fleet50k-', 'fleet-50k', 'o-bob', 't-security'),
   },
   '04_fleet_10k_agents': {
     table: 'agents',
-    sql: agents(10_000, 5, 'ag-fleet10k-', 'loadtest-fleet10k-agent-', 'loadtest-fleet10k-', slash16(43)),
+    count: 10_000,
+    sql: (count) =>
+      agents(count, 5, 'ag-fleet10k-', 'loadtest-fleet10k-agent-', 'loadtest-fleet10k-', slash16(43)),
   },
   scale_certs: {
     table: 'managed_certificates',
-    sql: certificates(1_100, 8, 'loadtest-scale-', 'scale', 'o-carol', 't-payments'),
+    count: 1_100,
+    sql: (count) => certificates(count, 8, 'loadtest-scale-', 'scale', 'o-carol', 't-payments'),
   },
   scale_agents: {
     table: 'agents',
-    sql: agents(
-      70_000,
-      8,
-      'ag-scale-',
-      'loadtest-scale-agent-',
-      'loadtest-scale-',
-      `'10.' || (g / 65536) % 256 || '.' || (g / 256) % 256 || '.' || g % 256`,
-    ),
+    count: 70_000,
+    sql: (count) =>
+      agents(
+        count,
+        8,
+        'ag-scale-',
+        'loadtest-scale-agent-',
+        'loadtest-scale-',
+        `'10.' || (g / 65536) % 256 || '.' || (g / 256) % 256 || '.' || g % 256`,
+      ),
   },
 };
 
@@ -79,12 +87,12 @@ function slash16(second: number): string {
 }
 
 /**
- * Rows that stand on one side only, of a table whose columns, of whatever types, are all named in the fixture's oracle; of
- * a sized fixture its first `count`.
+ * Rows that stand on one side only, of a table whose columns, of whatever types, are all named in the fixture's oracle. A
+ * sized fixture may have another count than the usual one.
  */
-export function differenceSql(fixture: string, count?: number): string {
-  const { table, sql: whole } = ORACLE[fixture] as { table: string; sql: string };
-  const sql = count === undefined ? whole : `${whole} where g <= ${count}`;
+export function differenceSql(fixture: string, rows?: number): string {
+  const { table, count, sql: oracle } = ORACLE[fixture]!;
+  const sql = oracle(rows ?? count);
   const columns = [...sql.matchAll(/ as (\w+)(?=,|\n {2}from \(select g)/g)]
     .map(([, column]) => column)
     .join(', ');
