@@ -12,6 +12,8 @@ import { matchesSchema } from '../support/schema-validator.js';
 
 const database = useDatabase();
 const env = (): Record<string, string> => ({ DATABASE_URL: database.url });
+/** A fleet that is loaded, verified and removed in no time. */
+const SMALL = ['--certs', '50', '--agents', '20'];
 const hasPsql = spawnSync('psql', ['--version']).status === 0;
 
 describe('reports', () => {
@@ -46,16 +48,16 @@ describe('reports', () => {
 
   it('also go to a file, and are Markdown where that is wanted', async () => {
     const file = join(await mkdtemp(join(tmpdir(), 'scale-seed-report-')), 'report.json');
-    const { stdout } = await run(['load', '--format', 'markdown', '--output', file], env());
-    expect(stdout).toContain('| 01_bulk_renewal_certs | managed_certificates | 10,000 | 0 | 10,000 |');
+    const { stdout } = await run(['load', ...SMALL, '--format', 'markdown', '--output', file], env());
+    expect(stdout).toContain('| scale_certs | managed_certificates | 50 | 50 | 0 |');
     expect(matchesSchema(JSON.parse(await readFile(file, 'utf8')))).toBe(true);
   });
 
   it('of every command match the published schema', async () => {
-    await database.query(`update agents set status = 'Offline' where id = 'ag-loadtest-00001'`);
+    await database.query(`update agents set status = 'Offline' where id = 'ag-scale-00000001'`);
     const codes: (number | null)[] = [];
     for (const args of [['verify'], ['reset'], ['verify'], ['clean', '--yes']]) {
-      const { code, stdout } = await run([...args, '--format', 'json'], env());
+      const { code, stdout } = await run([...args, ...SMALL, '--format', 'json'], env());
       codes.push(code);
       expect(matchesSchema(JSON.parse(stdout)), JSON.stringify(matchesSchema.errors)).toBe(true);
     }
@@ -65,7 +67,8 @@ describe('reports', () => {
 
 describe('the driver', () => {
   it('is the one that was tested, whatever the environment prefers', async () => {
-    const { code } = await run(['verify', '--database-url', database.url], { NODE_PG_FORCE_NATIVE: '1' });
+    const args = ['verify', ...SMALL, '--database-url', database.url];
+    const { code } = await run(args, { NODE_PG_FORCE_NATIVE: '1' });
     expect(code).toBe(4);
   });
 });
@@ -217,8 +220,6 @@ describe('bad input', () => {
     return url.href;
   };
 
-  const NO_PATTERN = /the schema .* cannot be used: invalid regular expression/;
-
   it.each<[string, () => string[], number, RegExp]>([
     [
       'a dry run to verify',
@@ -230,13 +231,11 @@ describe('bad input', () => {
     ['an unknown command of the embedded server', () => ['db', 'sart'], 2, /unknown command 'sart'/],
     ['too many arguments', () => ['list', 'more'], 2, /too many arguments/],
     ['an option without its value', () => ['load', '--certs'], 2, /argument missing/],
-    ['the pattern (fa', () => ['load', '--database-url', database.url, '--schema', '(fa'], 2, NO_PATTERN],
-    ['the pattern f{1', () => ['load', '--database-url', database.url, '--schema', 'f{1'], 2, NO_PATTERN],
     [
-      'the pattern fleet_[',
-      () => ['load', '--database-url', database.url, '--schema', 'fleet_['],
+      'a pattern that is none',
+      () => ['load', '--database-url', database.url, '--schema', '(fa'],
       2,
-      NO_PATTERN,
+      /the schema .* cannot be used: invalid regular expression/,
     ],
     ['options that exclude each other', () => ['load', '--verbose', '--quiet'], 2, /cannot be used with/],
     ['an unknown command', () => ['laod'], 2, /unknown command 'laod'\s+\(Did you mean load\?\)/],
@@ -332,7 +331,12 @@ describe('bad input', () => {
       1,
       /there is no table managed_certificates in schema empty/,
     ],
-    ['nobody to ask', () => ['clean', '--database-url', database.url], 2, /there is no terminal to ask on/],
+    [
+      'nobody to ask',
+      () => ['clean', '--agents', '20', '--database-url', database.url],
+      2,
+      /there is no terminal to ask on/,
+    ],
     ['two fixtures to generate', () => ['generate'], 2, /one fixture at a time/],
     ['no rows to generate', () => ['generate', '--certs', '0'], 2, /there are no rows to write/],
     [
@@ -342,7 +346,7 @@ describe('bad input', () => {
       /there are no rows to write/,
     ],
   ])('%s is one clear message', async (_, args, code, message) => {
-    if (args()[0] === 'clean') await run(['load', '--quiet'], env());
+    if (args()[0] === 'clean') await run(['load', '--agents', '20', '--quiet'], env());
     const outcome = await run(args());
     expect(outcome.stderr).toMatch(message);
     expect(outcome.stderr).toMatch(/^scale-seed: /);
@@ -380,6 +384,11 @@ describe('Ctrl-C', () => {
 
 describe('memory', () => {
   it('does not grow with the number of rows', async () => {
+    // What they cost the server is none of it.
+    await database.query(`do $$ declare name text; begin
+      for name in select indexname from pg_indexes where indexname like 'idx_managed_certificates_%' loop
+        execute 'drop index ' || name;
+      end loop; end $$`);
     const peakOf = async (rows: number): Promise<number> => {
       const { stdout } = await run(
         ['load', '--certs', String(rows), '--no-settle', '--format', 'json'],
@@ -405,13 +414,13 @@ describe.skipIf(!hasPsql)('generate', () => {
         '-o',
         'pipefail',
         '-c',
-        `"$NODE" "$CLI" generate 01_bulk_renewal_certs --anchor ${anchor} |
+        `"$NODE" "$CLI" generate --certs 300 --agents 0 --anchor ${anchor} |
         psql "$URL" -c "\\copy managed_certificates (${fixture?.columns.join(', ') ?? ''}) from stdin (format csv)"`,
       ],
       { env: { ...process.env, NODE: process.execPath, CLI, URL: database.url } },
     );
-    expect(await database.query(differenceSql('01_bulk_renewal_certs'), [anchor])).toEqual([]);
-    expect((await run(['verify', '01_bulk_renewal_certs'], env())).code).toBe(0);
+    expect(await database.query(differenceSql('scale_certs', 300), [anchor])).toEqual([]);
+    expect((await run(['verify', '--certs', '300', '--agents', '0'], env())).code).toBe(0);
   });
 
   it('ends quietly when its reader has seen enough', async () => {
@@ -431,7 +440,12 @@ describe.skipIf(process.platform !== 'linux')('standard output', () => {
       env: { ...process.env, NODE: process.execPath, CLI, DATABASE_URL: database.url },
     });
 
-  it.each(['load --quiet', 'verify --quiet', 'list', 'manifest', '--help', 'generate 02_agent_fleet'])(
+  const [load, verify] = ['load', 'verify'].map((name) => `${name} ${SMALL.join(' ')} --quiet`) as [
+    string,
+    string,
+  ];
+
+  it.each([load, verify, 'list', 'manifest', '--help', 'generate 02_agent_fleet'])(
     'that nobody reads is no failure of %s',
     async (command) => {
       const { stderr } = await shell(`"$NODE" "$CLI" ${command} | true`);
@@ -439,7 +453,7 @@ describe.skipIf(process.platform !== 'linux')('standard output', () => {
     },
   );
 
-  it.each(['verify --quiet', 'list', 'generate 02_agent_fleet'])(
+  it.each([verify, 'list', 'generate 02_agent_fleet'])(
     'that cannot be written is one clear message of %s',
     async (command) => {
       await expect(shell(`"$NODE" "$CLI" ${command} > /dev/full`)).rejects.toMatchObject({

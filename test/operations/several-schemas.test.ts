@@ -308,7 +308,7 @@ describe('a pattern of schemas', () => {
     expect(fixtures.map(({ schema }) => schema)).toEqual(expected);
   });
 
-  it.each(['"f_01', '', 'certctl.f_01', '""'])('is refused: %s', async (pattern) => {
+  it.each(['"f_01', '', 'certctl.f_01', '""', 'f{1', 'fleet_['])('is refused: %s', async (pattern) => {
     await expect(verify({ ...at(), schemas: [pattern] })).rejects.toMatchObject({ code: 'usage' });
   });
 
