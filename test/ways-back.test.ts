@@ -6,10 +6,10 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import SCHEMA_SQL from '../src/embedded/schema.sql';
-import { seedParents, verify } from '../src/index.js';
+import { seedParents, sizedAgents, sizedCertificates, verify } from '../src/index.js';
 import { CLI } from './support/command-line.js';
 import { useDatabase, type TestDatabase } from './support/database.js';
-import { leaveBehind as leaving, LEFTOVERS, live, OTHERS, PUBLISHED, snapshot } from './support/leftovers.js';
+import { leaveBehind as leaving, LEFTOVERS, live, OTHERS, SIZED, snapshot } from './support/leftovers.js';
 
 const page = await readFile(new URL('../docs/ways-back.md', import.meta.url), 'utf8');
 
@@ -23,6 +23,9 @@ const BLOCKS = Object.fromEntries(
     ])
     .filter(([, blocks]) => blocks.length > 0),
 );
+
+const SMALL = ['--certs', '300', '--agents', '200'];
+const FLEET = [sizedAgents(200), sizedCertificates(300)];
 
 /** The major version of a client program; 0 where it is missing. */
 function versionOf(program: string): number {
@@ -85,13 +88,15 @@ describe.skipIf(inject('poolerPort') !== 0)('after a run', { timeout: 180_000 },
   const count = async (condition: string): Promise<number> =>
     Number((await fleet.query<{ count: string }>(`select count(*) from ${condition}`))[0]!.count);
   const anchorsOf = async (): Promise<string[]> =>
-    (await verify({ databaseUrl: url })).fixtures.flatMap((fixture) => fixture.anchors.map(({ at }) => at));
+    (await verify({ databaseUrl: url, fixtures: FLEET })).fixtures.flatMap((fixture) =>
+      fixture.anchors.map(({ at }) => at),
+    );
 
   /** The database's name, and those that are made beside it. */
   const name = (): string => new URL(url).pathname.slice(1);
   const copies = (): string[] => [`${name()}_ready`, `${name()}_migrated`];
 
-  /** Runs a block of the page, with nothing replaced but names, and a word that PostgreSQL 14 does not know. */
+  /** Runs a block of the page on a small fleet, with nothing replaced but names, and a word that PostgreSQL 14 does not know. */
   async function runBlock(block: string): Promise<void> {
     const [ready, migrated] = copies();
     const names: Record<string, string> = { certctl: name(), fleet_ready: ready!, migrated: migrated! };
@@ -116,18 +121,18 @@ describe.skipIf(inject('poolerPort') !== 0)('after a run', { timeout: 180_000 },
   /** What a run changes, what it leaves behind, and what somebody else adds and sets meanwhile. */
   async function leaveBehind(): Promise<void> {
     fresh = await snapshot(fleet, (anchors = await anchorsOf())[0]!);
-    await ask(url, `${live(PUBLISHED)}; ${leaving(PUBLISHED)}`);
+    await ask(url, `${live(SIZED)}; ${leaving(SIZED)}`);
     await ask(
       url,
       `insert into agents (id, name, hostname, api_key_hash) values ('ag-later', 'later', 'later', 'x')`,
     );
     await ask(url, `alter database ${name()} set work_mem = '5MB'`);
-    expect((await verify({ databaseUrl: url })).intact).toBe(false);
+    expect((await verify({ databaseUrl: url, fixtures: FLEET })).intact).toBe(false);
   }
 
   /** The fleet is what a fresh load makes of it, and nothing hangs on it. */
   async function expectFresh(later: 'kept' | 'gone'): Promise<void> {
-    const { intact, fixtures } = await verify({ databaseUrl: url });
+    const { intact, fixtures } = await verify({ databaseUrl: url, fixtures: FLEET });
     expect({ intact, hanging: fixtures.map(({ hanging }) => hanging) }).toEqual({
       intact: true,
       hanging: [[], []],
@@ -146,7 +151,10 @@ describe.skipIf(inject('poolerPort') !== 0)('after a run', { timeout: 180_000 },
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'scale-seed-ways-'));
-    await writeFile(join(folder, 'scale-seed'), `#!/bin/sh\nexec '${process.execPath}' '${CLI}' "$@"\n`);
+    await writeFile(
+      join(folder, 'scale-seed'),
+      `#!/bin/sh\nexec '${process.execPath}' '${CLI}' "$@" ${SMALL.join(' ')}\n`,
+    );
     await chmod(join(folder, 'scale-seed'), 0o755);
     return () => rm(folder, { recursive: true });
   });

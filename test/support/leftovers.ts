@@ -6,7 +6,6 @@ export interface Prefixes {
   agents: string;
 }
 
-export const PUBLISHED: Prefixes = { certs: 'cert-loadtest-bulk-', agents: 'ag-loadtest-' };
 export const SIZED: Prefixes = { certs: 'cert-loadtest-scale-', agents: 'ag-scale-' };
 
 /** How many rows each table gets that refers to certificates, and each that refers to agents. */
