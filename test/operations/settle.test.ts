@@ -23,7 +23,7 @@ const EAGER = {
   autovacuum_analyze_threshold: '10',
   autovacuum_analyze_scale_factor: '0',
 };
-const NAPTIMES = 10;
+const NAPTIMES = 5;
 
 const dataDirectory = join(tmpdir(), `scale-seed-settle-${process.pid}`);
 let server: EmbeddedServer;
