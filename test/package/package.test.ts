@@ -41,11 +41,20 @@ beforeAll(async () => {
 
 afterAll(() => rm(project, { recursive: true, force: true }));
 
-/** What the compiler says of the consumer. */
+/** What the compiler says of the consumer, and of all that is installed beside it; not of its own libraries. */
 function compile(options: ts.CompilerOptions): string {
   const host = { ...ts.createCompilerHost(options), getCurrentDirectory: () => project };
   const program = ts.createProgram([join(project, 'consumer.ts')], options, host);
-  return ts.formatDiagnostics(ts.getPreEmitDiagnostics(program), host);
+  const installed = program.getSourceFiles().filter(({ fileName }) => fileName.startsWith(project));
+  expect(installed.map(({ fileName }) => fileName)).toContain(
+    join(project, 'node_modules/scale-seed/dist/index.d.ts'),
+  );
+  const said = installed.flatMap((file) => [
+    ...program.getSyntacticDiagnostics(file),
+    ...program.getSemanticDiagnostics(file),
+  ]);
+  const general = [...program.getOptionsDiagnostics(), ...program.getGlobalDiagnostics()];
+  return ts.formatDiagnostics([...said, ...general], host);
 }
 
 describe('a program that uses the package', () => {
