@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { lstat, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { ScaleSeedError, type ErrorCode } from '../errors.js';
@@ -12,6 +12,10 @@ export const isRoot = process.getuid?.() === 0;
 export function embeddedError(message: string, hint: string, cause?: unknown, code: ErrorCode = 'embedded') {
   return new ScaleSeedError(`embedded PostgreSQL: ${message}`, { code, phase: 'embedded', hint, cause });
 }
+
+/** The start of the names under which something is made before it is put in its place, and six characters follow. */
+export const UNFINISHED = 'scale-seed-unfinished.';
+const OWN_NAMES = /^(scale-seed-unfinished\.\w{6}|postgresql-\d+-\d+|server\.log)$/;
 
 /** A password file as libpq reads it: it comes and goes with the data that it opens. */
 export const passfileIn = (root: string): string => join(root, 'data', 'passfile');
@@ -45,16 +49,17 @@ export async function readPassword(root: string): Promise<string | undefined> {
   const { mode = 0 } = (await stat(passfileIn(root)).catch(() => undefined)) ?? {};
   if (mode & 0o077) throw embeddedError(`others may read ${passfileIn(root)}`, 'chmod 600 it');
   const line = await readFile(passfileIn(root), 'utf8').catch(() => '');
-  if (line === '' && !names.every((name) => /^(data\.|postgresql|server\.log)/.test(name)))
+  if (line === '' && !names.every((name) => OWN_NAMES.test(name)))
     throw embeddedError(`${root} is not a directory of scale-seed's`, hint);
-  return line.trim().split(':')[4];
+  return line === '' ? undefined : (line.trim().split(':')[4] ?? '');
 }
 
-/** Not by mkdir's `recursive`, which never comes back from a place that takes no folders, such as /proc. */
+/** With just that mode, whatever the umask; not by mkdir's `recursive`, which never comes back from a place that takes no folders, such as /proc. */
 export async function makeFolder(folder: string, mode: number): Promise<void> {
   if (existsSync(folder)) return;
   await makeFolder(dirname(folder), mode);
-  await mkdir(folder, { mode }).catch((error: unknown) => {
+  const made = mkdir(folder, { mode }).then(() => chmod(folder, mode));
+  await made.catch((error: unknown) => {
     if (!existsSync(folder)) throw error;
   });
 }

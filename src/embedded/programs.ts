@@ -6,7 +6,15 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf } from '../errors.js';
-import { embeddedError, isRoot, makeFolder, passfileIn, readPassword, USER } from './directory.js';
+import {
+  embeddedError,
+  isRoot,
+  makeFolder,
+  passfileIn,
+  readPassword,
+  UNFINISHED,
+  USER,
+} from './directory.js';
 
 const run = promisify(execFile);
 
@@ -23,13 +31,13 @@ export async function initialise(root: string, signal?: AbortSignal): Promise<Pr
   const programs = await findPrograms(root);
   if (isNew) await runInitdb(root, programs, signal);
   // What was left by starts that were killed; whoever is at it in this moment will find that we were quicker.
-  for (const name of await fs.readdir(root)) if (name.startsWith('data.')) await remove(join(root, name));
+  for (const name of await fs.readdir(root)) if (name.startsWith(UNFINISHED)) await remove(join(root, name));
   return programs;
 }
 
 /** Elsewhere first, so that half a data directory is never taken for one. */
 async function runInitdb(root: string, { bin, as }: Programs, signal?: AbortSignal): Promise<void> {
-  const folder = await fs.mkdtemp(join(root, 'data.'));
+  const folder = await fs.mkdtemp(join(root, UNFINISHED));
   const [data, pwfile] = [join(folder, 'data'), join(folder, 'password')];
   const password = randomBytes(24).toString('base64url');
   const options = ['--auth=scram-sha-256', '--encoding=UTF8', '--no-locale', '--no-instructions'];
@@ -44,7 +52,8 @@ async function runInitdb(root: string, { bin, as }: Programs, signal?: AbortSign
     // Another command may have been quicker.
     if ((await readPassword(root)) !== undefined) return;
     const message = `its data directory cannot be made: ${messageOf(error)}`;
-    const hint = 'see that your user has a name in /etc/passwd and the disk has room, or give --database-url';
+    const who = isRoot ? `the account postgres may enter ${root}` : 'your user has a name in /etc/passwd';
+    const hint = `see that ${who} and the disk has room, or give --database-url`;
     const code = message.includes('user does not exist') ? 'configuration' : 'embedded';
     throw embeddedError(message, hint, error, code);
   } finally {
@@ -81,13 +90,19 @@ async function copy(native: string, root: string): Promise<string> {
   const { size, mtimeMs } = await fs.stat(join(native, 'bin', 'postgres'));
   const place = join(root, `postgresql-${size}-${Math.trunc(mtimeMs)}`);
   if (existsSync(place)) return place;
-  const folder = await fs.mkdtemp(join(root, 'postgresql.'));
-  await fs.cp(native, join(folder, 'native'), { recursive: true, verbatimSymlinks: true });
-  const links = await fs.readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
-  for (const { source, target } of JSON.parse(links) as { source: string; target: string }[])
-    await fs.symlink(relative(dirname(target), source), join(folder, target)).catch(() => undefined);
-  await fs.rename(join(folder, 'native'), place).catch(() => undefined);
-  await fs.rm(folder, { recursive: true });
+  const folder = await fs.mkdtemp(join(root, UNFINISHED));
+  try {
+    await fs.cp(native, join(folder, 'native'), { recursive: true, verbatimSymlinks: true });
+    const links = await fs.readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
+    for (const { source, target } of JSON.parse(links) as { source: string; target: string }[])
+      await fs.symlink(relative(dirname(target), source), join(folder, target)).catch(() => undefined);
+    await fs.rename(join(folder, 'native'), place);
+  } catch (error) {
+    // Another command may have been quicker.
+    if (!existsSync(place)) throw error;
+  } finally {
+    await remove(folder);
+  }
   return place;
 }
 
