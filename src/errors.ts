@@ -111,6 +111,11 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** What a signal of the caller's was aborted with, whatever that was, as what a run is aborted with. */
+export function abortReason(reason: unknown): DOMException {
+  return reason instanceof DOMException ? reason : new DOMException(messageOf(reason), 'AbortError');
+}
+
 /** An error of ours with what was being done in front of its message; any other as it is. */
 export function during(error: unknown, what: string, more: Partial<ErrorContext> = {}): unknown {
   return error instanceof ScaleSeedError

@@ -58,8 +58,8 @@ const url: Action = async ({ embeddedStatus }, which) => {
   print(found.url);
 };
 
-const destroy: Action = async ({ embeddedStatus, destroyEmbedded }, which, flags) => {
-  const { dataDirectory } = await embeddedStatus(which);
+const destroy: Action = async ({ directoryOf, destroyEmbedded }, which, flags) => {
+  const dataDirectory = directoryOf(which.dataDirectory);
   const agreed =
     flags.yes ?? (await confirmOnTerminal(`Remove ${dataDirectory} and all in it?`, which.signal));
   say(agreed && (await destroyEmbedded(which)) ? `removed ${dataDirectory}` : 'nothing was removed');

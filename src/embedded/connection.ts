@@ -1,4 +1,4 @@
-import { readFile, readlink, realpath, rm } from 'node:fs/promises';
+import { readFile, realpath, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasState, type ScaleSeedError } from '../errors.js';
@@ -17,7 +17,9 @@ const PROOF = `select current_setting('server_version') as version,
   coalesce(current_setting('${OWNER}', true), '0')::int as owner where current_setting('data_directory') = $1`;
 
 /** How long no PostgreSQL answers before a postmaster.pid is taken for one that outlived its server. */
-const SILENCE_MS = 3000;
+export const SILENCE_MS = 3000;
+/** How long a server may take to shut down, as in pg_ctl. */
+const SHUTDOWN_MS = 60_000;
 
 /** A running server that was found to use this data directory. */
 export interface FoundServer {
@@ -44,40 +46,80 @@ async function connect<T>(url: string, work: (session: Session) => Promise<T>, s
   return work(session).finally(() => session.close());
 }
 
-const folderOf = (pid: number, otherwise: string) => readlink(`/proc/${pid}/cwd`).catch(() => otherwise);
+/** What postmaster.pid names, unless that has gone; `works` where it is at work in the data directory, if the system tells. */
+async function readProcess(data: string) {
+  const text = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => undefined);
+  const [pid = 0, , , port = 0] = (text ?? '').split('\n').map((line) => Number.parseInt(line) || 0);
+  // PostgreSQL itself clears away the file of a process that has gone, or is another user's.
+  if (text === undefined || !sendSignal(pid, 0)) return undefined;
+  // Not by their names: a directory may have several, or another since.
+  const identity = (folder: string) => stat(folder).then(({ dev, ino }) => `${dev} ${ino}`);
+  const its = await identity(`/proc/${pid}/cwd`).catch(() => undefined);
+  return { text, pid, port, works: its === undefined ? undefined : its === (await identity(data)) };
+}
 
-/** Finds the server, which proves that it is the directory's; waits for one that is on its way up or down. */
-export async function findServer(root: string, signal?: AbortSignal): Promise<FoundServer | undefined> {
+/**
+ * Finds the server, which proves that it is the directory's; waits for one that is on its way up, and `shutdownMs` for one
+ * that is on its way down.
+ */
+export async function findServer(
+  root: string,
+  signal?: AbortSignal,
+  shutdownMs = SHUTDOWN_MS,
+): Promise<FoundServer | undefined> {
   const data = await realpath(join(root, 'data'));
-  const file = join(data, 'postmaster.pid');
-  const read = () => readFile(file, 'utf8').catch(() => undefined);
-  for (let heardAt = nowMs(); ;) {
-    const text = await read();
-    const [pid = 0, , , port = 0] = (text ?? '').split('\n').map((line) => Number.parseInt(line) || 0);
-    // PostgreSQL itself clears away the file of a process that has gone, or is another user's.
-    if (text === undefined || !sendSignal(pid, 0)) return undefined;
+  const ask = (session: Session) => session.query<Pick<FoundServer, 'version' | 'owner'>>(PROOF, [data]);
+  const startedAt = nowMs();
+  for (let heardAt = startedAt; ;) {
+    const found = await readProcess(data);
+    if (found === undefined) return undefined;
+    const { text, pid, port, works } = found;
+    const fail = (problem: string, hint = `see ${root}/server.log`, cause?: unknown): never => {
+      throw embeddedError(`process ${pid} ${problem}`, hint, cause);
+    };
+    let problem = 'the server there is that of another directory';
     try {
-      const ask = (session: Session) => session.query<Pick<FoundServer, 'version' | 'owner'>>(PROOF, [data]);
       const { rows } = await connect(urlOf(root, port, 'postgres'), ask, signal);
       if (rows[0]) return { ...rows[0], port, pid, url: urlOf(root, port, DATABASE) };
     } catch (error) {
       const { sqlState, message } = error as ScaleSeedError;
-      // On its way up or down.
+      problem = message;
       if (hasState(error, /^57P0[1-3]/)) heardAt = nowMs();
-      // What refuses us, or hangs, may be the directory's own, as Linux tells: its file is not to go while it lives.
-      else if ((sqlState ?? /timeout/.exec(message)) && (await folderOf(pid, data)) === data)
-        throw embeddedError(`process ${pid} refuses us: ${message}`, `see ${root}/server.log`, error);
+      // What refuses us, or hangs, may be the directory's own, as Linux tells.
+      else if ((sqlState ?? /timeout/.exec(message)) && works !== false)
+        fail(`refuses us: ${message}`, undefined, error);
     }
-    // PostgreSQL would not start: whoever lives under that number, it is no server of ours.
-    if (nowMs() - heardAt > SILENCE_MS && (await read()) === text) await rm(file);
+    if (problem.includes('shutting down') && nowMs() - startedAt > shutdownMs)
+      fail('is shutting down, and waits for its sessions', '`scale-seed db stop` ends them');
+    if (nowMs() - heardAt > SILENCE_MS) {
+      if (works) fail(`is the server, and cannot be reached: ${problem}`, '`scale-seed db stop` stops it');
+      // PostgreSQL would not start: whoever lives under that number, it is no server of ours.
+      if ((await readProcess(data))?.text === text) await rm(join(data, 'postmaster.pid'));
+    }
     await delay(20, undefined, { signal });
   }
 }
 
-/** Stops a server, which rolls back what runs in it, and waits until it has gone. */
-export async function stopServer(root: string, pid: number, signal?: AbortSignal): Promise<void> {
+/**
+ * Stops the server, or only the one of that number, which rolls back what runs in it, and waits until it has gone; at once
+ * where it takes too long. False where there is none.
+ */
+export async function stopServer(root: string, signal?: AbortSignal, only?: number): Promise<boolean> {
+  const data = await realpath(join(root, 'data'));
+  const found = await readProcess(data);
+  // Where the system does not tell, it has to prove that it is ours.
+  const proven = found?.works === undefined ? await findServer(root, signal) : found;
+  const pid = found?.works === false ? undefined : proven?.pid;
+  if (pid === undefined || pid !== (only ?? pid)) return false;
   sendSignal(pid, 'SIGINT');
-  while ((await findServer(root, signal))?.pid === pid) await delay(10, undefined, { signal });
+  for (let since = nowMs(); (await readProcess(data))?.pid === pid;) {
+    if (nowMs() - since > SHUTDOWN_MS) {
+      sendSignal(pid, 'SIGQUIT');
+      since = nowMs();
+    }
+    await delay(10, undefined, { signal });
+  }
+  return true;
 }
 
 /** False where the process has gone or is another user's; 0 only looks. */

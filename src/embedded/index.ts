@@ -1,8 +1,8 @@
 import { readdir, realpath, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf, refusal, ScaleSeedError } from '../errors.js';
+import { abortReason, messageOf, refusal, ScaleSeedError } from '../errors.js';
 import { translateError } from '../postgres/translate-error.js';
-import { createDatabase, findServer, OWNER, stopServer, type FoundServer } from './connection.js';
+import { createDatabase, findServer, OWNER, SILENCE_MS, stopServer, type FoundServer } from './connection.js';
 import { directoryOf, embeddedError, readPassword } from './directory.js';
 import { EMBEDDED_OPTIONS, isEmbeddedOptions, type EmbeddedOptions } from './options.js';
 import { initialise } from './programs.js';
@@ -23,6 +23,8 @@ export interface EmbeddedStatus extends Partial<FoundServer> {
   dataDirectory: string;
 }
 
+export { directoryOf };
+
 type Which = Pick<EmbeddedOptions, 'dataDirectory' | 'signal'>;
 
 /**
@@ -32,22 +34,19 @@ type Which = Pick<EmbeddedOptions, 'dataDirectory' | 'signal'>;
  */
 export async function startEmbedded(options: EmbeddedOptions = {}): Promise<EmbeddedServer> {
   check(options);
-  try {
-    return await start(options);
-  } catch (error) {
-    const { signal } = options;
-    if (signal?.aborted === true) throw translateError(signal.reason, { phase: 'embedded' });
-    return refuse(
-      error,
-      'name another --data-directory or --port, or a server of your own with --database-url',
-    );
-  }
+  const hint = 'name another --data-directory or --port, or a server of your own with --database-url';
+  return asOurs(options, hint, () => start(options));
 }
 
-/** What the system refuses is an error of ours. */
-function refuse(error: unknown, hint: string): never {
-  if (error instanceof ScaleSeedError || !(error instanceof Error && 'code' in error)) throw error;
-  throw embeddedError(messageOf(error), hint, error);
+/** What the system refuses, and the end of a signal, is an error of ours. */
+async function asOurs<T>({ signal }: Which, hint: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (signal?.aborted === true) throw translateError(abortReason(signal.reason), { phase: 'embedded' });
+    if (error instanceof ScaleSeedError || !(error instanceof Error && 'code' in error)) throw error;
+    throw embeddedError(messageOf(error), hint, error);
+  }
 }
 
 /** What JavaScript lets pass. */
@@ -62,7 +61,7 @@ async function start({ keepRunning = false, signal, ...options }: EmbeddedOption
   const own = { port: options.port ?? 0, [OWNER]: keepRunning ? 0 : process.pid };
   const { server, lifeline } = await useServer(root, programs, { ...options.settings, ...own }, signal);
   const stop = async (): Promise<void> => {
-    if (lifeline?.writable) await stopServer(root, server.pid);
+    if (lifeline?.writable) await stopServer(root, undefined, server.pid);
   };
   try {
     await createDatabase(root, server.port, signal);
@@ -76,33 +75,40 @@ async function start({ keepRunning = false, signal, ...options }: EmbeddedOption
   return { ...server, password, dataDirectory: root, startedHere: lifeline !== undefined, stop };
 }
 
+const ACCESS_HINT = 'see that its files are yours and the disk has room';
+
 /** Stops the server, whoever uses it; false where none runs. */
 export async function stopEmbedded(which: Which = {}): Promise<boolean> {
-  const { dataDirectory, pid } = await embeddedStatus(which);
-  if (pid) await stopServer(dataDirectory, pid, which.signal);
-  return pid !== undefined;
+  check(which);
+  const root = directoryOf(which.dataDirectory);
+  const isThere = (await readPassword(root)) !== undefined;
+  return isThere && asOurs(which, ACCESS_HINT, () => stopServer(root, which.signal));
 }
 
 /** Whether the embedded server has been initialised, and whether it runs. */
 export async function embeddedStatus(which: Which = {}): Promise<EmbeddedStatus> {
   check(which);
-  const { dataDirectory, signal } = which;
-  const root = directoryOf(dataDirectory);
+  const root = directoryOf(which.dataDirectory);
   const initialised = (await readPassword(root)) !== undefined;
-  const server = initialised ? await findServer(root, signal) : undefined;
+  const look = () => findServer(root, which.signal, SILENCE_MS);
+  const server = initialised ? await asOurs(which, ACCESS_HINT, look) : undefined;
   return { initialised, running: server !== undefined, dataDirectory: root, ...server };
 }
 
-/** Stops the server and removes its directory, or what a link leads to or a mount point holds; false where there was none. */
+/** Stops the server and removes its directory, or empties what a link leads to or a mount point holds; false where there was none. */
 export async function destroyEmbedded(which: Which = {}): Promise<boolean> {
   await stopEmbedded(which);
-  const { dataDirectory, initialised } = await embeddedStatus(which);
-  const hint = `its server is stopped: remove ${dataDirectory} yourself`;
-  if (initialised) await remove(dataDirectory).catch((error: unknown) => refuse(error, hint));
-  return initialised;
+  const root = directoryOf(which.dataDirectory);
+  const names = await readdir(root).catch(() => []);
+  const hint = `its server is stopped: remove ${root} yourself`;
+  if (names.length > 0) await asOurs(which, hint, () => remove(root, names));
+  return names.length > 0;
 }
 
-async function remove(root: string): Promise<void> {
-  for (const name of await readdir(root)) await rm(join(root, name), { recursive: true });
-  await rmdir(await realpath(root)).catch(() => undefined);
+async function remove(root: string, names: readonly string[]): Promise<void> {
+  // That may be a link, too.
+  const data = await realpath(join(root, 'data')).catch(() => undefined);
+  if (data !== undefined) await rm(data, { recursive: true });
+  for (const name of names) await rm(join(root, name), { recursive: true, force: true });
+  await rmdir(root).catch(() => undefined);
 }

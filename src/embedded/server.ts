@@ -29,6 +29,13 @@ export async function useServer(root: string, programs: Programs, settings: Sett
       const hasEnded = own?.lifeline.destroyed;
       const server = await findServer(root, signal);
       if (server && server.pid === own?.pid) return { server, lifeline: own.lifeline };
+      if (server?.owner === 0 && settings.port > 0 && server.port !== settings.port)
+        throw embeddedError(
+          `it runs at port ${server.port}`,
+          '`scale-seed db stop` stops it',
+          undefined,
+          'configuration',
+        );
       if (server?.owner === 0) return { server };
       if (server && sendSignal(server.owner, 0))
         throw embeddedError(
@@ -39,8 +46,8 @@ export async function useServer(root: string, programs: Programs, settings: Sett
       if (server) sendSignal(server.pid, 'SIGINT');
       // Another command may have been quicker, and have gone since.
       else if (hasEnded && startsLeft === 0) {
-        const tail = (await readFile(log, 'utf8')).trim().split('\n').slice(-6).join('\n  ');
-        throw embeddedError(`the server does not start:\n  ${tail}`, `see ${log}`);
+        const tail = (await readFile(log, 'utf8')).trim().split('\n').slice(-6).join('; ');
+        throw embeddedError(`the server does not start: ${tail}`, `see ${log}`);
       } else if (hasEnded !== false) {
         startsLeft -= 1;
         own = await spawnServer(root, programs, settings, log);

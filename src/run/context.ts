@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { messageOf } from '../errors.js';
+import { abortReason } from '../errors.js';
 import { resolveTarget, type Target } from '../postgres/target.js';
 import { translateError } from '../postgres/translate-error.js';
 import type { OnEvent } from '../report/events.js';
@@ -107,9 +107,7 @@ function cancellation({ signal: given, timeoutMs }: Pick<DatabaseOptions, 'signa
     controller.abort(reason);
   };
   const onAbort = (): void => {
-    const reason: unknown = given?.reason;
-    const named = reason instanceof DOMException;
-    abort(named ? reason : new DOMException(messageOf(reason), 'AbortError'));
+    abort(abortReason(given?.reason));
   };
   if (given?.aborted === true) onAbort();
   given?.addEventListener('abort', onAbort, { once: true });

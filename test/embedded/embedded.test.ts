@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -235,7 +235,45 @@ describe('a directory', () => {
     await mkdir(join(folder, 'linked'));
     await (await startEmbedded(optionsFor('away'))).stop();
     expect(await destroyEmbedded(optionsFor('away'))).toBe(true);
-    expect(existsSync(join(folder, 'linked'))).toBe(false);
+    expect(await readdir(join(folder, 'linked'))).toEqual([]);
+    await (await startEmbedded(optionsFor('away'))).stop();
+  });
+
+  it('whose data are elsewhere is removed there', async () => {
+    const [root, elsewhere] = [join(folder, 'shell'), join(folder, 'elsewhere')];
+    await (await startEmbedded(optionsFor('shell'))).stop();
+    await rename(join(root, 'data'), elsewhere);
+    await symlink(elsewhere, join(root, 'data'));
+    expect(await destroyEmbedded(optionsFor('shell'))).toBe(true);
+    expect([existsSync(elsewhere), existsSync(root)]).toEqual([false, false]);
+  });
+
+  it.each([
+    'data.csv',
+    'data.d',
+    'data.backup',
+    'data.abc123',
+    'postgresql-dump.sql',
+    'scale-seed-unfinished',
+  ])('is none that has a file %s of the user’s', async (name) => {
+    const root = join(folder, `of ${name}`);
+    await mkdir(join(root, name), { recursive: true });
+    for (const act of [startEmbedded, stopEmbedded, embeddedStatus, destroyEmbedded])
+      await expect(act({ dataDirectory: root })).rejects.toThrow(
+        `${root} is not a directory of scale-seed's`,
+      );
+    expect(await readdir(root)).toEqual([name]);
+  });
+
+  it('that a killed start has left unfinished is cleared by the next, and by destroy; what the user has put beside it is not', async () => {
+    const root = join(folder, 'unfinished');
+    await mkdir(join(root, 'scale-seed-unfinished.a1B2c3', 'data'), { recursive: true });
+    expect(await destroyEmbedded(optionsFor('unfinished'))).toBe(true);
+    expect(existsSync(root)).toBe(false);
+    await (await startEmbedded(optionsFor('unfinished'))).stop();
+    for (const name of ['scale-seed-unfinished.a1B2c3', 'data.backup']) await mkdir(join(root, name));
+    await (await startEmbedded(optionsFor('unfinished'))).stop();
+    expect((await readdir(root)).sort()).toEqual(['data', 'data.backup', 'server.log']);
   });
 
   it('may be reached by a link', async () => {

@@ -1,6 +1,19 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, chown, cp, lstat, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import {
+  chmod,
+  chown,
+  cp,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -9,7 +22,8 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { destroyEmbedded, embeddedStatus, startEmbedded, stopEmbedded } from '../../src/embedded/index.js';
+import { embeddedStatus, startEmbedded, stopEmbedded } from '../../src/embedded/index.js';
+import { freePort } from '../../src/embedded/server.js';
 import { run } from '../support/command-line.js';
 
 const isRoot = process.getuid?.() === 0;
@@ -105,7 +119,7 @@ describe.skipIf(process.platform !== 'linux')('a server that refuses us, or hang
     ['its password is another', `alter role scale_seed password 'other'`, undefined],
     ['it has stopped for a while', undefined, undefined],
   ])(
-    'is neither taken for none nor stopped: %s',
+    'is neither taken for none nor joined, but can be stopped: %s',
     async (how, change, back) => {
       const dataDirectory = await copyAs(`refusing ${how}`);
       const server = await startEmbedded({ dataDirectory, keepRunning: true });
@@ -115,7 +129,7 @@ describe.skipIf(process.platform !== 'linux')('a server that refuses us, or hang
       await client.connect();
       if (change === undefined) process.kill(server.pid, 'SIGSTOP');
       else await client.query(change);
-      for (const act of [embeddedStatus, stopEmbedded, startEmbedded, destroyEmbedded]) {
+      for (const act of [embeddedStatus, startEmbedded]) {
         if (change === undefined && act !== embeddedStatus) continue;
         await expect(act({ dataDirectory })).rejects.toMatchObject({
           code: 'embedded',
@@ -129,11 +143,82 @@ describe.skipIf(process.platform !== 'linux')('a server that refuses us, or hang
       expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
       if (back !== undefined) await client.query(back);
       await client.end();
-      if (how.includes('password')) process.kill(server.pid, 'SIGINT');
-      else expect(await stopEmbedded({ dataDirectory })).toBe(true);
+      expect(await stopEmbedded({ dataDirectory })).toBe(true);
+      expect(await embeddedStatus({ dataDirectory })).toMatchObject({ running: false });
     },
     60_000,
   );
+
+  it.each<[string, (root: string) => Promise<string>]>([
+    [
+      'its directory has moved',
+      async (root) => {
+        await rename(root, `${root} moved`);
+        return `${root} moved`;
+      },
+    ],
+    [
+      'it asks for no password',
+      async (root) => {
+        const file = join(root, 'data', 'pg_hba.conf');
+        await writeFile(file, (await readFile(file, 'utf8')).replaceAll('scram-sha-256', 'trust'));
+        const { pid = 0 } = await embeddedStatus({ dataDirectory: root });
+        process.kill(pid, 'SIGHUP');
+        await delay(300);
+        return root;
+      },
+    ],
+    [
+      'its port is another’s',
+      async (root) => {
+        const file = join(root, 'data', 'postmaster.pid');
+        const lines = (await readFile(file, 'utf8')).split('\n');
+        await writeFile(file, lines.with(3, String(await freePort())).join('\n'));
+        return root;
+      },
+    ],
+  ])('keeps its postmaster.pid, without which it would end, where %s', async (how, change) => {
+    const server = await startEmbedded({ dataDirectory: await copyAs(how), keepRunning: true });
+    const dataDirectory = await change(server.dataDirectory);
+    await expect(embeddedStatus({ dataDirectory })).rejects.toMatchObject({
+      code: 'embedded',
+      message: expect.stringContaining(
+        `process ${server.pid} is the server, and cannot be reached: `,
+      ) as string,
+      hint: expect.stringContaining('db stop') as string,
+    });
+    expect(existsSync(join(dataDirectory, 'data', 'postmaster.pid'))).toBe(true);
+    expect(await stopEmbedded({ dataDirectory })).toBe(true);
+    expect(() => process.kill(server.pid, 0)).toThrow('ESRCH');
+  });
+
+  it('that waits for its sessions to end is told of, and stopped at once', async () => {
+    const dataDirectory = await copyAs('smart');
+    const server = await startEmbedded({ dataDirectory, keepRunning: true });
+    const client = new pg.Client({
+      connectionString: server.url.replace('@', `:${server.password}@`).replace(/\?.*/, ''),
+    });
+    client.on('error', () => undefined);
+    await client.connect();
+    process.kill(server.pid, 'SIGTERM');
+    await expect(embeddedStatus({ dataDirectory })).rejects.toThrow(
+      'is shutting down, and waits for its sessions',
+    );
+    expect(await stopEmbedded({ dataDirectory })).toBe(true);
+    await client.end().catch(() => undefined);
+  });
+
+  it('is not joined at another port than was asked for', async () => {
+    const dataDirectory = await copyAs('port');
+    const { port } = await startEmbedded({ dataDirectory, keepRunning: true });
+    const other = { dataDirectory, keepRunning: true, port: await freePort() };
+    await expect(startEmbedded(other)).rejects.toMatchObject({
+      code: 'configuration',
+      message: `embedded PostgreSQL: it runs at port ${port}`,
+    });
+    expect(await startEmbedded({ ...other, port })).toMatchObject({ port, startedHere: false });
+    expect(await stopEmbedded({ dataDirectory })).toBe(true);
+  });
 
   it('is none that goes down while it is asked', async () => {
     const dataDirectory = await copyAs('going down');
@@ -181,7 +266,7 @@ describe.skipIf(process.platform !== 'linux')(
 
 /** The moments of a first start, as they show in its directory. */
 const MOMENTS: [string, (root: string) => Promise<boolean>][] = [
-  ['while initdb runs', (root) => has(root, /^data\./)],
+  ['while initdb runs', (root) => has(root, /^scale-seed-unfinished\./)],
   ['when the data directory is in its place', (root) => has(root, /^data$/)],
   ['while the server starts', (root) => has(join(root, 'data'), /^postmaster\.pid$/)],
   ['when the server lets us in', async (root) => (await embeddedStatus({ dataDirectory: root })).running],
