@@ -9,13 +9,14 @@ import type { BenchmarkEntry } from '../../src/judge/benchmark.js';
 import type { CiReport } from '../../src/report/result.js';
 import { run, start, type Outcome } from '../support/command-line.js';
 import { useDatabase } from '../support/database.js';
+import { runInProcess } from '../support/in-process.js';
 import { matchesSchema } from '../support/schema-validator.js';
 
 const database = useDatabase();
 const env = (): Record<string, string> => ({ DATABASE_URL: database.url });
 const SMALL = ['--certs', '300', '--agents', '200', '--no-settle'];
 /** Rows enough for a measurement to be met under way. */
-const LARGE = ['--certs', '20000', '--no-settle', '--budget-ratio', '1000'];
+const LARGE = ['--certs', '10000', '--no-settle', '--budget-ratio', '1000'];
 /** For one that comes to its end. */
 const MEDIUM = ['--certs', '4000', '--no-settle', '--budget-ratio', '1000'];
 
@@ -24,7 +25,22 @@ const file = (name: string): string => join(folder, name);
 const read = (name: string): Promise<string> => readFile(file(name), 'utf8');
 
 const ci = (args: readonly string[], more: Record<string, string> = {}): Promise<Outcome> =>
+  runInProcess(['ci', ...args], { ...env(), ...more });
+
+/** The same as a process, once for every exit code at least. */
+const ciProcess = (args: readonly string[], more: Record<string, string> = {}): Promise<Outcome> =>
   run(['ci', ...args], { ...env(), ...more });
+
+let earlier: Promise<string> | undefined;
+
+/** The report of an earlier run that was measured, in a file. */
+async function baselineFile(change: (report: CiReport) => unknown = () => undefined): Promise<string> {
+  earlier ??= ci([...SMALL, '--budget-ratio', '1000', '--output', '-']).then(({ stdout }) => stdout);
+  const report = JSON.parse(await earlier) as CiReport;
+  change(report);
+  await writeFile(file('earlier.json'), JSON.stringify(report));
+  return file('earlier.json');
+}
 
 const schemas = async (): Promise<string[]> =>
   (
@@ -48,7 +64,7 @@ beforeEach(async () => {
 describe('a run that passes', () => {
   it('exits 0, and writes its report in every form', async () => {
     await writeFile(file('summary.md'), '# Other steps\n');
-    const { code, stdout, stderr } = await ci([
+    const { code, stdout, stderr } = await ciProcess([
       ...[...SMALL, '--no-progress', '--budget', '1m'],
       ...['--budget-ratio', '1000', '--format', 'json', '--output', file('report.json')],
       ...[
@@ -95,8 +111,7 @@ describe('a run that passes', () => {
   });
 
   it('can be the baseline of the next', async () => {
-    await ci([...SMALL, '--budget-ratio', '1000', '--output', file('first.json')]);
-    const args = [...SMALL, '--budget-ratio', '1000', '--baseline', file('first.json')];
+    const args = [...SMALL, '--budget-ratio', '1000', '--baseline', await baselineFile()];
     const { code, stdout } = await ci([...args, '--max-regression', '10000%', '--format', 'json']);
     expect(code).toBe(0);
     expect((JSON.parse(stdout) as CiReport).verdict.checks[2]).toMatchObject({
@@ -109,7 +124,7 @@ describe('a run that passes', () => {
 
 describe('a run that does not pass', () => {
   it('exits 3 over budget, and says so wherever it can', async () => {
-    const { code, stdout, stderr } = await ci(
+    const { code, stdout, stderr } = await ciProcess(
       [...SMALL, '--budget', '0ms', '--budget-ratio', '0.0001', '--junit', file('junit.xml')],
       { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: file('step.md') },
     );
@@ -128,11 +143,10 @@ describe('a run that does not pass', () => {
   });
 
   it('exits 3 where it has regressed', async () => {
-    await ci([...SMALL, '--budget-ratio', '1000', '--output', file('before.json')]);
-    const before = JSON.parse(await read('before.json')) as CiReport;
-    Object.assign(before.reference!, { median: 0.001, interval: [0.001, 0.001] });
-    await writeFile(file('before.json'), JSON.stringify(before));
-    const { code, stdout } = await ci([...SMALL, ...['--baseline', file('before.json')]]);
+    const baseline = await baselineFile(({ reference }) =>
+      Object.assign(reference!, { median: 0.001, interval: [0.001, 0.001] }),
+    );
+    const { code, stdout } = await ci([...SMALL, ...['--baseline', baseline]]);
     expect(code).toBe(3);
     expect(stdout).toMatch(/^Regressed: /);
   });
@@ -141,7 +155,7 @@ describe('a run that does not pass', () => {
     await database.query(
       `update agents set api_key_hash = E'50%,\\n::error::' where id = 'ag-scale-00000001'`,
     );
-    const { code, stdout, stderr } = await ci([...SMALL, '--budget', '0ms', '--format', 'json'], {
+    const { code, stdout, stderr } = await ciProcess([...SMALL, '--budget', '0ms', '--format', 'json'], {
       GITHUB_ACTIONS: 'true',
     });
     await database.query(
@@ -193,7 +207,7 @@ describe('a run that does not pass', () => {
   it('exits 1 where it fails, and says that wherever it can', async () => {
     await writeFile(file('benchmark.json'), 'of an earlier run');
     const outputs = ['--junit', file('junit.xml'), '--benchmark', file('benchmark.json')];
-    const { code, stdout, stderr } = await ci(['--schema', 'nowhere', ...outputs], {
+    const { code, stdout, stderr } = await ciProcess(['--schema', 'nowhere', ...outputs], {
       GITHUB_ACTIONS: 'true',
       GITHUB_STEP_SUMMARY: file('step.md'),
     });
@@ -343,11 +357,11 @@ describe('a run that does not pass', () => {
   });
 
   it('exits 2 for a baseline of another mode, before anything is loaded', async () => {
-    await ci([...SMALL, '--budget-ratio', '1000', '--output', file('online.json')]);
+    const baseline = await baselineFile();
     await database.query(`delete from agents where id like 'ag-scale-%'`);
-    const { code, stdout, stderr } = await ci([
+    const { code, stdout, stderr } = await ciProcess([
       ...SMALL,
-      ...['--mode', 'exclusive', '--budget-ratio', '1000', '--baseline', file('online.json')],
+      ...['--mode', 'exclusive', '--budget-ratio', '1000', '--baseline', baseline],
     ]);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain('it is of online mode, this run of exclusive mode');
@@ -357,7 +371,7 @@ describe('a run that does not pass', () => {
 
 describe('the harness’s opt-in', () => {
   it('is honoured', async () => {
-    expect(await ci(['--budget', '0ms'], { LOADTEST_SCALE_SEED: 'false' })).toEqual({
+    expect(await ciProcess(['--budget', '0ms'], { LOADTEST_SCALE_SEED: 'false' })).toEqual({
       code: 0,
       stdout: '',
       stderr: 'scale-seed: LOADTEST_SCALE_SEED is not true: nothing was loaded\n',
@@ -378,11 +392,19 @@ describe('interruption of a measurement', () => {
     expect(outcome.stderr).toContain('now: everything is loaded and committed; nothing was judged');
     await database.untilNoSession();
     expect(await schemas()).toEqual([]);
-    expect(await database.value(`select count(*) from managed_certificates`)).toBe('20000');
+    expect(await database.value(`select count(*) from managed_certificates`)).toBe('10000');
   });
 
   it('by the time limit does the same, and exits 1', async () => {
-    const outcome = await ci([...LARGE, '--timeout', '2500ms', '--budget-ratio', '0.0001']);
+    const outcome = await ciProcess([
+      ...LARGE,
+      '--certs',
+      '20000',
+      '--timeout',
+      '2500ms',
+      '--budget-ratio',
+      '0.0001',
+    ]);
     expect(outcome).toMatchObject({ code: 1, stdout: '' });
     expect(outcome.stderr).toContain('the time limit of 2500 ms has run out');
     await database.untilNoSession();
@@ -435,7 +457,7 @@ describe('waiting', () => {
   }
 
   const short = (): Promise<Outcome> =>
-    run(['ci', ...SMALL, '--wait', '300ms'], { DATABASE_URL: target.href });
+    runInProcess(['ci', ...SMALL, '--wait', '300ms'], { DATABASE_URL: target.href });
 
   it('says what it waits for: the server, then the tables, then the parents', async () => {
     await database.query('truncate managed_certificates cascade');
