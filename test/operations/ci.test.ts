@@ -327,8 +327,14 @@ describe('a role', () => {
 });
 
 describe('a baseline', () => {
+  let measured: CiReport;
+
+  beforeAll(async () => {
+    measured = await run({ budgetRatio: 1000 });
+  });
+
   it('is compared by ratio', async () => {
-    const baseline = await run({ budgetRatio: 1000 });
+    const baseline = structuredClone(measured);
     const same = await run({ budgetRatio: 1000, baseline, maxRegressionPercent: 10_000 });
     expect(checkOf(same, 'max-regression')).toMatchObject({ outcome: 'pass', limit: 10_000 });
     Object.assign(baseline.reference!, { median: 0.001, interval: [0.001, 0.001] });
@@ -338,26 +344,26 @@ describe('a baseline', () => {
   });
 
   it('of another mode or size is refused before anything is loaded', async () => {
-    const baseline = await run({ fixtures: [sizedAgents(200)], budgetRatio: 1000 });
-    for (const options of [{ mode: 'exclusive' as const }, { fixtures: [sizedAgents(201)] }]) {
-      await expect(
-        run({ fixtures: [sizedAgents(200)], budgetRatio: 1000, baseline, ...options }),
-      ).rejects.toMatchObject({ code: 'configuration', state: undefined });
+    for (const options of [
+      { mode: 'exclusive' as const },
+      { fixtures: [sizedCertificates(300), sizedAgents(201)] },
+    ]) {
+      await expect(run({ budgetRatio: 1000, baseline: measured, ...options })).rejects.toMatchObject({
+        code: 'configuration',
+        state: undefined,
+      });
     }
     expect(await database.value(`select count(*) from agents where id like 'ag-scale-%'`)).toBe('200');
   });
 
   it('of another fingerprint or PostgreSQL is refused', async () => {
-    const baseline = await run({ fixtures: [sizedAgents(200)], budgetRatio: 1000 });
-    const [fixture] = baseline.fixtures;
+    const [fixture, ...more] = measured.fixtures;
     const others = [
-      { ...baseline, server: { version: '13.1' } },
-      { ...baseline, fixtures: [{ ...fixture!, fingerprint: `sha256:${'0'.repeat(64)}` }] },
+      { ...measured, server: { version: '13.1' } },
+      { ...measured, fixtures: [{ ...fixture!, fingerprint: `sha256:${'0'.repeat(64)}` }, ...more] },
     ];
     for (const other of others) {
-      await expect(
-        run({ fixtures: [sizedAgents(200)], budgetRatio: 1000, baseline: other }),
-      ).rejects.toMatchObject({
+      await expect(run({ budgetRatio: 1000, baseline: other })).rejects.toMatchObject({
         code: 'configuration',
         state: 'everything is loaded and committed; nothing was judged',
       });
