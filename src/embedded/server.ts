@@ -29,14 +29,11 @@ export async function useServer(root: string, programs: Programs, settings: Sett
       const hasEnded = own?.lifeline.destroyed;
       const server = await findServer(root, signal);
       if (server && server.pid === own?.pid) return { server, lifeline: own.lifeline };
-      if (server?.owner === 0 && settings.port > 0 && server.port !== settings.port)
-        throw embeddedError(
-          `it runs at port ${server.port}`,
-          '`scale-seed db stop` stops it',
-          undefined,
-          'configuration',
-        );
-      if (server?.owner === 0) return { server };
+      if (server?.owner === 0) {
+        if (settings.port === 0 || settings.port === server.port) return { server };
+        const hint = '`scale-seed db stop` stops it';
+        throw embeddedError(`it runs at port ${server.port}`, hint, undefined, 'configuration');
+      }
       if (server && sendSignal(server.owner, 0))
         throw embeddedError(
           `process ${server.owner} runs the embedded server, which stops when that process ends`,
