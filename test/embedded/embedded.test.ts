@@ -273,7 +273,9 @@ describe('a directory', () => {
     await (await startEmbedded(optionsFor('unfinished'))).stop();
     for (const name of ['scale-seed-unfinished.a1B2c3', 'data.backup']) await mkdir(join(root, name));
     await (await startEmbedded(optionsFor('unfinished'))).stop();
-    expect((await readdir(root)).sort()).toEqual(['data', 'data.backup', 'server.log']);
+    // A copy of the programs is made only where the account cannot run them in their place.
+    const names = (await readdir(root)).filter((name) => !/^postgresql-\d+-\d+$/.test(name));
+    expect(names.sort()).toEqual(['data', 'data.backup', 'server.log']);
   });
 
   it('may be reached by a link', async () => {
