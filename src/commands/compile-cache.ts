@@ -1,10 +1,10 @@
 import { lstatSync, mkdirSync } from 'node:fs';
 import module from 'node:module';
 import { homedir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 
 /**
- * Has Node keep the code that it compiles (22.1 and later), which saves 7 ms of a load. Whoever could write there could have
+ * Has Node keep the code that it compiles (22.1 and later), which saves 7 to 13 ms of a load. Whoever could write there could have
  * us run code of theirs: it is a folder in the user's cache directory, as long as both are this user's alone.
  */
 export function keepCompiledCode(): void {
@@ -13,9 +13,7 @@ export function keepCompiledCode(): void {
   try {
     const caches = cacheDirectory();
     const folder = join(caches, 'scale-seed');
-    if (!isAbsolute(caches) || !isOursAlone(caches)) return;
-    if (lstatSync(folder, { throwIfNoEntry: false }) === undefined) mkdirSync(folder, { mode: 0o700 });
-    if (isOursAlone(folder)) enableCompileCache(folder);
+    if (isAbsolute(caches) && isMadeOurs(caches) && isMadeOurs(folder)) enableCompileCache(folder);
   } catch {
     // A home that is missing, or cannot be written to, has no cache.
   }
@@ -26,6 +24,13 @@ function cacheDirectory(): string {
   const named = process.env.XDG_CACHE_HOME ?? '';
   // As its specification has it, a relative one does not count.
   return isAbsolute(named) ? named : join(homedir(), inHome);
+}
+
+/** A fresh machine has no cache directory yet. None is made in a home of another user's, who could not write to it. */
+function isMadeOurs(folder: string): boolean {
+  const isMissing = lstatSync(folder, { throwIfNoEntry: false }) === undefined;
+  if (isMissing && isOursAlone(dirname(folder))) mkdirSync(folder, { mode: 0o700 });
+  return isOursAlone(folder);
 }
 
 /** A link may lead anywhere, and Windows tells no owner. */

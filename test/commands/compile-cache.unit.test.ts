@@ -30,11 +30,21 @@ describe.skipIf(!hasCompileCache)('compiled code (skipped where Node keeps none:
     expect((await stat(folder())).mode & 0o777).toBe(0o700);
   });
 
+  it('is kept where the cache directory was missing, as on a fresh machine', async () => {
+    const [cache, home] = [join(caches, 'new'), join(caches, 'home')];
+    await mkdir(home, { mode: 0o700 });
+    expect(await keptIn(join(cache, 'scale-seed'), { XDG_CACHE_HOME: cache })).not.toEqual([]);
+    expect(await keptIn(join(home, '.cache', 'scale-seed'), { XDG_CACHE_HOME: '', HOME: home })).not.toEqual(
+      [],
+    );
+    expect((await stat(cache)).mode & 0o777).toBe(0o700);
+  });
+
   it.each<[string, () => Promise<unknown>, Record<string, string>?]>([
     ['others may write there', () => mkdir(folder()).then(() => chmod(folder(), 0o777))],
     ['others may write beside it', () => chmod(caches, 0o777)],
     ['a link leads elsewhere', () => mkdir(`${folder()}-2`).then(() => symlink('scale-seed-2', folder()))],
-    ['there is no cache directory', () => rm(caches, { recursive: true })],
+    ['there is no cache directory, nor a folder of ours for it', () => rm(caches, { recursive: true })],
     ['Node is told to keep none', () => Promise.resolve(), { NODE_DISABLE_COMPILE_CACHE: '1' }],
     ['the path is not absolute', () => Promise.resolve(), { XDG_CACHE_HOME: '.', HOME: '/nowhere' }],
   ])('is not kept where %s', async (_, arrange, env = {}) => {
@@ -43,11 +53,13 @@ describe.skipIf(!hasCompileCache)('compiled code (skipped where Node keeps none:
   });
 
   it.skipIf(process.getuid?.() !== 0)(
-    'is not kept in what belongs to another user (skipped unless root runs this)',
+    'is not kept in what belongs to another user, nor made there (skipped unless root runs this)',
     async () => {
       await mkdir(folder(), { mode: 0o700 });
       await chown(folder(), 65_534, 65_534);
       expect(await keptIn(folder())).toEqual([]);
+      const env = { XDG_CACHE_HOME: '', HOME: folder() };
+      expect(await keptIn(join(folder(), '.cache'), env)).toEqual([]);
     },
   );
 });
