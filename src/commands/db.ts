@@ -9,8 +9,8 @@ import { onInterrupt } from './interrupt.js';
 import { choiceOption, parsePort } from './parse.js';
 
 type Which = EmbeddedOptions & { signal: AbortSignal };
-type DbFlags = Pick<EmbeddedOptions, 'dataDirectory' | 'port'> & { format: 'text' | 'json'; yes?: true };
-type Action = (server: typeof embedded, which: Which, flags: DbFlags) => Promise<void>;
+type Flags = EmbeddedOptions & { format: 'text' | 'json'; yes?: true };
+type Action = (server: typeof embedded, which: Which, flags: Flags) => Promise<void>;
 
 export function registerDb(program: Command): void {
   const db = program.command('db').description('the embedded server, for psql and the other commands');
@@ -19,7 +19,7 @@ export function registerDb(program: Command): void {
     const command = db.command(name).description(description);
     command.option('--data-directory <dir>', "its directory (default: SCALE_SEED_DATA_DIR, or the system's)");
     withHelp(command, [[`scale-seed db ${name}`, description]]);
-    return command.action(async (flags: DbFlags) => {
+    return command.action(async (flags: Flags) => {
       const { dataDirectory, port } = flags;
       const { signal, off } = onInterrupt();
       // Loaded only here: most commands have no use for it.
@@ -27,43 +27,32 @@ export function registerDb(program: Command): void {
       process.exitCode = EXIT.done;
     });
   };
-  const port = add('start', 'start it; it runs until `db stop`', start);
-  port.option('--port <port>', 'on 127.0.0.1 (default: that of last time)', parsePort);
-  add('stop', 'stop it', stop);
-  const format = choiceOption('--format <format>', 'of the answer', ['text', 'json']).default('text');
-  add('status', 'whether it runs, and where', status).addOption(format);
-  add('url', 'its URL, which names the file of its password', url);
-  add('destroy', 'stop it and remove its data', destroy).option('--yes', 'do not ask');
+  add('start', 'start it; it runs until `db stop`', async ({ startEmbedded }, which) => {
+    const server = await startEmbedded({ ...which, keepRunning: true });
+    say(`PostgreSQL ${server.version} ${server.startedHere ? 'started' : 'was running already'}`);
+    print(server.url);
+  }).option('--port <port>', 'on 127.0.0.1 (default: that of last time)', parsePort);
+  add('stop', 'stop it', async ({ stopEmbedded }, which) => {
+    say((await stopEmbedded(which)) ? 'stopped' : 'it was not running');
+  });
+  add('status', 'whether it runs, and where', async ({ embeddedStatus }, which, { format }) => {
+    const found = await embeddedStatus(which);
+    const text = found.url
+      ? `running at ${found.url}`
+      : `not running; its directory is ${found.dataDirectory}`;
+    print(format === 'json' ? JSON.stringify(found, null, 2) : text);
+  }).addOption(choiceOption('--format <format>', 'of the answer', ['text', 'json']).default('text'));
+  add('url', 'its URL, which names the file of its password', async ({ embeddedStatus }, which) => {
+    const { url } = await embeddedStatus(which);
+    if (!url) throw refusal('no embedded server runs', '`db start` starts it', { code: 'embedded' });
+    print(url);
+  });
+  add('destroy', 'stop it and remove its data', async (server, which, { yes }) => {
+    const directory = server.directoryOf(which.dataDirectory);
+    const agreed = yes ?? (await confirmOnTerminal(`Remove ${directory} and all in it?`, which.signal));
+    say(agreed && (await server.destroyEmbedded(which)) ? `removed ${directory}` : 'nothing was removed');
+  }).option('--yes', 'do not ask');
 }
-
-const start: Action = async ({ startEmbedded }, which) => {
-  const server = await startEmbedded({ ...which, keepRunning: true });
-  say(`PostgreSQL ${server.version} ${server.startedHere ? 'started' : 'was running already'}`);
-  print(server.url);
-};
-
-const stop: Action = async ({ stopEmbedded }, which) => {
-  say((await stopEmbedded(which)) ? 'stopped' : 'it was not running');
-};
-
-const status: Action = async ({ embeddedStatus }, which, flags) => {
-  const found = await embeddedStatus(which);
-  const text = found.url ? `running at ${found.url}` : `not running; its directory is ${found.dataDirectory}`;
-  print(flags.format === 'json' ? JSON.stringify(found, null, 2) : text);
-};
-
-const url: Action = async ({ embeddedStatus }, which) => {
-  const found = await embeddedStatus(which);
-  if (!found.url) throw refusal('no embedded server runs', '`db start` starts it', { code: 'embedded' });
-  print(found.url);
-};
-
-const destroy: Action = async ({ directoryOf, destroyEmbedded }, which, flags) => {
-  const dataDirectory = directoryOf(which.dataDirectory);
-  const agreed =
-    flags.yes ?? (await confirmOnTerminal(`Remove ${dataDirectory} and all in it?`, which.signal));
-  say(agreed && (await destroyEmbedded(which)) ? `removed ${dataDirectory}` : 'nothing was removed');
-};
 
 const say = (line: string): void => void process.stderr.write(`scale-seed: ${line}\n`);
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
