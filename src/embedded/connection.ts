@@ -80,7 +80,7 @@ export async function findServer(root: string, signal?: AbortSignal, shutdownMs 
       works ??= hasState(error, /^/) || problem.includes('timeout');
     }
     if (nowMs() - heardAt > SILENCE_MS) {
-      const hint = `see ${root}/server.log; \`scale-seed db stop\` stops it`;
+      const hint = found.works ? '`scale-seed db stop` stops it' : `see ${root}/server.log`;
       if (works) throw embeddedError(`process ${pid} is the server, and cannot be reached: ${problem}`, hint);
       // PostgreSQL would not start: whoever lives under that number, it is no server of ours.
       if ((await readProcess(data))?.text === text) await rm(join(data, 'postmaster.pid'));

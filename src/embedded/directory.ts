@@ -14,8 +14,8 @@ export function embeddedError(message: string, hint: string, cause?: unknown, co
   return new ScaleSeedError(`embedded PostgreSQL: ${message}`, { code, phase: 'embedded', hint, cause });
 }
 
-/** What a start may make anew: all but the data, among it what is not in its place yet. */
-export const OWN_NAMES = /^(scale-seed-unfinished\.\w{6}|postgresql-\d+-\d+|server\.log)$/;
+/** What is not in its place yet, and copies of PostgreSQL's programs: the next start may make them anew. */
+export const REMADE = /^(scale-seed-unfinished\.\w{6}|postgresql-\d+-\d+)$/;
 
 /** A password file as libpq reads it: it comes and goes with the data that it opens. */
 export const passfileIn = (root: string): string => join(root, 'data', 'passfile');
@@ -51,7 +51,7 @@ export async function readPassword(root: string): Promise<string> {
   const password = findPassword(passfileIn(root), ['127.0.0.1', '', '', USER], (message) => {
     throw embeddedError(message, hint);
   });
-  if (!password && !names.every((name) => OWN_NAMES.test(name)))
+  if (!password && !names.every((name) => name === 'server.log' || REMADE.test(name)))
     throw embeddedError(`${root} is not a directory of scale-seed's: it has no data/passfile`, hint);
   return password ?? '';
 }

@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf } from '../errors.js';
-import { embeddedError, isRoot, makeFolder, OWN_NAMES, passfileIn, readPassword, USER } from './directory.js';
+import { embeddedError, isRoot, makeFolder, passfileIn, readPassword, REMADE, USER } from './directory.js';
 
 const run = promisify(execFile);
 
@@ -56,7 +56,7 @@ const remove = (path: string) => fs.rm(path, { recursive: true, force: true }).c
 /** Removes what starts that were killed have left, and earlier copies; whoever is at it will find that we were quicker. */
 export async function clear(root: string, bin: string): Promise<void> {
   for (const name of await fs.readdir(root))
-    if (OWN_NAMES.test(name) && join(root, name) !== dirname(bin)) await remove(join(root, name));
+    if (REMADE.test(name) && join(root, name) !== dirname(bin)) await remove(join(root, name));
 }
 
 /** Those that SCALE_SEED_POSTGRES_DIR names (bin, lib and share), else npm's; or a copy, where the account cannot run them. */
