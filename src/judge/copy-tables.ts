@@ -44,20 +44,19 @@ function sequencesSql({ oid, columns }: TableInfo, copy: string, schema: string)
 }
 
 /**
- * The parent rows are those that the real table's rows refer to, the fixture's among them. They are of the copy's kind, since
- * a logged table cannot refer to one that is not.
+ * The parents are those that the real table's rows refer to, the fixture's among them. They are read off these rows, as the
+ * role need not be able to read every parent, and are of the copy's kind, since a logged table cannot refer to one that is not.
  */
 function foreignKeysSql(table: TableInfo, copy: string, schema: string, kind: string): string[] {
   const keys = table.foreignKeys.filter(({ simple }) => simple);
-  return keys.flatMap(({ columns, parent, parentColumns }, index) => {
+  return keys.flatMap(({ columns }, index) => {
     const parents = quote(schema, `scale_seed_parents_${table.oid}_${index}`);
-    const referred = columns.map((column, i) => `t.${quote(column)} = p.${quote(parentColumns[i]!)}`);
-    const key = quoteList(parentColumns);
+    const key = quoteList(columns);
+    const isWhole = columns.map((column) => `${quote(column)} is not null`).join(' and ');
     return [
-      `create ${kind} ${parents} as select ${key} from ${quoteTable(parent)} as p
-       where exists (select from ${quoteTable(table)} as t where ${referred.join(' and ')})`,
+      `create ${kind} ${parents} as select distinct ${key} from ${quoteTable(table)} where ${isWhole}`,
       `alter table ${parents} add primary key (${key})`,
-      `alter table ${copy} add foreign key (${quoteList(columns)}) references ${parents} (${key})`,
+      `alter table ${copy} add foreign key (${key}) references ${parents} (${key})`,
     ];
   });
 }
