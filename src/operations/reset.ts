@@ -17,7 +17,7 @@ import { loadPlan, type LoadPlan } from '../merge/load-fixture.js';
 import { claimFixture, foreseeCheck, restoreFixture, type Claimed } from '../merge/restore-fixture.js';
 import { letGo } from '../merge/restore.js';
 import { ask, untilAgreed } from '../merge/until-agreed.js';
-import type { Dependents, ResetFixture, ResetReport } from '../report/result.js';
+import type { Dependents, ResetFixture, ResetReport, RowsOf } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
 import { formatRows, listRows } from '../report/units.js';
 import { withDatabase } from '../run/context.js';
@@ -169,14 +169,19 @@ async function clearHanging(
 
 async function keepHanging(step: Step, keys: StepKeys, plan: LoadPlan): Promise<Hanging> {
   const claimed = await claimFixture(step, keys, plan);
-  const { hanging: kept, unread } = await countHanging(step.session, leftBehind(rootsOf(step, keys), step));
-  const tell = (what: string): void => {
-    step.context.onNotice(`${step.fixture.name}: ${what}`);
-  };
-  if (kept.length > 0) tell(`what hangs on it is left: ${listRows(kept)}`);
-  if (unread.length > 0)
-    tell(`what hangs on it of ${unread.join(', ')} is left: the role may not read all of it`);
+  const kept = await countKept(step, leftBehind(rootsOf(step, keys), step));
+  if (kept.length > 0)
+    step.context.onNotice(`${step.fixture.name}: what hangs on it is left: ${listRows(kept)}`);
   return { claimed, dependents: [], kept };
+}
+
+async function countKept({ session, fixture, context }: Step, roots: Roots): Promise<RowsOf[]> {
+  const { hanging, unread } = await countHanging(session, roots);
+  if (unread.length > 0)
+    context.onNotice(
+      `${fixture.name}: what hangs on it of ${unread.join(', ')} is left: the role may not read all of it`,
+    );
+  return hanging;
 }
 
 async function foreseeReset(step: Step, keepDependents: boolean, gone: RowsByTable): Promise<ResetFixture> {
@@ -199,7 +204,7 @@ async function foreseeReset(step: Step, keepDependents: boolean, gone: RowsByTab
       rebuiltIndexes: [],
       overruled: [],
       dependents: keepDependents ? [] : await inTurn(keys, { roots, atSight, gone }, hanging),
-      kept: keepDependents ? (await countHanging(session, roots)).hanging : [],
+      kept: keepDependents ? await countKept(step, roots) : [],
       records: await countRecords(step, keys),
       timings: { totalMs: total() },
     };

@@ -109,11 +109,11 @@ describe('what the role may not read', () => {
     await expect(reset(at(url, certs))).rejects.toMatchObject(refused);
   });
 
-  it('is told by a reset that leaves it', async () => {
+  it.each([true, false])('is told by a reset that leaves it, dry: %s', async (dryRun) => {
     await load(fleet());
     await database.query(JOBS);
     const url = await asRole('revoke all on jobs from ROLE');
-    await reset({ ...at(url, certs), keepDependents: true });
+    await reset({ ...at(url, certs), keepDependents: true, dryRun });
     expect(notices.at(-1)).toBe(
       'scale_certs: what hangs on it of public.jobs is left: the role may not read all of it',
     );
