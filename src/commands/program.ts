@@ -86,7 +86,8 @@ function watchOutput(): void {
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') return;
-    process.stderr.write(`scale-seed: standard output cannot be written: ${error.message}\n`);
+    const stands = 'what was done is committed all the same';
+    process.stderr.write(`scale-seed: standard output cannot be written: ${error.message}; ${stands}\n`);
     process.once('exit', () => {
       process.exitCode = EXIT.failed;
     });

@@ -454,12 +454,12 @@ describe.skipIf(process.platform !== 'linux')('standard output', () => {
   );
 
   it.each([verify, 'list', 'generate 02_agent_fleet'])(
-    'that cannot be written is one clear message of %s',
+    'that cannot be written is one clear message of %s, and undoes nothing',
     async (command) => {
       await expect(shell(`"$NODE" "$CLI" ${command} > /dev/full`)).rejects.toMatchObject({
         code: 1,
         stderr: expect.stringMatching(
-          /^scale-seed: standard output cannot be written: ENOSPC.*\n$/,
+          /^scale-seed: standard output cannot be written: ENOSPC.*; what was done is committed all the same\n$/,
         ) as string,
       });
     },
