@@ -42,7 +42,7 @@ function concludeFailures(failures: readonly Failure[], someDone: boolean): numb
     struck.set(JSON.stringify(rest), same);
   }
   for (const { failure, schemas } of struck.values())
-    printFailure(failure, inOneLine(`${[...schemas].join(', ')}: `));
+    printFailure(failure, schemas.size === 0 ? '' : inOneLine(`${[...schemas].join(', ')}: `));
   const codes = new Set(failures.map(exitCodeOf));
   const interrupted = [EXIT.sigint, EXIT.sigterm].find((code) => codes.has(code));
   if (interrupted !== undefined) return interrupted;

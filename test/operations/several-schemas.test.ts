@@ -483,6 +483,19 @@ describe('--schema, repeated', () => {
     }
   });
 
+  it('is interrupted while the tables of all are vacuumed, which is no schema’s own failure', async () => {
+    const other = await database.client();
+    await other.query('begin; lock table f_01.agents in share update exclusive mode');
+    const args = ['load', '--agents', '900', '--schema', 'f_0[12]', '--force'];
+    const loading = start(args, env());
+    await database.untilSession(`query like 'vacuum%'`);
+    loading.kill('SIGTERM');
+    const { code, stderr } = await loading.outcome;
+    await other.query('rollback');
+    expect(code).toBe(143);
+    expect(stderr).toMatch(/^scale-seed: interrupted\n {2}now: what was done is committed, but the tables/m);
+  });
+
   it('needs no more memory for more schemas', async () => {
     const peakOf = async (schemas: string): Promise<number> => {
       const args = ['reset', '01_bulk_renewal_certs', '--schema', schemas, '--jobs', '2', '--no-settle'];
