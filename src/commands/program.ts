@@ -37,7 +37,8 @@ export async function runProgram(): Promise<void> {
 
 /** A fixture file may end the process, or wait for what never comes: that is no success of ours, nor is it to go unsaid. */
 function refuseEarlyEnd(code: number): void {
-  if (code !== EXIT.done && code !== EXIT.failed) return;
+  // A second Ctrl-C ends the process as it is.
+  if (code === EXIT.sigint || code === EXIT.sigterm) return;
   process.stderr.write(
     'scale-seed: ended before it was through: a fixture has called process.exit, or waits for what never comes\n',
   );
