@@ -66,11 +66,11 @@ export interface ResetOptions extends AddOptions, DryRunOptions {
  * @throws ScaleSeedError; fixtures that had been committed by then stand, and its `state` names them.
  */
 export function reset(options: ResetOptions = {}): Promise<ResetReport> {
-  const { confirm, dryRun = false, keepDependents = false, mode = 'online' } = options;
-  // One question at a time.
-  const own = confirm === undefined ? options : { ...options, jobs: 1 };
-  const gone: RowsByTable = new Map();
-  return withDatabase('reset', own, async (context) => {
+  return withDatabase('reset', options, async (context) => {
+    const { confirm, dryRun = false, keepDependents = false, mode = 'online' } = options;
+    // One question at a time.
+    const own = confirm === undefined ? options : { ...options, jobs: 1 };
+    const gone: RowsByTable = new Map();
     const { base, anchor, fixtures } = await runOnFixtures<ResetFixture>(context, own, {
       ...needsToAdd(options),
       privileges: ['select', 'insert', 'update'],

@@ -113,6 +113,8 @@ type Given = FixtureOptions & DryRunOptions & { verify?: boolean };
 
 /** Checks an operation's options at the door. */
 export function checkOptions(operation: Operation, options: object): void {
+  if (Object.prototype.toString.call(options) !== '[object Object]')
+    throw refusal('the options must be an object', 'check the options');
   for (const [name, value] of Object.entries(options)) {
     const [what, is] = Object.hasOwn(OPTIONS, name) ? OPTIONS[name]! : [];
     if (what === undefined) throw refusal(`there is no option ${name}`, hintFor(name));

@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { ci, clean, load, manifest, reset, SETS, sizedAgents, type LoadOptions } from '../../src/index.js';
+import {
+  ci,
+  clean,
+  load,
+  manifest,
+  reset,
+  SETS,
+  sizedAgents,
+  verify,
+  type LoadOptions,
+} from '../../src/index.js';
 
 const NOWHERE = { databaseUrl: 'postgresql://u@127.0.0.1:1/d' };
 
@@ -63,6 +73,15 @@ describe('options from JavaScript', () => {
         message: expect.stringMatching(message) as string,
       });
     }
+  });
+
+  it.each([null, 5, [], () => SETS.fleet])('refuses what is no object: %s', async (options) => {
+    for (const operation of [load, verify, reset, clean, ci, manifest])
+      await expect(operation(options as never)).rejects.toMatchObject({
+        name: 'ScaleSeedError',
+        code: 'usage',
+        message: 'the options must be an object',
+      });
   });
 
   it.each<[string, string, (options: never) => Promise<unknown>]>([
