@@ -72,16 +72,19 @@ export async function findAbsent(
 }
 
 /** What else may keep a row out without a word, or have taken it away. */
-async function suspects({ session, fixture, table }: OnTable): Promise<string> {
-  const keepers = keepersOf(table);
-  if (keepers !== '') return keepers;
+async function suspects(on: OnTable): Promise<string> {
+  return keepersOf(on.table) || [...(await untoldIndexes(on)), OTHER_SESSION].join(' or ');
+}
+
+/** Indexes that may keep a row out, and of which no row that holds a key is looked for. */
+export async function untoldIndexes({ session, fixture, table }: OnTable): Promise<string[]> {
   const { rows } = await session.query<{ name: string }>(
     `select c.relname as name from pg_index i join pg_class c on c.oid = i.indexrelid
      where i.indrelid = ${table.oid}
        and (i.indisexclusion or i.indisunique and (i.indpred is not null or i.indexprs is not null))`,
   );
   const indexes = [...rows.map(({ name }) => name), ...untoldKeys(fixture, table)].sort();
-  return [...(indexes.length > 0 ? [nameAll('index', indexes)] : []), OTHER_SESSION].join(' or ');
+  return indexes.length > 0 ? [nameAll('index', indexes)] : [];
 }
 
 /** What of a table's own may keep a row from being added, changed or deleted; empty where there is nothing. */

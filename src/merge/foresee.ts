@@ -6,7 +6,7 @@ import { atOneMoment, stepError, type Step } from '../run/step.js';
 import { columnOf, rowsOf } from '../table/inspect-table.js';
 import { countedKeys } from '../table/keys.js';
 import { foreseeParents, keysToForesee, varies } from './foreign-keys.js';
-import { refuseHidden, REPEATED } from './blocked.js';
+import { keepersOf, refuseHidden, REPEATED, untoldIndexes } from './blocked.js';
 import { keyText, sameIdentity } from './expressions.js';
 import type { StepKeys } from './keys.js';
 import { holderOf, isFixed, otherKeys, sameKey, valueIn, type UniqueKey } from './unique-keys.js';
@@ -14,8 +14,7 @@ import { holderOf, isFixed, otherKeys, sameKey, valueIn, type UniqueKey } from '
 /**
  * What adding a fixture's rows would come to by now: those whose own key stands would be left alone, those of which
  * another unique key is held by another row, or by an earlier one of the fixture, would be kept out. Where `keys` are
- * given rows are restored: then those of the fixture itself hold nothing back. What triggers, exclusion constraints, and
- * unique indexes over expressions or a part of the rows would do is not known.
+ * given rows are restored: then those of the fixture itself hold nothing back.
  */
 export async function foreseeMerge(step: Step, keys?: StepKeys): Promise<Counts> {
   const { session, fixture, table } = step;
@@ -69,14 +68,24 @@ export async function foreseeMerge(step: Step, keys?: StepKeys): Promise<Counts>
   };
 }
 
-/** Looks for what a step would do, without a lock. Where no row is staged, the server sees that nothing is written. */
-export function foresee<Foreseen>(step: Step, look: () => Promise<Foreseen>): Promise<Foreseen> {
-  const { fixture, table, session } = step;
+/**
+ * Looks for what a step would do, without a lock, and says what of the table's own may make more or less of it. Where no row
+ * is staged, the server sees that nothing is written.
+ */
+export function foresee<Foreseen>(
+  step: Step,
+  look: () => Promise<Foreseen>,
+  addsRows = true,
+): Promise<Foreseen> {
+  const { fixture, table, session, context } = step;
   const nothingStaged =
     numberedRelation(step, otherKeys(fixture, table)) !== undefined &&
     countedKeys(fixture, table) !== undefined;
   return atOneMoment(step, async () => {
     if (nothingStaged) await session.query('set transaction read only');
+    const others = [keepersOf(table), ...(addsRows ? await untoldIndexes(step) : [])].filter(Boolean);
+    if (others.length > 0)
+      context.onNotice(`${fixture.name}: a dry run does not foresee what ${others.join(' or ')} would do`);
     return look();
   });
 }

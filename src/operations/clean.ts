@@ -48,11 +48,11 @@ export interface CleanOptions extends FixtureOptions, DryRunOptions {
  * @throws ScaleSeedError `conflict` where rows that stay forbid it.
  */
 export function clean(options: CleanOptions = {}): Promise<CleanReport> {
-  const { confirm, dryRun = false } = options;
-  // One question at a time.
-  const own = confirm === undefined ? options : { ...options, jobs: 1 };
-  const gone: RowsByTable = new Map();
-  return withDatabase('clean', own, async (context) => {
+  return withDatabase('clean', options, async (context) => {
+    const { confirm, dryRun = false } = options;
+    // One question at a time.
+    const own = confirm === undefined ? options : { ...options, jobs: 1 };
+    const gone: RowsByTable = new Map();
     const { base, fixtures } = await runOnFixtures<CleanedFixture>(context, own, {
       privileges: ['select', 'delete'],
       inTurn: true,
@@ -85,12 +85,13 @@ async function cleanFixture(step: Step, confirm: CleanOptions['confirm']): Promi
 
 async function foreseeClean(step: Step, gone: RowsByTable): Promise<CleanedFixture> {
   const total = stopwatch();
-  return foresee(step, async () => {
+  const look = async (): Promise<CleanedFixture> => {
     const keys = await keysOf(step);
     step.enter('clean');
     await foreseeRefusal(step, 'delete');
     return resultOf(step, await foreseeDeletion(step, keys, gone), total());
-  });
+  };
+  return foresee(step, look, false);
 }
 
 function resultOf(

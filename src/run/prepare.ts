@@ -63,7 +63,7 @@ export async function prepareSchema(
     standing: standing.get(fixture),
     createdParents: 0,
   }));
-  if (needs.parents !== undefined) await settleParents(context, session, prepared, needs.parents);
+  if (needs.parents !== undefined) await settleParents(context, session, prepared, needs.parents, schema);
   const known = [...fixtures, ...(needs.known ?? [])];
   const { reversed } = turnsOf(prepared, needs);
   for (const one of reversed ? prepared.toReversed() : prepared)
@@ -109,6 +109,7 @@ async function settleParents(
   session: Session,
   prepared: readonly Prepared[],
   parents: NonNullable<Needs['parents']>,
+  named: string | undefined,
 ): Promise<void> {
   for (const schema of new Set(prepared.map(({ table }) => table.schema))) {
     const members = prepared.filter(({ table }) => table.schema === schema);
@@ -119,11 +120,11 @@ async function settleParents(
     const created = parents === 'create' ? await createParents(session, missing, schema) : 0;
     if (parents === 'create') refuseUncreated(await missingParents(session, fixtures, schema));
     for (const member of members) member.createdParents = created;
-    const rows = `parent rows in schema ${schema}`;
+    const rows = `parent rows${named === undefined ? ` in schema ${schema}` : ''}`;
     if (parents === 'create')
       void session.atCommit('select').then(() => {
         onNotice(`created ${created} ${rows}`);
       });
-    else onNotice(`would create ${missing.length} ${rows}`);
+    else onNotice(`would create ${missing.length} ${rows}; what may keep them out is not foreseen`);
   }
 }

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { defineFixture } from '../../src/fixtures/define-fixture.js';
 import type { Fixture } from '../../src/fixtures/fixture.js';
 import { ci } from '../../src/operations/ci.js';
+import { clean } from '../../src/operations/clean.js';
 import { load } from '../../src/operations/load.js';
 import { reset } from '../../src/operations/reset.js';
 import { verify } from '../../src/operations/verify.js';
@@ -103,6 +104,14 @@ const CASES: [what: string, sql: string, fixture: Fixture, blocked: number, key:
     /^index things_lower_idx or another session, which has deleted it in the meantime$/,
   ],
   [
+    'a unique index over a part of the rows',
+    `create unique index on things (name) where name <> ''; insert into things values ('x', 'n-7')`,
+    fixtureOf(),
+    1,
+    'r-0007',
+    /^index things_name_idx or another session, which has deleted it in the meantime$/,
+  ],
+  [
     'an exclusion constraint',
     `alter table things add exclude using gist (at with &&); insert into things values ('x', 'y', '[7,7]')`,
     fixtureOf(),
@@ -141,6 +150,26 @@ describe.each(CASES)('rows kept out by %s', (_, sql, fixture, blocked, key, by) 
     expect((await ci(options())).verdict.outcome).toBe('drift');
     const verified = await verify(options());
     expect(verified.intact).toBe(false);
+  });
+
+  it.each([
+    ['load', load],
+    ['reset', reset],
+    ['clean', clean],
+  ])('are foretold by a dry %s, or it says what it does not foresee', async (command, operation) => {
+    if (sql !== '') await database.query(sql);
+    const notices: string[] = [];
+    const dry = await operation({
+      ...options(),
+      dryRun: true,
+      onEvent: (event) => event.type === 'notice' && notices.push(event.message),
+    });
+    const own = /^(trigger|rule|index) \w+/.exec(by.source.slice(1))?.[0];
+    if (command !== 'clean')
+      expect(dry.fixtures[0]).toMatchObject({ blocked: own === undefined ? blocked : 0 });
+    // An index keeps no row from being deleted.
+    const isForeseen = own === undefined || (command === 'clean' && own.startsWith('index'));
+    expect(notices).toEqual(isForeseen ? [] : [`blocked: a dry run does not foresee what ${own} would do`]);
   });
 });
 

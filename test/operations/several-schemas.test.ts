@@ -179,6 +179,19 @@ describe('several schemas', () => {
     ]);
   });
 
+  it('say once whose parent rows would be created', async () => {
+    const notices: string[] = [];
+    await load({
+      ...at(),
+      schemas: ['f_01', 'orphans'],
+      fixtures: small,
+      createParents: true,
+      dryRun: true,
+      onEvent: (event) => event.type === 'notice' && notices.push(event.message),
+    });
+    expect(notices).toContain('orphans: would create 1 parent rows; what may keep them out is not foreseen');
+  });
+
   it('tell what stands of each fixture where one of a schema fails', async () => {
     for (const name of ['whole', 'no_mac']) await makeSchema(name);
     await database.query(`alter table no_mac.agents add check (os <> 'darwin')`);
