@@ -78,7 +78,11 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '53400': { code: 'server', hint: 'raise the limit that the message names for the role' },
   '55P03': { code: 'locked', hint: 'another session holds a lock: see pg_locks, and run the command again' },
   '55000': OWN_MAKING,
-  '57014': { code: 'timeout', hint: 'raise statement_timeout, which the role, the database or the URL sets' },
+  // Which of the two it was the message alone says, in the server's language.
+  '57014': {
+    code: 'timeout',
+    hint: 'raise statement_timeout, which the role, the database or the URL sets; if somebody cancelled it, run the command again',
+  },
   '57P05': { code: 'timeout', hint: 'raise idle_session_timeout for the role' },
   '57P03': { code: 'connect', hint: 'the server is starting up or shutting down: --wait 30s waits for it' },
   '57': { code: 'server', hint: 'the server ended the session: see its log, then run the command again' },

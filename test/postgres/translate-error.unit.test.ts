@@ -38,10 +38,11 @@ describe('what is to be done about an error', () => {
   });
 
   it.each([
-    ['statement timeout', 'timeout', 'raise statement_timeout'],
-    ['user request', 'server', 'run the command again'],
-  ])('that was cancelled due to %s', (cause, code, hint) => {
-    const error = serverError('57014', `canceling statement due to ${cause}`);
+    ['canceling statement due to statement timeout', 'timeout', 'raise statement_timeout'],
+    ['canceling statement due to user request', 'server', 'run the command again'],
+    ['storniere Anfrage wegen Benutzeraufforderung', 'timeout', 'if somebody cancelled it, run'],
+  ])('that ended a statement: %s', (message, code, hint) => {
+    const error = serverError('57014', message);
     expect(translateError(error, { phase: 'merge' })).toMatchObject({
       code,
       hint: expect.stringContaining(hint) as string,
