@@ -210,6 +210,24 @@ describe('rows of several loads', () => {
     });
   });
 
+  it('are intact where most rows have nothing that bears theirs out', async () => {
+    const grownTo = (count: number): Fixture =>
+      fixtureOf({
+        ...MADE,
+        count,
+        anchorColumn: 'made_at',
+        *rows(first, last) {
+          for (let g = first; g <= last; g++) yield [`a-${g}`, g > 30 ? after({ days: g }) : null];
+        },
+      });
+    await load(run(grownTo(30)));
+    await load(run(grownTo(50)));
+    expect(await verified(grownTo(50))).toMatchObject({
+      intact: true,
+      anchors: [{ rows: 30 }, { rows: 20 }],
+    });
+  });
+
   it.each([
     ['one time', {}, [['expires_at', 5]]],
     [
