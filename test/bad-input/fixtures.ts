@@ -93,7 +93,7 @@ const FIXTURES_AND_SOURCES: readonly BadFixture[] = [
     what: 'a name that is a statement',
     source: module(yields(GOOD_ROW), { name: `"own'; drop table agents; --"` }),
     exit: 2,
-    printed: /its name must be letters, digits/,
+    printed: /name must be letters, digits/,
   },
   {
     what: 'a type that is a statement',

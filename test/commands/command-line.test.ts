@@ -287,7 +287,7 @@ describe('bad input', () => {
       'a file that is no fixture',
       () => ['load', '--fixture', ownFixture],
       2,
-      /fixture broken: it names no table/,
+      /fixture broken: table must be the name of a table/,
     ],
     [
       'a URL of another kind',
