@@ -32,7 +32,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '22': { code: 'fixture', hint: 'a value of the fixture does not fit its column' },
   '22P05': {
     code: 'fixture',
-    hint: "the database's encoding lacks a character: use a database in UTF8",
+    hint: 'the database cannot hold a character of it: use a database in UTF8, and no \\u0000 in jsonb',
   },
   '23001': { code: 'conflict', hint: REFERRING_HINT },
   '23502': { code: 'schema', hint: 'the column must have a value, and the fixture gives none' },

@@ -96,7 +96,7 @@ export const SERVERS: readonly BadInput[] = [
       ...['--database-url', latin1Url],
     ],
     exit: 1,
-    printed: /has no equivalent in encoding "LATIN1"[^]*encoding lacks a character/,
+    printed: /has no equivalent in encoding "LATIN1"[^]*use a database in UTF8/,
   },
   {
     what: 'a database in SQL_ASCII',

@@ -14,6 +14,7 @@ describe('what is to be done about an error', () => {
     ['verify', '53400', 'temporary file size exceeds temp_file_limit (100kB)', 'raise the limit'],
     ['verify', '53100', 'could not extend file', 'out of a resource'],
     ['connect', '53300', 'too many connections for role "u"', 'raise the limit'],
+    ['copy', '22P05', 'unsupported Unicode escape sequence', 'no \\u0000 in jsonb'],
     ['copy', '57014', 'canceling statement due to statement timeout', 'the database or the URL sets'],
     ['connect', '55000', 'database "d" is not currently accepting connections', 'allow connections'],
     ['connect', '0A000', 'unsupported frontend protocol 3.0', 'no such connection'],
