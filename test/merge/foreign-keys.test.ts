@@ -81,6 +81,18 @@ describe('foreign keys are checked row by row', () => {
       'alter table managed_certificates drop constraint late',
       'managed_certificates has deferrable keys: late',
     ],
+    [
+      'a key that a NULL does not satisfy by itself',
+      'alter table managed_certificates add constraint whole foreign key (team_id) references teams match full',
+      'alter table managed_certificates drop constraint whole',
+      'foreign key whole is of a special kind',
+    ],
+    [
+      'a parent that only the row’s default tells',
+      `alter table managed_certificates add backup_id text default lower('O-ALICE') references owners`,
+      'alter table managed_certificates drop column backup_id',
+      'the column of managed_certificates_backup_id_fkey has a default that is computed',
+    ],
   ])('because of %s', async (_, make, unmake, reason) => {
     await database.query(make);
     expect(await foreignKeysOf()).toEqual({ check: 'row', reason });
