@@ -63,7 +63,9 @@ function ratioOf(baseline: Baseline): RatioMeasurement | undefined {
 function notLoaded({ fixtures, failures, verified }: Judged): Set<string | null> {
   const ofLoad = newFailures(verified.failures, failures);
   const failed = failures.filter(
-    (failure) => ofLoad.includes(failure) || !fixtures.some(({ schema }) => schema === failure.schema),
+    (failure) =>
+      failure.schema !== null &&
+      (ofLoad.includes(failure) || !fixtures.some(({ schema }) => schema === failure.schema)),
   );
   return new Set(failed.map(({ schema }) => schema));
 }

@@ -74,10 +74,10 @@ async function judgeLoad(
 ): Promise<CiReport> {
   const { report } = load;
   refuseIncomparable(criteria.baseline, { ...report, serverVersion: report.server.version });
-  await sweepScratchSchemas(context);
   // What was waited for is there.
   const look = () => verifyLoaded(context, { ...load, waitMs: 0, live: load.pristine !== true }, report);
   let verified = await look();
+  if (!context.signal.aborted) await sweepScratchSchemas(context);
   const isWhole = report.failures.length === 0 && verified.intact;
   const wanted = isWhole ? wantedOf(criteria) : undefined;
   const { unmeasured, ...measured } = (wanted && (await measure(context, load, wanted, criteria))) ?? {};

@@ -3,6 +3,7 @@ import { foresee, foreseeMerge } from '../merge/foresee.js';
 import { chooseForeignKeyCheck, summarizeChecks } from '../merge/foreign-keys.js';
 import { loadFixture, loadPlan, refuseExclusive, type LoadPlan } from '../merge/load-fixture.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
+import type { ScaleSeedError } from '../errors.js';
 import { translateError } from '../postgres/translate-error.js';
 import type { LoadedFixture, LoadReport, VerifyReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
@@ -92,20 +93,37 @@ export async function loadOn(
   };
 }
 
-/** Verifies what has just been loaded; what fails then says what of the load stands. */
+/** Verifies what has just been loaded; what fails then says what of the load stands, in one schema or in each of several. */
 export async function verifyLoaded(
   context: RunContext,
   options: VerifyOptions,
   report: LoadReport,
 ): Promise<VerifyReport> {
-  const verified = await verifyOn(context, options).catch((error: unknown) => {
-    throw translateError(error, { phase: 'verify' }).with({ state: stateAfter(report) });
+  const verified = await verifyOn(context, options).catch((thrown: unknown) => {
+    const error = translateError(thrown, { phase: 'verify' });
+    if (!ofSeveral(report)) throw error.with({ state: stateAfter(report) });
+    return unverified(report, options, error.with({ phase: 'verify' }));
   });
   const failures = verified.failures.map((failure) => {
-    const fixtures = report.fixtures.filter(({ schema }) => schema === failure.schema);
-    return fixtures.length === 0 ? failure : { ...failure, state: stateAfter({ fixtures, failures: [] }) };
+    const inSchema = <One extends { schema: string | null }>(all: readonly One[]): One[] =>
+      all.filter(({ schema }) => schema === failure.schema);
+    const own = { fixtures: inSchema(report.fixtures), failures: inSchema(report.failures) };
+    return own.fixtures.length === 0 ? failure : { ...failure, state: stateAfter(own) };
   });
   return { ...verified, failures };
+}
+
+/** The verification of several schemas that was over before it had reached any: what was done in them is still told. */
+function unverified(
+  { version, startedAt, database, server, jobs, peakRssBytes, ...loaded }: LoadReport,
+  { live = false }: VerifyOptions,
+  error: ScaleSeedError,
+): VerifyReport {
+  const base = { version, startedAt, database, server, jobs, peakRssBytes };
+  const schemas = new Set([...loaded.fixtures, ...loaded.failures].map(({ schema }) => schema));
+  const failures = [...schemas].flatMap((schema) => (schema === null ? [] : [{ schema, ...error.toJSON() }]));
+  const timings = { connectMs: 0, waitMs: 0, workMs: 0, settleMs: 0, totalMs: 0 };
+  return { ...base, command: 'verify', live, intact: false, fixtures: [], failures, timings };
 }
 
 /** What stands once a load is through. */

@@ -131,8 +131,9 @@ function summarizeVerify(report: VerifyReport, told: readonly Failure[] = []): S
   };
 }
 
+/** What is of no schema is of a phase. */
 function schemasOf(failures: readonly Failure[]): string {
-  return [...new Set(failures.map(({ schema }) => schema))].join(', ');
+  return [...new Set(failures.map(({ schema, phase }) => schema ?? phase))].join(', ');
 }
 
 function summarizeReset(report: ResetReport): Summary {

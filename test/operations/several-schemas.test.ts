@@ -23,6 +23,13 @@ const database = useDatabase();
 const at = (): { databaseUrl: string } => ({ databaseUrl: database.url });
 const env = (): Record<string, string> => ({ DATABASE_URL: database.url });
 const small = [sizedCertificates(300), sizedAgents(200)];
+const ended = () => ({
+  ...at(),
+  schemas: ['in_time', 'late'],
+  fixtures: small,
+  settle: false,
+  timeoutMs: 3_000,
+});
 const SMALL = ['--certs', '400', '--agents', '200'];
 
 async function makeSchema(name: string): Promise<void> {
@@ -255,6 +262,60 @@ describe('several schemas', () => {
       { schema: 'empty', code: 'schema' },
       { schema: 'unseen', code: 'timeout', phase: 'verify', state: 'everything is loaded and committed' },
     ]);
+  });
+
+  it.each<[string, () => Promise<LoadReport | CiReport>]>([
+    ['load with verify', () => load({ ...ended(), verify: true })],
+    ['ci', () => ci({ ...ended(), budgetMs: 60_000 })],
+  ])('are told of by %s where the time runs out in the load of one', async (_, operation) => {
+    for (const name of ['in_time', 'late']) {
+      await database.query(`drop schema if exists ${name} cascade`);
+      await makeSchema(name);
+    }
+    const other = await database.client();
+    await other.query('begin; lock table late.agents in share row exclusive mode');
+    const report = await operation();
+    await other.query('rollback');
+    expect(matchesSchema(JSON.parse(JSON.stringify(report))), JSON.stringify(matchesSchema.errors)).toBe(
+      true,
+    );
+    expect(perSchema(report.fixtures, ({ present }) => present)).toEqual({
+      in_time: [300, 200],
+      late: [300],
+    });
+    const late = 'the time limit of 3000 ms has run out';
+    const loading = { schema: 'late', phase: 'copy', message: `fixture scale_agents, copy: ${late}` };
+    const checked = { code: 'timeout', phase: 'verify', message: late };
+    const verification = [
+      { ...checked, schema: 'in_time', state: 'everything is loaded and committed' },
+      {
+        ...checked,
+        schema: 'late',
+        state: `what could be loaded is committed; late: ${loading.message}`,
+      },
+    ];
+    expect(report.failures).toMatchObject([loading, ...verification]);
+    expect(report.verified).toMatchObject({ intact: false, fixtures: [], failures: verification });
+    if (report.command !== 'ci') return;
+    expect(report.verdict).toMatchObject({
+      outcome: 'failed',
+      checks: [
+        { reason: 'what failed to load was not verified; the verification of in_time failed' },
+        { outcome: 'skipped', reason: 'what was loaded is not the fleet: 1 schema failed' },
+      ],
+    });
+  });
+
+  it('are not named where the tables of all were to be settled', async () => {
+    await makeSchema('settled');
+    const other = await database.client();
+    await other.query('begin; lock table settled.agents in share row exclusive mode');
+    const schemas = ['--schema', 'settled', '--schema', 'f_01'];
+    const { stderr } = await run(['load', ...SMALL, ...schemas, '--timeout', '3s', '--quiet'], env());
+    await other.query('rollback');
+    expect(stderr).toContain(
+      'scale-seed: the time limit of 3000 ms has run out\n  now: what was done is committed, but',
+    );
   });
 
   it.each([reset, clean, verify])('are told of once each: %o', async (operation) => {
