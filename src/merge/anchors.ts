@@ -1,7 +1,7 @@
 import type { Staging } from '../copy/staging.js';
 import { castTo, columnOf, rowsOf } from '../table/inspect-table.js';
 import { quote } from '../postgres/quote.js';
-import { anchoredColumns, type FixtureColumn } from '../fixtures/fixture.js';
+import { anchoredColumns, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
 import type { VerifiedFixture } from '../report/result.js';
 import type { OnTable } from '../run/step.js';
 import { columnValue, sameIdentity } from './expressions.js';
@@ -40,8 +40,10 @@ interface Tellers {
   all: FixtureColumn[];
   /** Those whose columns keep most digits: what the others keep follows from these. */
   finest: FixtureColumn[];
-  /** Of these the one by which each row tells its own, if there is one. */
+  /** Of these the one by which each row tells its own, if there is an anchor column: that, where it is among them. */
   own: FixtureColumn | undefined;
+  /** Those that are to bear it out; coarser ones where there are no others, or where the anchor column is. */
+  others: FixtureColumn[];
 }
 
 /** A constant is changed most seldom, and one that is empty tells nothing. */
@@ -52,8 +54,17 @@ function tellersOf({ fixture, table }: OnTable): Tellers {
     .filter((column) => column.kind !== 'constant' || (column.value ?? null) !== null)
     .sort((one, other) => worth(other) - worth(one));
   const finest = all.filter((column) => digits(column) === digits(all[0]!));
-  return { all, finest, own: finest.find(({ name }) => name === fixture.anchorColumn) };
+  const declared = all.find(({ name }) => name === fixture.anchorColumn);
+  // Dates alone tell no anchor to the hour.
+  if (declared === undefined || digits(all[0]!) < 0) return { all, finest, own: undefined, others: all };
+  const [own = declared] = finest.includes(declared) ? [declared] : finest;
+  const bearing = own === declared && finest.length > 1 ? finest : all;
+  return { all, finest, own, others: bearing.filter((column) => column !== own) };
 }
+
+/** One statement of the running stack's gives a live constant the same time in all rows, which would be no load's. */
+const isWeak = ({ live }: Fixture, { name, kind }: FixtureColumn): boolean =>
+  kind === 'constant' && live.includes(name);
 
 const MICROSECONDS = 6;
 
@@ -71,19 +82,17 @@ export function tellOwn(on: OnTable): boolean {
 
 /** SQL that is true of a staged row `s` that cannot tell its own anchor. */
 function untoldSql(on: OnTable, values: unknown[]): string {
-  const { finest, own } = tellersOf(on);
-  if (own === undefined) return 'true';
-  const others = finest.filter((column) => column !== own).map((column) => columnValue(column, values).sql);
-  return others.length === 0 ? 'true' : `num_nonnulls(${others.join(', ')}) = 0`;
+  const { own, others } = tellersOf(on);
+  if (own === undefined || others.length === 0) return 'true';
+  return `num_nonnulls(${others.map((column) => columnValue(column, values).sql).join(', ')}) = 0`;
 }
 
 /**
  * SQL for the anchor that a row tells: the `usual` one where any of its times does, else what the best of them tells. One
- * that has an anchor column tells that column's, unless nothing in the row bears it out.
+ * that has an anchor column tells that column's, unless nothing in the row bears it out to the last digit.
  */
 function ownAnchor(on: OnTable, usual: string | null, values: unknown[]): string {
-  const { all, finest, own } = tellersOf(on);
-  const others = own === undefined ? all : finest.filter((column) => column !== own);
+  const { all, finest, own, others } = tellersOf(on);
   const told = (columns: FixtureColumn[]): string =>
     ['null::timestamptz', ...columns.map((column) => toldBy(column, values))].join(', ');
   const byItself = `coalesce(${told(own === undefined ? all : [own])})`;
@@ -93,7 +102,8 @@ function ownAnchor(on: OnTable, usual: string | null, values: unknown[]): string
     (column) =>
       `t.${quote(column.name)} = ${castTo(on.table, column.name, `${anchor} + ${columnValue(column, values).sql}`)}`,
   );
-  const isBorneOut = own !== undefined && `(${byItself} = any (array[${told(others)}])) is true`;
+  const bearing = others.filter((column) => finest.includes(column) && !isWeak(on.fixture, column));
+  const isBorneOut = own !== undefined && `(${byItself} = any (array[${told(bearing)}])) is true`;
   return `case when (${tellUsual.join(' or ')}) and not ${isBorneOut} then ${anchor} else ${byItself} end`;
 }
 
@@ -112,28 +122,27 @@ export async function findMostTold(on: OnTable, staged: Staging): Promise<string
   const { fixture, table } = on;
   const { all, finest, own } = tellersOf(on);
   const from = `from ${staged.table} as s join ${rowsOf(table)} as t on ${sameIdentity(fixture, table)}`;
-  if (finest[0] !== undefined && digitsIn(on, finest[0]) < MICROSECONDS) return findFitting(on, from);
-  // One statement of the running stack's gives them all one time, which would be no load's.
-  const isWeak = ({ name, kind }: FixtureColumn): boolean =>
-    own !== undefined && name !== own.name && kind === 'constant' && fixture.live.includes(name);
-  for (const times of all.length > finest.length ? [finest, all] : [all]) {
-    if (times.length === 0) break;
-    const values: unknown[] = [];
-    const told = times.map((column) => toldBy(column, values));
-    // Not by VALUES: for Citus those are constant.
-    const found = await on.session.first<{ anchor: string }>(
-      `with standing as (
-         select unnest(array[${told.join(', ')}]) as anchor,
-           unnest(array[${times.map((column) => column === own).join(', ')}]) as is_own,
-           unnest(array[${times.map(isWeak).join(', ')}]) as is_weak ${from})
-       select anchor::text from standing where anchor is not null group by anchor
-       having count(*) filter (where not is_weak) * 2 > (select count(*) from standing where is_own)
-       order by count(*) filter (where not is_weak) desc, count(*) desc, count(*) filter (where is_own) desc, anchor limit 1`,
-      values,
-    );
-    if (found !== undefined) return found.anchor;
-  }
-  return null;
+  if (finest[0] === undefined) return null;
+  if (digitsIn(on, finest[0]) < MICROSECONDS) return findFitting(on, from);
+  const weak = (column: FixtureColumn): boolean =>
+    own !== undefined && column !== own && isWeak(fixture, column);
+  const values: unknown[] = [];
+  const told = all.map((column) => toldBy(column, values));
+  const flags = (is: (column: FixtureColumn) => boolean): string =>
+    `unnest(array[${all.map(is).join(', ')}])`;
+  // Not by VALUES: for Citus those are constant.
+  const found = await on.session.first<{ anchor: string }>(
+    `with standing as (
+       select unnest(array[${told.join(', ')}]) as anchor, ${flags((column) => column === own)} as is_own,
+         ${flags(weak)} as is_weak, ${flags((column) => finest.includes(column))} as is_fine ${from})
+     select anchor::text from standing
+     where anchor is not null and is_fine = (select bool_or(is_fine) from standing where anchor is not null)
+     group by anchor
+     having count(*) filter (where not is_weak) * 2 > (select count(*) from standing where is_own)
+     order by count(*) filter (where not is_weak) desc, count(*) desc, count(*) filter (where is_own) desc, anchor limit 1`,
+    values,
+  );
+  return found?.anchor ?? null;
 }
 
 /**
@@ -164,9 +173,11 @@ async function findFitting(on: OnTable, from: string): Promise<string | null> {
   return found?.anchor ?? null;
 }
 
-/** The anchor on which rows are held that do not tell their own. */
+/** The anchor on which rows are held that do not tell their own, or to the last digit. */
 export async function findUsual(on: OnTable, staged: Staging): Promise<string | null> {
-  return tellOwn(on) ? null : findMostTold(on, staged);
+  const { own, others, finest } = tellersOf(on);
+  const isExact = own !== undefined && others.every((column) => finest.includes(column));
+  return isExact ? null : findMostTold(on, staged);
 }
 
 /** What {@link countByAnchor} has to know of a standing row `t` and its staged row `s`, as columns. */

@@ -229,6 +229,32 @@ describe('rows of several loads', () => {
   });
 
   it.each([
+    ['made_at', 'date', 'timestamptz'],
+    ['made_at', 'timestamp(0)', 'timestamptz'],
+    ['made_at', 'timestamptz', 'date'],
+    ['made_at', 'timestamptz(3)', 'timestamptz(0)'],
+    ['expires_at', 'date', 'timestamptz'],
+    ['expires_at', 'timestamptz', 'timestamptz(0)'],
+  ])('are intact by %s where made_at is a %s and expires_at a %s', async (anchorColumn, made, expires) => {
+    await database.query(`alter table own alter made_at type ${made}, alter expires_at type ${expires}`);
+    const fixture = fixtureOf({ ...MADE, anchorColumn });
+    await load(run(fixture));
+    await database.query(`update own set made_at = made_at - interval '2 d',
+      expires_at = expires_at - interval '2 d'; delete from own where right(id, 1) = '3'`);
+    await load(run(fixture));
+    const twoLoads = { anchorCount: 2, anchors: [{ rows: 45 }, { rows: 5 }] };
+    expect(await verified(fixture)).toMatchObject({ intact: true, ...twoLoads });
+    for (const [column, type] of [['made_at', made] as const, ['expires_at', expires] as const]) {
+      const step = type === 'date' ? '1 d' : '1 s';
+      await database.query(`update own set ${column} = ${column} + interval '${step}' where id = 'a-7'`);
+      expect(driftOf(await verified(fixture))).toEqual([[column, 1]]);
+      await database.query(`update own set ${column} = ${column} - interval '${step}' where id = 'a-7'`);
+    }
+    await reset(run(fixture));
+    expect(await verified(fixture)).toMatchObject({ intact: true, anchorCount: 1 });
+  });
+
+  it.each([
     ['one time', {}, [['expires_at', 5]]],
     [
       'two times',
@@ -276,6 +302,19 @@ describe('a time that no stack writes', () => {
       const found = (await verify({ ...fleet(), live: isLive })).fixtures.find((one) => one.table === table);
       expect(found).toMatchObject({ intact: false, drift: [{ column, rows }], live: [] });
     }
+    await reset(fleet());
+  });
+
+  it('is drift where a live constant has been given the same', async () => {
+    const change = `created_at = now() - interval '9 days', updated_at = now() - interval '9 days'`;
+    await database.query(`update managed_certificates set ${change} where id like '%7'`);
+    const { intact, fixtures } = await verify({ ...fleet(), live: true });
+    expect(intact).toBe(false);
+    expect(fixtures[0]).toMatchObject({
+      anchorCount: 1,
+      drift: [{ column: 'created_at', rows: 50 }],
+      live: [{ column: 'updated_at', rows: 50 }],
+    });
     await reset(fleet());
   });
 
