@@ -3,9 +3,8 @@ import { foresee, foreseeMerge } from '../merge/foresee.js';
 import { chooseForeignKeyCheck, summarizeChecks } from '../merge/foreign-keys.js';
 import { loadFixture, loadPlan, refuseExclusive, type LoadPlan } from '../merge/load-fixture.js';
 import { fingerprintOf } from '../encode/fingerprint.js';
-import type { ScaleSeedError } from '../errors.js';
 import { translateError } from '../postgres/translate-error.js';
-import type { LoadedFixture, LoadReport, VerifyReport } from '../report/result.js';
+import type { Failure, LoadedFixture, LoadReport, VerifyReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
 import { joinFailures, named, ofSeveral } from '../report/schemas.js';
 import { formatCount, formatRows } from '../report/units.js';
@@ -99,10 +98,14 @@ export async function verifyLoaded(
   options: VerifyOptions,
   report: LoadReport,
 ): Promise<VerifyReport> {
-  const verified = await verifyOn(context, options).catch((thrown: unknown) => {
+  const told = [...report.fixtures, ...report.failures].flatMap(({ schema }) => schema ?? []);
+  const schemas = [...new Set(told)];
+  const known = options.schemas && schemas;
+  const verified = await verifyOn(context, options, known).catch((thrown: unknown) => {
     const error = translateError(thrown, { phase: 'verify' });
     if (!ofSeveral(report)) throw error.with({ state: stateAfter(report) });
-    return unverified(report, options, error.with({ phase: 'verify' }));
+    const failures = schemas.map((schema) => ({ schema, ...error.with({ phase: 'verify' }).toJSON() }));
+    return unverified(report, options, failures);
   });
   const failures = verified.failures.map((failure) => {
     const inSchema = <One extends { schema: string | null }>(all: readonly One[]): One[] =>
@@ -115,15 +118,13 @@ export async function verifyLoaded(
 
 /** The verification of several schemas that was over before it had reached any: what was done in them is still told. */
 function unverified(
-  { version, startedAt, database, server, jobs, peakRssBytes, ...loaded }: LoadReport,
+  { version, startedAt, database, server, jobs, peakRssBytes }: LoadReport,
   { live = false }: VerifyOptions,
-  error: ScaleSeedError,
+  failures: Failure[],
 ): VerifyReport {
-  const base = { version, startedAt, database, server, jobs, peakRssBytes };
-  const schemas = new Set([...loaded.fixtures, ...loaded.failures].map(({ schema }) => schema));
-  const failures = [...schemas].flatMap((schema) => (schema === null ? [] : [{ schema, ...error.toJSON() }]));
+  const base = { version, startedAt, database, server, jobs, peakRssBytes, failures };
   const timings = { connectMs: 0, waitMs: 0, workMs: 0, settleMs: 0, totalMs: 0 };
-  return { ...base, command: 'verify', live, intact: false, fixtures: [], failures, timings };
+  return { ...base, command: 'verify', live, intact: false, fixtures: [], timings };
 }
 
 /** What stands once a load is through. */

@@ -37,9 +37,14 @@ export function verify(options: VerifyOptions = {}): Promise<VerifyReport> {
   return withDatabase('verify', options, async (context) => rounded(await verifyOn(context, options)));
 }
 
-/** Verifies fixtures in a database that is at hand. */
-export async function verifyOn(context: RunContext, options: VerifyOptions): Promise<VerifyReport> {
+/** Verifies fixtures in a database that is at hand; in `schemas` of these names, where it is known which they are. */
+export async function verifyOn(
+  context: RunContext,
+  options: VerifyOptions,
+  schemas?: readonly string[],
+): Promise<VerifyReport> {
   const { base, fixtures } = await runOnFixtures(context, options, {
+    schemas,
     privileges: ['select'],
     reads: true,
     work: (step) => verifyFixture(step, options),

@@ -28,6 +28,8 @@ export interface RunPlan<Result> extends Needs {
   dependents?: (result: Result) => readonly Dependents[];
   /** The work changes nothing, though it may commit. */
   reads?: boolean;
+  /** The schemas by their names, where the patterns of the options have been resolved before. */
+  schemas?: readonly string[] | undefined;
   work: (step: Step) => Promise<Result>;
 }
 
@@ -66,7 +68,7 @@ export async function runOnFixtures<Result>(
     const reaching = reachServer(
       sessions,
       patience,
-      options.schemas,
+      { patterns: options.schemas, names: plan.schemas },
       inTurn ? 1 : Math.min(jobs, fixtures.length),
     );
     const { server, schemas } = await reaching.catch((error: unknown) => {
@@ -150,9 +152,9 @@ export async function runOnFixtures<Result>(
 async function reachServer(
   sessions: Sessions,
   patience: Patience,
-  patterns: readonly string[] | undefined,
+  { patterns, names }: Record<'patterns' | 'names', readonly string[] | undefined>,
   atWork: number,
-): Promise<{ server: Server; schemas: (string | undefined)[] }> {
+): Promise<{ server: Server; schemas: readonly (string | undefined)[] }> {
   if (patterns?.length === 0)
     throw refusal('no schema is named', 'name some, or leave them out to work on the search_path');
   return patience.until(async () => {
@@ -161,7 +163,7 @@ async function reachServer(
     sessions.openSoon(atWork);
     const ask = async (answer: Opened) => ({
       server: await readServer(session, answer),
-      schemas: patterns === undefined ? [undefined] : await resolveSchemas(session, patterns),
+      schemas: names ?? (patterns === undefined ? [undefined] : await resolveSchemas(session, patterns)),
     });
     return session.transaction(ask, { opening: ASK_SERVER, reads: true });
   });

@@ -306,6 +306,26 @@ describe('several schemas', () => {
     });
   });
 
+  it('are verified as they were loaded, though the pattern means others by then', async () => {
+    for (const name of ['born_1', 'born_2']) await makeSchema(name);
+    const other = await database.client();
+    await other.query('begin; lock table born_1.agents in share row exclusive mode');
+    const [schemas, fixtures] = [['born_*'], [sizedAgents(200)]];
+    const loading = load({ ...at(), schemas, fixtures, verify: true, settle: false });
+    await database.untilSession(`wait_event_type = 'Lock'`);
+    await database.until('select count(*) = 200 from born_2.agents');
+    await database.query('drop schema born_2 cascade; create schema born_3');
+    await other.query('commit');
+    const { failures, verified } = await loading;
+    expect(failures).toMatchObject([{ schema: 'born_2', code: 'schema' }]);
+    expect(verified).toMatchObject({
+      intact: false,
+      failures,
+      fixtures: [{ schema: 'born_1', intact: true }],
+    });
+    await database.query('drop schema born_3');
+  });
+
   it('are not named where the tables of all were to be settled', async () => {
     await makeSchema('settled');
     const other = await database.client();
