@@ -87,12 +87,17 @@ export function describeBlockedRows(fixture: Counts & { name: string }): string[
   return [inOneLine(`${name}: ${formatRows(blocked)} could not be added; ${describeBlocked(firstBlocked)}`)];
 }
 
-function describeAge({ tooOld, expired, rows, anchors, anchorCount }: VerifiedFixture): string[] {
+function describeAge({ tooOld, expired, rows, anchors, anchorCount, ageMs }: VerifiedFixture): string[] {
   const renew = '`scale-seed reset` renews them';
   const gone = expired === null ? '' : `${formatRows(expired)} expired`;
   const remarks: string[] = [];
   if (tooOld) remarks.push(`its times are too old${gone === '' ? '' : ` (${gone})`}: ${renew}`);
   else if (expired !== null && expired > rows * NOTEWORTHY) remarks.push(`${gone} since the load: ${renew}`);
+  // A time without its fraction may be rounded up.
+  if (ageMs !== null && ageMs < -1000)
+    remarks.push(
+      `its times tell an anchor ${formatMs(-ageMs)} after now, as where the server's clock was put back: ${renew}`,
+    );
   if (anchorCount > 1) {
     const more = anchorCount > anchors.length ? ' and later' : '';
     remarks.push(

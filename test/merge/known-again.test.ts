@@ -9,6 +9,7 @@ import { load } from '../../src/operations/load.js';
 import { manifest } from '../../src/operations/manifest.js';
 import { reset } from '../../src/operations/reset.js';
 import { verify } from '../../src/operations/verify.js';
+import { renderText } from '../../src/show/render.js';
 import { useDatabase } from '../support/database.js';
 
 const database = useDatabase();
@@ -159,6 +160,22 @@ describe('a fleet of the future', () => {
     }
     await reset(fleet);
     expect((await verify(fleet)).intact).toBe(true);
+  });
+});
+
+describe('times after now', () => {
+  it.each([
+    ['of the minute by which a clock may be put back', '30 s', true],
+    ['of an hour', '1 h', false],
+  ])('are told as that: %s', async (_, step, isIntact) => {
+    const fleet = run(sizedAgents(40));
+    await load(fleet);
+    await database.query(`update agents set registered_at = registered_at + interval '${step}',
+      last_heartbeat_at = last_heartbeat_at + interval '${step}'`);
+    const report = await verify(fleet);
+    expect(report.intact).toBe(isIntact);
+    expect(renderText(report)).toMatch(/^scale_agents: its times tell an anchor .* after now/m);
+    await clean(fleet);
   });
 });
 
