@@ -111,7 +111,8 @@ export async function verifyLoaded(
     const inSchema = <One extends { schema: string | null }>(all: readonly One[]): One[] =>
       all.filter(({ schema }) => schema === failure.schema);
     const own = { fixtures: inSchema(report.fixtures), failures: inSchema(report.failures) };
-    return own.fixtures.length === 0 ? failure : { ...failure, state: stateAfter(own) };
+    const state = own.fixtures.length === 0 ? own.failures[0]?.state : stateAfter(own);
+    return { ...failure, ...(state === undefined ? {} : { state }) };
   });
   return { ...verified, failures };
 }

@@ -85,8 +85,8 @@ export async function runOnFixtures<Result>(
     enter('prepare');
     await prepareFleets(crew, fleets, patience, fixtures, { ...plan, known });
     failFast();
-    // Whatever was waited for, times hang on the start of the work.
-    if (patience.waitedMs > 0) {
+    // Whatever was waited for, times hang on the start of the work; where it ends before that, each fixture tells what stands.
+    if (patience.waitedMs > 0 && !context.signal.aborted) {
       const session = await sessions.at(0);
       crew.server = await session.transaction((answer) => readServer(session, answer), {
         opening: ASK_SERVER,

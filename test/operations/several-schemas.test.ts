@@ -306,6 +306,21 @@ describe('several schemas', () => {
     });
   });
 
+  it('keep what was created in one while another was waited for', async () => {
+    await makeSchema('orphaned');
+    await database.query('delete from orphaned.owners');
+    const waiting = { waitMs: 60_000, timeoutMs: 2_000, createParents: true, verify: true };
+    const fixtures = [sizedCertificates(300)];
+    const { failures } = await load({ ...at(), schemas: ['orphaned', 'empty'], fixtures, ...waiting });
+    const state = 'scale_certs: nothing was changed, except that 1 parent row was created';
+    expect(failures).toMatchObject([
+      { schema: 'orphaned', code: 'timeout', state },
+      { schema: 'empty', code: 'timeout', state: 'nothing was changed' },
+      { schema: 'orphaned', phase: 'verify', state },
+      { schema: 'empty', phase: 'verify', state: 'nothing was changed' },
+    ]);
+  });
+
   it('are verified as they were loaded, though the pattern means others by then', async () => {
     for (const name of ['born_1', 'born_2']) await makeSchema(name);
     const other = await database.client();
