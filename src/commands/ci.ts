@@ -1,6 +1,6 @@
 import type { CiReport } from '../report/result.js';
 import { defineCommand } from './define-command.js';
-import { LOAD_OPTIONS, loadOptionsOf, optedOut, type LoadFlags } from './load.js';
+import { loadOptions, loadOptionsOf, optedOut, type LoadFlags } from './load.js';
 import type { FileFlags } from './outputs.js';
 import { parseDuration, parsePercent, parseRatio } from './parse.js';
 import type { BaselineFlags } from './read-baseline.js';
@@ -30,7 +30,7 @@ export const registerCi = defineCommand<CiFlags>('ci', {
     ['--pristine', 'verify strictly, not as verify --live does'],
     ['--baseline <file>', "an earlier run's report to compare with"],
     ['--max-regression <percent>', 'how much slower than that the load may be (default: 20)', parsePercent],
-    ...LOAD_OPTIONS,
+    ...loadOptions(),
   ],
   groups: {
     ...OPERATION.groups,

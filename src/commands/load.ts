@@ -5,44 +5,32 @@ import { choiceOption, parseDuration } from './parse.js';
 import { OPERATION, type OperationFlags } from './shared-options.js';
 
 /** Options of commands that add rows, as commander parses them. */
-export type AddFlags = OperationFlags & Pick<LoadOptions, 'createParents' | 'settle' | 'force'>;
+export type LoadFlags = OperationFlags &
+  Pick<LoadOptions, 'mode' | 'createParents' | 'settle' | 'force'> & { lockTimeout?: number };
 
 /** For commands that change something. */
 export const DRY_RUN: OptionSpec = ['--dry-run', 'change nothing, and say what would be changed'];
 
-export type ModeFlags = Pick<LoadOptions, 'mode'> & { lockTimeout?: number };
-
-export type LoadFlags = AddFlags & ModeFlags & Pick<LoadOptions, 'citus'>;
-
-export const ADD_OPTIONS: readonly OptionSpec[] = [
-  ['--create-parents', 'insert the parent rows that are missing'],
-  ['--no-settle', 'skip the final VACUUM (ANALYZE)'],
-  ['--force', `go ahead where more than ${MAX_STRANGERS} rows of a table are of no known fixture`],
-];
-
 const LOAD_MODE =
   'exclusive may lock the tables and rebuild plain indexes in its transaction; for an owner without the right to set session_replication_role also foreign keys, which locks the tables that they refer to';
 
-/** For commands that may lock tables, and rebuild their indexes. */
-export const modeOptions = (meaning: string): readonly OptionSpec[] => [
-  choiceOption('--mode <mode>', meaning, ['online', 'exclusive']).default('online'),
+/** For commands that add rows. */
+export const loadOptions = (mode = LOAD_MODE): readonly OptionSpec[] => [
+  choiceOption('--mode <mode>', mode, ['online', 'exclusive']).default('online'),
   [
     '--lock-timeout <duration>',
     'how long exclusive mode, or a reset that locks the table, waits for locks (default: 10s)',
     parseDuration,
   ],
-];
-
-export const LOAD_OPTIONS: readonly OptionSpec[] = [
-  ...modeOptions(LOAD_MODE),
-  ['--citus', 'load as if Citus distributed the tables (default: detected)'],
-  ...ADD_OPTIONS,
+  ['--create-parents', 'insert the parent rows that are missing'],
+  ['--no-settle', 'skip the final VACUUM (ANALYZE)'],
+  ['--force', `go ahead where more than ${MAX_STRANGERS} rows of a table are of no known fixture`],
 ];
 
 /** The library's options for what the flags say of the load. */
 export function loadOptionsOf(flags: LoadFlags): LoadOptions {
-  const { mode, lockTimeout: lockTimeoutMs, createParents, settle, force, citus } = flags;
-  return { mode, lockTimeoutMs, createParents, settle, force, citus };
+  const { mode, lockTimeout: lockTimeoutMs, createParents, settle, force } = flags;
+  return { mode, lockTimeoutMs, createParents, settle, force };
 }
 
 /** The harness's opt-in: where LOADTEST_SCALE_SEED is set and not true, nothing is to be loaded. Says so. */
@@ -59,7 +47,7 @@ export const registerLoad = defineCommand<LoadFlags & { verify?: true; dryRun?: 
   options: [
     ['--verify', 'read the rows back afterwards, and exit 4 if any has drifted; not with --dry-run'],
     DRY_RUN,
-    ...LOAD_OPTIONS,
+    ...loadOptions(),
   ],
   examples: [
     ['scale-seed load', 'the fleet: 01 and 02'],

@@ -2,10 +2,10 @@ import type { ResetPlan } from '../operations/reset.js';
 import { listRows } from '../report/units.js';
 import { confirmUnless } from './confirm.js';
 import { defineCommand } from './define-command.js';
-import { ADD_OPTIONS, DRY_RUN, loadOptionsOf, modeOptions, type AddFlags, type ModeFlags } from './load.js';
+import { DRY_RUN, loadOptions, loadOptionsOf, type LoadFlags } from './load.js';
 import { OPERATION } from './shared-options.js';
 
-type ResetFlags = AddFlags & ModeFlags & { yes?: true; dryRun?: true; keepDependents?: true };
+type ResetFlags = LoadFlags & { yes?: true; dryRun?: true; keepDependents?: true };
 
 const MODE =
   'where rows are loaded anew, exclusive locks the tables against readers too, and may rewrite them and rebuild plain indexes';
@@ -17,8 +17,7 @@ export const registerReset = defineCommand<ResetFlags>('reset', {
     ['--yes', 'do not ask before what hangs on the fleet is deleted'],
     ['--keep-dependents', 'leave what hangs on the fleet, and say what'],
     DRY_RUN,
-    ...modeOptions(MODE),
-    ...ADD_OPTIONS,
+    ...loadOptions(MODE),
   ],
   examples: [
     ['scale-seed reset --yes', 'after a scenario changed the fleet'],

@@ -79,7 +79,7 @@ async function takeRound(
 
 /** Loads the fixtures into the copied tables in just the way in which they were loaded into the real ones. */
 async function loadOurs(context: RunContext, tables: ScratchTables): Promise<TimedLoad> {
-  const { fixtures, schema, report, citus } = tables;
+  const { fixtures, schema, report } = tables;
   const { mode, jobs } = report;
   const quiet = { ...context, onEvent: () => undefined };
   const options = { fixtures, schemas: [schema], jobs };
@@ -90,9 +90,8 @@ async function loadOurs(context: RunContext, tables: ScratchTables): Promise<Tim
       const real = report.fixtures.find(({ name }) => name === step.fixture.name)!;
       // What kept the real table's foreign keys from being checked by set may be missing in its copy.
       const mayReplicate = step.server.mayReplicate && real.foreignKeys.check === 'set';
+      const alike = { ...step, server: { ...step.server, mayReplicate } };
       // Nobody else knows the tables, so no lock is waited for.
-      const table = { ...step.table, distributed: step.table.distributed || citus === true };
-      const alike = { ...step, table, server: { ...step.server, mayReplicate } };
       return loadFixture(alike, { mode, lockTimeoutMs: 0 });
     }),
   });

@@ -13,8 +13,6 @@ import { insertSeries } from './insert-sql.js';
 export interface RealLoad {
   fixtures: readonly Fixture[];
   report: LoadReport;
-  /** It went as into tables that Citus distributes. */
-  citus?: boolean | undefined;
 }
 
 /** What a fixture's reference load inserts its rows out of, with the statement that does. */

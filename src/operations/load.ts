@@ -38,8 +38,6 @@ export interface LoadOptions extends AddOptions, DryRunOptions {
   mode?: 'online' | 'exclusive' | undefined;
   /** How long exclusive mode waits for locks, in milliseconds; 10 s by default. */
   lockTimeoutMs?: number | undefined;
-  /** Load as into tables that Citus distributes, even where it does not. */
-  citus?: boolean | undefined;
   /** Read the rows back afterwards, as `verify` does; not of a dry run, which adds none. */
   verify?: boolean | undefined;
 }
@@ -71,7 +69,6 @@ export async function loadOn(
     survey: true,
     check,
     privileges: ['select', 'insert'],
-    citus: options.citus,
     changed: ({ inserted }) => inserted > 0,
     reads: dryRun,
     work: dryRun ? (step) => foreseeLoad(step, plan) : withHeadStart((step) => loadFixture(step, plan)),

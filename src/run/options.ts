@@ -96,7 +96,6 @@ const OPTIONS: Readonly<Record<string, readonly [what: string, is: (value: unkno
   createParents: A_FLAG,
   force: A_FLAG,
   settle: A_FLAG,
-  citus: A_FLAG,
   verify: A_FLAG,
   standing: A_FLAG,
   dryRun: A_FLAG,

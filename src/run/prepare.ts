@@ -22,8 +22,6 @@ export interface Needs {
   survey?: boolean;
   /** What the role must be allowed to do with the tables. */
   privileges: readonly Privilege[];
-  /** Treat the tables as Citus's even where it is not there. */
-  citus?: boolean | undefined;
   /** Fixtures that hang on others have their turn before those. */
   backwards?: boolean;
   /** Looks at each fixture before any is changed, and throws where it cannot be done. */
@@ -51,7 +49,6 @@ export async function prepareSchema(
   const names = new Set([...fixtures, ...FAMILIES].map(({ table }) => table));
   const tables = await inspectTables(session, [...names], schema);
   if (server.hasCitus) await markDistributed(session, tables.values(), server);
-  if (needs.citus === true) for (const table of tables.values()) table.distributed = true;
   for (const fixture of fixtures) {
     const table = tables.get(fixture.table) ?? (await refuseMissingTable(session, fixture.table, schema));
     await checkTable(session, fixture, table, needs.privileges);

@@ -74,8 +74,6 @@ export async function runOnFixtures<Result>(
     const { server, schemas } = await reaching.catch((error: unknown) => {
       throw unchanged(error);
     });
-    if (plan.citus === true && !server.hasCitus)
-      context.onNotice('Citus is not installed in this database: rows are loaded as if it were (--citus)');
     const crew = { sessions, jobs, server, settle, reads, known: [...fixtures, ...known] };
     const fleets = fleetsIn<Result>(context, schemas);
     const failFast = (): void => {

@@ -1,7 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { clean } from '../../src/operations/clean.js';
 import { sizedAgents, sizedCertificates } from '../../src/fixtures/sized.js';
-import { load, type LoadOptions } from '../../src/operations/load.js';
+import { load } from '../../src/operations/load.js';
 import { reset } from '../../src/operations/reset.js';
 import { verify } from '../../src/operations/verify.js';
 import { run } from '../support/command-line.js';
@@ -11,15 +11,39 @@ import { differenceSql } from '../support/oracle.js';
 // There is no Citus here. What is sent to it is sent to PostgreSQL instead, and its catalogue has a stand-in.
 const database = useDatabase();
 const at = (): { databaseUrl: string } => ({ databaseUrl: database.url });
+let asRole: { databaseUrl: string; settle: boolean };
+
+beforeAll(async () => {
+  await database.query('set allow_system_table_mods = on');
+  await database.query(
+    `create table pg_catalog.pg_dist_partition (
+       logicalrelid regclass not null, partmethod "char" not null, partkey text, colocationid integer not null,
+       repmodel "char" not null, autoconverted boolean not null)`,
+  );
+  await database.query(
+    `create function pg_catalog.column_to_column_name(regclass, text) returns text language sql as 'select null'`,
+  );
+  await database.query(
+    `insert into pg_dist_partition select name::regclass, 'n', null, 7, 's', false
+     from unnest(array['agents', 'managed_certificates']) as name`,
+  );
+  // One that may not set session_replication_role.
+  const role = await database.role();
+  await database.query(`grant select, insert on all tables in schema public to ${role}`);
+  await database.query(`grant select on pg_dist_partition to ${role}`);
+  const url = new URL(database.url);
+  [url.username, url.password] = [role, 'pw'];
+  asRole = { databaseUrl: url.href, settle: false };
+});
 
 const onWorkers = (table: string) => ({
   check: 'row',
   reason: `Citus keeps ${table} on its workers, where session_replication_role does not reach`,
 });
 
-describe('the way for Citus', () => {
+describe('on tables in Citus’ catalogue a load', () => {
   it('makes the same rows by row, and says why', async () => {
-    const report = await load({ ...at(), citus: true });
+    const report = await load(asRole);
     expect(report.fixtures.map(({ inserted, merge, foreignKeys }) => [inserted, merge, foreignKeys])).toEqual(
       [
         [10_000, 'insert', onWorkers('managed_certificates')],
@@ -32,21 +56,9 @@ describe('the way for Citus', () => {
     }
   });
 
-  it('sends nothing the second time, and says that there is no Citus', async () => {
-    const notices: unknown[] = [];
-    const onEvent: LoadOptions['onEvent'] = (event) => {
-      if (event.type === 'notice') notices.push(event.message);
-    };
-    const report = await load({ ...at(), citus: true, onEvent });
-    expect(report.fixtures.map(({ merge }) => merge)).toEqual(['none', 'none']);
-    expect(notices).toEqual([
-      'Citus is not installed in this database: rows are loaded as if it were (--citus)',
-    ]);
-  });
-
   it('counts the rows that it adds among those that stand', async () => {
     await database.query(`delete from agents where id between 'ag-loadtest-00001' and 'ag-loadtest-00003'`);
-    const report = await load({ ...at(), citus: true });
+    const report = await load(asRole);
     expect(report.fixtures.map(({ inserted, skipped }) => [inserted, skipped])).toEqual([
       [0, 10_000],
       [3, 4997],
@@ -56,14 +68,14 @@ describe('the way for Citus', () => {
   it('lets the foreign keys of the tables refuse a row without a parent', async () => {
     await database.query(`delete from owners where id = 'o-carol'`);
     const orphans = { ...sizedCertificates(10), parents: [] };
-    await expect(load({ ...at(), citus: true, fixtures: [orphans] })).rejects.toMatchObject({
+    await expect(load({ ...asRole, fixtures: [orphans] })).rejects.toMatchObject({
       code: 'parents',
       message: expect.stringContaining('violates foreign key constraint') as string,
     });
   });
 
   it('locks no table: exclusive mode is refused', async () => {
-    const { code, stdout, stderr } = await run(['load', '--agents', '10', '--mode', 'exclusive', '--citus'], {
+    const { code, stdout, stderr } = await run(['load', '--agents', '10', '--mode', 'exclusive'], {
       DATABASE_URL: database.url,
     });
     expect([code, stdout]).toEqual([2, '']);
@@ -74,23 +86,8 @@ describe('the way for Citus', () => {
 `,
     );
   });
-});
 
-describe('tables in Citus’ catalogue', () => {
-  it('are loaded that way without being told, by set where the worker lets the role do it', async () => {
-    await database.query('set allow_system_table_mods = on');
-    await database.query(
-      `create table pg_catalog.pg_dist_partition (
-         logicalrelid regclass not null, partmethod "char" not null, partkey text, colocationid integer not null,
-         repmodel "char" not null, autoconverted boolean not null)`,
-    );
-    await database.query(
-      `create function pg_catalog.column_to_column_name(regclass, text) returns text language sql as 'select null'`,
-    );
-    await database.query(
-      `insert into pg_dist_partition select name::regclass, 'n', null, 7, 's', false
-       from unnest(array['agents', 'managed_certificates']) as name`,
-    );
+  it('goes by set where the worker lets the role do it', async () => {
     const report = await load({
       ...at(),
       fixtures: [sizedAgents(20), sizedCertificates(10)],
@@ -101,7 +98,7 @@ describe('tables in Citus’ catalogue', () => {
     expect(report.foreignKeys.check).toBe(may ? 'set' : 'row');
   });
 
-  it('are verified, reset and cleaned', async () => {
+  it('is verified, reset and cleaned', async () => {
     const agents = { ...at(), fixtures: [sizedAgents(20)] };
     await database.query(`update agents set status = 'Offline' where id = 'ag-scale-00000003'`);
     expect((await verify(agents)).fixtures[0]?.driftedRows).toBe(1);
