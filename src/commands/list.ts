@@ -1,13 +1,12 @@
 import { defineCommand } from './define-command.js';
-import { choiceOption, parseRows } from './parse.js';
+import { choiceOption } from './parse.js';
 import type { ListFlags } from './list-fixtures.js';
-import { fixtureFileOption } from './shared-options.js';
+import { fixtureFileOption, SIZE_OPTIONS } from './shared-options.js';
 
 export const registerList = defineCommand<ListFlags>('list', {
-  description: 'the fixtures: rows, table, fingerprint, purpose',
+  description: 'the fixtures, and those of the options: rows, table, fingerprint, purpose',
   options: [
-    ['--certs <n>', 'list a fleet of n certificates as well', parseRows],
-    ['--agents <m>', 'list a fleet of m agents as well', parseRows],
+    ...SIZE_OPTIONS,
     fixtureFileOption(),
     choiceOption('--format <format>', 'of the list', ['text', 'json']).default('text'),
   ],

@@ -1,17 +1,11 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { MAX_ROWS } from '../fixtures/fixture.js';
-import { nearest } from '../fixtures/nearest.js';
 import { MAX_MS } from '../report/units.js';
 import { MAX_JOBS } from '../run/options.js';
 
-/** An option that takes one of a few words; a word that is none of them is told which was most likely meant. */
+/** An option that takes one of a few words. */
 export function choiceOption(flags: string, description: string, choices: readonly string[]): Option {
-  return new Option(flags, description).choices(choices).argParser((word: string) => {
-    if (choices.includes(word)) return word;
-    const meant = nearest(word, choices);
-    const question = meant === undefined ? '' : ` Did you mean ${meant}?`;
-    throw new InvalidArgumentError(`Allowed choices are ${choices.join(', ')}.${question}`);
-  });
+  return new Option(flags, description).choices(choices);
 }
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
