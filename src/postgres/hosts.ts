@@ -21,7 +21,7 @@ export function isSocket({ host, address }: Place): boolean {
 }
 
 /** The servers that host, hostaddr and port name, each a list; one port is for all. */
-export function listPlaces({ host, hostaddr, port, sslmode, load_balance_hosts }: Parameters): Place[] {
+export function listPlaces({ host, hostaddr, port, sslmode }: Parameters): Place[] {
   const count = (hostaddr || host || '').split(',').length;
   const [hosts, addresses, ports] = [listOf(host), listOf(hostaddr), listOf(port)];
   if ((host && hosts.length !== count) || (ports.length > 1 && ports.length !== count))
@@ -29,7 +29,7 @@ export function listPlaces({ host, hostaddr, port, sslmode, load_balance_hosts }
       'host, hostaddr and port are lists of different lengths',
       'give one of each for every server',
     );
-  const places = Array.from({ length: count }, (_, i) => {
+  return Array.from({ length: count }, (_, i) => {
     const address = addresses[i] || undefined;
     if (address !== undefined && isIP(address) === 0)
       throw refuse('hostaddr is no IP address', 'give host instead');
@@ -38,16 +38,8 @@ export function listPlaces({ host, hostaddr, port, sslmode, load_balance_hosts }
         'sslmode=verify-full needs a host that the certificate is for',
         'give host beside hostaddr',
       );
-    if (address === undefined && hosts[i]?.startsWith('@'))
-      throw refuse(
-        'a host that begins with @ is an abstract socket, which is not supported',
-        'name the folder of a socket, or a host',
-      );
     return { host: hosts[i] || address || defaultHost(), address, port: portFrom(ports[i] ?? ports[0]) };
   });
-  if (load_balance_hosts !== 'random') return places;
-  const lots = new Map(places.map((place) => [place, Math.random()]));
-  return places.sort((one, other) => lots.get(one)! - lots.get(other)!);
 }
 
 const listOf = (text?: string): string[] => text?.split(',') ?? [];

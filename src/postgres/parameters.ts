@@ -23,7 +23,7 @@ const CHOICES: Readonly<Record<string, string>> = {
   gssdelegation: '- 0',
   // Every command needs temporary tables, which no standby has.
   target_session_attrs: 'any read-write primary',
-  load_balance_hosts: 'disable random',
+  load_balance_hosts: 'disable',
   // Rows are sent in UTF8.
   client_encoding: '- auto UTF8 UTF-8 utf8 utf-8 unicode',
   replication: '- 0 false off no',

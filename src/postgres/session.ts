@@ -6,7 +6,7 @@ import { hasState, messageOf, type Phase, type ScaleSeedError } from '../errors.
 import { nowMs } from '../report/clock.js';
 import { connect, cut, requestCancel } from './connect.js';
 import { internals } from './internals.js';
-import { explainReplica, SETTINGS, SETTINGS_AT } from './settings.js';
+import { SETTINGS, SETTINGS_AT } from './settings.js';
 import type { Target } from './target.js';
 import { translateError } from './translate-error.js';
 
@@ -157,7 +157,7 @@ export class Session {
     this.#said = undefined;
     try {
       const begin = `begin isolation level ${isolation}; ${SETTINGS}; select pg_catalog.pg_backend_pid() as pid; ${opening}`;
-      const begun = await this.#run<unknown>(() => this.#client.query(begin)).catch(explainReplica);
+      const begun = await this.#run<unknown>(() => this.#client.query(begin));
       const answers = begun as pg.QueryResult<Opened>[];
       this.backend = Number(answers[SETTINGS_AT]?.rows[0]?.pid);
       const result = await work(answers.at(-1)?.rows[0] ?? {});

@@ -1,5 +1,3 @@
-import { hasState } from '../errors.js';
-
 /**
  * What holds for each transaction, set anew in every one, since a pooler may give the next to another backend, and a
  * role, a database or a URL may have set it otherwise:
@@ -37,12 +35,3 @@ where wanted is distinct from current_setting(name)`;
 
 /** Which of the results of a begin is that of the process id, after the begin's own and the settings'. */
 export const SETTINGS_AT = 3;
-
-/** What forbids the role to set session_replication_role back; any other error as it is. The parameter's name is not translated. */
-export function explainReplica(error: unknown): never {
-  if (!hasState(error, /^42501/) || !error.message.includes('session_replication_role')) throw error;
-  throw error.with({
-    message: `triggers and foreign keys would do nothing: ${error.message}, which is not origin`,
-    hint: 'take it back with `alter role ... reset session_replication_role`, or `alter database ...`; or connect as a role that may set it',
-  });
-}

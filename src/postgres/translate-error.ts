@@ -46,10 +46,6 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     code: 'privilege',
     hint: 'the server or the role is read-only: give the address of the primary',
   },
-  '25P02': {
-    code: 'server',
-    hint: "an earlier statement failed: see the server's log, and run the command again",
-  },
   '25P03': { code: 'timeout', hint: 'raise idle_in_transaction_session_timeout for the role' },
   '25P04': { code: 'timeout', hint: 'raise transaction_timeout for the role' },
   '28': {

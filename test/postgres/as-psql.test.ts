@@ -261,7 +261,6 @@ const ROWS: Row[] = [
     reached: either('tls'),
   },
   { text: `${IN}/fleet?host=nowhere,nowhere&hostaddr=127.0.0.1,::1&port=1,P`, reached: either('tls') },
-  { text: `${IN}localhost:P,localhost:P/fleet?load_balance_hosts=random`, reached: either('tls'), since: 18 },
 
   // Encryption.
   { text: `postgresql://in_plain_text:pw@${AT}`, reached: 'in_plain_text@fleet primary plain' },
