@@ -107,14 +107,9 @@ function loadReference(context: RunContext, { references }: ScratchTables): Prom
       const inserting = session.transaction(() => session.query(sql));
       const { rowCount } = await inserting.catch((error: unknown) => {
         // Of its SQL, the formulas are the user's own.
-        const own = hasState(error, /^42/)
-          ? ({ code: 'fixture', hint: "check the fixture's formulas" } as const)
-          : {};
-        throw during(error, `cannot make the reference load of ${fixture}`, {
-          ...own,
-          phase: 'measure',
-          fixture,
-        });
+        const own = { code: 'fixture', hint: "check the fixture's formulas" } as const;
+        const more = { phase: 'measure', fixture, ...(hasState(error, /^42/) ? own : {}) } as const;
+        throw during(error, `cannot make the reference load of ${fixture}`, more);
       });
       rows += rowCount ?? 0;
     }
@@ -126,15 +121,5 @@ function loadReference(context: RunContext, { references }: ScratchTables): Prom
 function whileMeasured(error: unknown): unknown {
   const [phase, what] = ['measure', 'while the load was measured'] as const;
   const known = translateError(error, { phase, during: what });
-  if (known.phase === phase) return known;
-  // The copied parents are those of the rows that stand: where one is missing there, the fleet is not what it was.
-  if (known.code === 'parents')
-    return known.with({
-      message: 'the fleet was changed while its load was measured: its rows, or their parents, are gone',
-      code: 'conflict',
-      phase,
-      table: undefined,
-      hint: 'keep others from it meanwhile, and run ci again',
-    });
-  return during(known, what, { phase });
+  return known.phase === phase ? known : during(known, what, { phase });
 }

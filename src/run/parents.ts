@@ -1,4 +1,4 @@
-import { during, hasState, ScaleSeedError } from '../errors.js';
+import { during, hasState, refusal } from '../errors.js';
 import type { Fixture, ParentRow } from '../fixtures/fixture.js';
 import { literal, quote } from '../postgres/quote.js';
 import { insertParent } from '../postgres/seed-parents.js';
@@ -31,25 +31,20 @@ function parentId({ table, key }: ParentRow): string {
   return [table, ...Object.entries(key).flat()].map(String).join('\0');
 }
 
-export function refuseMissing(missing: readonly ParentRow[]): void {
-  if (missing.length === 0) return;
-  throw new ScaleSeedError(`parent rows are missing: ${missing.map(parentLabel).join(', ')}`, {
-    code: 'parents',
-    phase: 'prepare',
-    table: missing[0]?.table,
-    hint: 'add --create-parents, start certctl-server with CERTCTL_DEMO_SEED=true, or --wait for it',
-  });
-}
+const IN_THE_WAY = {
+  code: 'conflict',
+  hint: 'another row holds a unique key of theirs, such as the name: change that row, or insert the parents yourself',
+} as const;
 
-/** The same of parents that were to be created. */
-export function refuseUncreated(missing: readonly ParentRow[]): void {
+/** Refuses parents that are missing, those that were to be created, too. */
+export function refuseMissing(missing: readonly ParentRow[], wasCreating: boolean): void {
   if (missing.length === 0) return;
-  throw new ScaleSeedError(`parent rows cannot be created: ${missing.map(parentLabel).join(', ')}`, {
-    code: 'conflict',
-    phase: 'prepare',
-    table: missing[0]?.table,
-    hint: 'another row holds a unique key of theirs, such as the name: change that row, or insert the parents yourself',
-  });
+  const problem = wasCreating ? 'cannot be created' : 'are missing';
+  throw refusal(
+    `parent rows ${problem}: ${missing.map(parentLabel).join(', ')}`,
+    'add --create-parents, start certctl-server with CERTCTL_DEMO_SEED=true, or --wait for it',
+    { code: 'parents', phase: 'prepare', table: missing[0]?.table, ...(wasCreating ? IN_THE_WAY : {}) },
+  );
 }
 
 /** Inserts parents, leaving alone what already stands under the same key; returns how many were inserted. */
@@ -64,11 +59,9 @@ export async function createParents(
     try {
       created += await session.change(...insertParent(parent, schema));
     } catch (error) {
-      const hint =
-        'another row holds a unique key of a row that it refers to: change that, or insert the parents yourself';
-      const isOrphan = hasState(error, /^23503/);
-      const more = isOrphan ? ({ table, code: 'conflict', hint } as const) : { table };
-      throw during(error, `cannot create a parent row in ${table}`, more);
+      // The row that it refers to is not there: that was left out.
+      const more = hasState(error, /^23503/) ? IN_THE_WAY : {};
+      throw during(error, `cannot create a parent row in ${table}`, { table, ...more });
     }
   }
   return created;

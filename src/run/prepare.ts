@@ -7,7 +7,7 @@ import { surveyTable, type Standing } from '../table/survey.js';
 import { checkTable } from './check-table.js';
 import type { RunContext } from './context.js';
 import { refuseStrangers } from './guard.js';
-import { createParents, missingParents, refuseMissing, refuseUncreated } from './parents.js';
+import { createParents, missingParents, refuseMissing } from './parents.js';
 import type { Server } from './server.js';
 import { nameOf } from '../report/table-name.js';
 
@@ -112,10 +112,10 @@ async function settleParents(
     const members = prepared.filter(({ table }) => table.schema === schema);
     const fixtures = members.map(({ fixture }) => fixture);
     const missing = await missingParents(session, fixtures, schema);
-    if (parents === 'require') refuseMissing(missing);
+    if (parents === 'require') refuseMissing(missing, false);
     if (parents === 'require' || missing.length === 0) continue;
     const created = parents === 'create' ? await createParents(session, missing, schema) : 0;
-    if (parents === 'create') refuseUncreated(await missingParents(session, fixtures, schema));
+    if (parents === 'create') refuseMissing(await missingParents(session, fixtures, schema), true);
     for (const member of members) member.createdParents = created;
     const rows = `parent rows${named === undefined ? ` in schema ${schema}` : ''}`;
     if (parents === 'create')
