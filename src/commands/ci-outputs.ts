@@ -1,5 +1,4 @@
 import { messageOf, ScaleSeedError } from '../errors.js';
-import { benchmarkEntries } from '../judge/benchmark.js';
 import type { CiReport } from '../report/result.js';
 import { annotate, onGitHub, tellGitHub } from '../show/annotate.js';
 import { describeFailure } from '../show/describe.js';
@@ -9,11 +8,10 @@ import { renderMarkdown } from '../show/render.js';
 import { allWritten, writeResult, type FileFlags } from './outputs.js';
 
 /** Gives CI systems a report in the forms that the options and the environment ask for. */
-export async function publishCi(report: CiReport, { summary, junit, benchmark }: FileFlags): Promise<void> {
+export async function publishCi(report: CiReport, { summary, junit }: FileFlags): Promise<void> {
   tellGitHub(renderAnnotations(report));
   await allWritten([
     writeResult('--junit', junit, renderJunit(report)),
-    writeResult('--benchmark', benchmark, `${JSON.stringify(benchmarkEntries(report), null, 2)}\n`),
     appendSummary(renderMarkdown(report), summary),
   ]);
 }
@@ -21,7 +19,7 @@ export async function publishCi(report: CiReport, { summary, junit, benchmark }:
 /** The same for what kept ci from a report; where that cannot be written either, the failure itself says enough. */
 export async function publishFailure(
   error: unknown,
-  { summary, junit, benchmark }: FileFlags,
+  { summary, junit }: FileFlags,
   mayWrite: boolean,
 ): Promise<void> {
   const failure = error instanceof ScaleSeedError ? error : { message: messageOf(error) };
@@ -30,8 +28,6 @@ export async function publishFailure(
   if (!mayWrite) return;
   await Promise.allSettled([
     writeResult('--junit', junit, renderJunitError(text)),
-    // An earlier run's times would be taken for this one's.
-    writeResult('--benchmark', benchmark, '[]\n'),
     appendSummary(`### Failed: scale-seed ci\n\n${text.replace(/^/gm, '    ')}\n`, summary),
   ]);
 }

@@ -4,7 +4,7 @@ import { messageOf, refusal, type ErrorContext } from '../errors.js';
 import type { BaselineFlags } from './read-baseline.js';
 import type { FixtureFlags } from './shared-options.js';
 
-const OPTIONS = ['output', 'summary', 'junit', 'benchmark'] as const;
+const OPTIONS = ['output', 'summary', 'junit'] as const;
 
 /** Options that name a file to be written, as commander parses them. */
 export type FileFlags = Partial<Record<(typeof OPTIONS)[number], string>>;
