@@ -18,15 +18,10 @@ export function findPassword(
 ): string | undefined {
   const found = statOf(file);
   if (found === undefined) return undefined;
-  if (!found.isFile()) {
-    warn(`the password file ${file} is passed over: it is no plain file`);
-    return undefined;
-  }
-  if (process.getuid !== undefined && (found.mode & 0o077) !== 0) {
-    warn(`the password file ${file} is passed over: others may read it, so chmod 600 it`);
-    return undefined;
-  }
   try {
+    if (!found.isFile()) throw new Error('it is no plain file');
+    if (process.getuid !== undefined && (found.mode & 0o077) !== 0)
+      throw new Error('others may read it, so chmod 600 it');
     return passwordOf(readFileSync(file, 'utf8'), login);
   } catch (error) {
     warn(`the password file ${file} is passed over: ${messageOf(error)}`);

@@ -48,7 +48,7 @@ export interface DryRunOptions {
 }
 
 const within =
-  (least: number, most = Infinity) =>
+  (least: number, most: number) =>
   (value: unknown): boolean =>
     typeof value === 'number' && value >= least && value <= most;
 const isAbove0 = (value: unknown): boolean => Number.isFinite(value) && Number(value) > 0;
@@ -58,14 +58,14 @@ const isComplete = (one: unknown): boolean => {
   const { rows, confirmation, numberedKeys, live } = Object(one) as Partial<Fixture>;
   return [rows, confirmation].every((part) => typeof part === 'function') && !!numberedKeys && !!live;
 };
-const A_FLAG = ['true or false', (value: unknown) => typeof value === 'boolean'] as const;
-const A_FUNCTION = ['a function', (value: unknown) => typeof value === 'function'] as const;
 export const MAX_JOBS = 64;
-const A_TIME = [`a number of milliseconds from 0 to ${MAX_MS}`, within(0, MAX_MS)] as const;
-const FIXTURES = 'a list of what defineFixture or chooseFixtures returns';
+
+type Rule = readonly [what: string, is: (value: unknown) => boolean];
+const each = (names: string, rule: Rule): Record<string, Rule> =>
+  Object.fromEntries(names.split(' ').map((name) => [name, rule]));
 
 /** Every option of every operation, and what it must be: JavaScript lets anything pass. */
-const OPTIONS: Readonly<Record<string, readonly [what: string, is: (value: unknown) => boolean]>> = {
+const OPTIONS: Readonly<Record<string, Rule>> = {
   databaseUrl: ['a text', (value) => typeof value === 'string'],
   embedded: [
     `true, false or an object with ${EMBEDDED_OPTIONS}`,
@@ -82,26 +82,17 @@ const OPTIONS: Readonly<Record<string, readonly [what: string, is: (value: unkno
   mode: ['online or exclusive', (value) => value === 'online' || value === 'exclusive'],
   signal: ['an AbortSignal', (value) => value instanceof AbortSignal],
   baseline: ['a report', (value) => typeof value === 'object'],
-  budgetRatio: ['a number above 0', isAbove0],
-  maxRegressionPercent: ['a number above 0', isAbove0],
-  fixtures: [FIXTURES, isFixtureList],
-  known: [FIXTURES, isFixtureList],
-  onEvent: A_FUNCTION,
-  confirm: A_FUNCTION,
-  waitMs: A_TIME,
-  timeoutMs: A_TIME,
-  lockTimeoutMs: A_TIME,
-  maxAgeMs: A_TIME,
-  budgetMs: A_TIME,
-  createParents: A_FLAG,
-  force: A_FLAG,
-  settle: A_FLAG,
-  verify: A_FLAG,
-  standing: A_FLAG,
-  dryRun: A_FLAG,
-  keepDependents: A_FLAG,
-  live: A_FLAG,
-  pristine: A_FLAG,
+  ...each('budgetRatio maxRegressionPercent', ['a number above 0', isAbove0]),
+  ...each('fixtures known', ['a list of what defineFixture or chooseFixtures returns', isFixtureList]),
+  ...each('onEvent confirm', ['a function', (value) => typeof value === 'function']),
+  ...each('waitMs timeoutMs lockTimeoutMs maxAgeMs budgetMs', [
+    `a number of milliseconds from 0 to ${MAX_MS}`,
+    within(0, MAX_MS),
+  ]),
+  ...each('createParents force settle verify standing dryRun keepDependents live pristine', [
+    'true or false',
+    (value) => typeof value === 'boolean',
+  ]),
 };
 
 /** What an operation has no way to heed, and must not pass over: it would change what was to stay. */
