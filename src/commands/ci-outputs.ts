@@ -1,4 +1,4 @@
-import { messageOf, ScaleSeedError } from '../errors.js';
+import { messageOf, type ScaleSeedError } from '../errors.js';
 import type { CiReport } from '../report/result.js';
 import { annotate, onGitHub, tellGitHub } from '../show/annotate.js';
 import { describeFailure } from '../show/describe.js';
@@ -18,12 +18,11 @@ export async function publishCi(report: CiReport, { summary, junit }: FileFlags)
 
 /** The same for what kept ci from a report; where that cannot be written either, the failure itself says enough. */
 export async function publishFailure(
-  error: unknown,
+  error: ScaleSeedError,
   { summary, junit }: FileFlags,
   mayWrite: boolean,
 ): Promise<void> {
-  const failure = error instanceof ScaleSeedError ? error : { message: messageOf(error) };
-  const text = describeFailure(failure).join('\n');
+  const text = describeFailure(error).join('\n');
   tellGitHub(annotate('error', 'failed', text));
   if (!mayWrite) return;
   await Promise.allSettled([

@@ -3,11 +3,12 @@ import { defineCommand } from './define-command.js';
 import { loadOptions, loadOptionsOf, optedOut, type LoadFlags } from './load.js';
 import type { FileFlags } from './outputs.js';
 import { parseDuration, parsePercent, parseRatio } from './parse.js';
-import type { BaselineFlags } from './read-baseline.js';
 import { OPERATION } from './shared-options.js';
 
-interface CiFlags extends LoadFlags, FileFlags, BaselineFlags {
+interface CiFlags extends LoadFlags, FileFlags {
   output?: string;
+  baseline?: string;
+  maxRegression?: number;
   budget?: number;
   budgetRatio?: number;
   pristine?: true;
@@ -58,7 +59,7 @@ async function runCi(names: readonly string[], flags: CiFlags): Promise<CiReport
     names,
     flags,
     async (options) =>
-      ci({ ...options, ...loadOptionsOf(flags), ...criteria, baseline: await readBaseline(flags) }),
+      ci({ ...options, ...loadOptionsOf(flags), ...criteria, baseline: await readBaseline(flags.baseline) }),
     {
       done: (report) => publishCi(report, flags),
       failed: (error, mayWrite) => publishFailure(error, flags, mayWrite),

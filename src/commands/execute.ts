@@ -1,4 +1,5 @@
 import v8 from 'node:v8';
+import type { ScaleSeedError } from '../errors.js';
 import type { AddOptions } from '../operations/load.js';
 import type { OnEvent } from '../report/events.js';
 import { REPORT_VERSION, type FailureReport, type Report, type ReportJson } from '../report/result.js';
@@ -13,7 +14,7 @@ import { databaseOf, type OperationFlags, type ProgressFlags } from './shared-op
 interface Publication<R> {
   done: (report: R) => Promise<void>;
   /** `mayWrite` is false where a file that it would write to has been refused. */
-  failed: (error: unknown, mayWrite: boolean) => Promise<void>;
+  failed: (error: ScaleSeedError, mayWrite: boolean) => Promise<void>;
   /** Files that are written though no option names them, by the variables that do. */
   unasked: Readonly<Record<string, string | undefined>>;
 }
@@ -29,10 +30,11 @@ export async function execute<R extends Report>(
   const startedAt = new Date().toISOString();
   let mayWrite = false;
   const report = await run().catch(async (error: unknown) => {
-    const failure = { schema: null, ...asScaleSeedError(error).toJSON() };
-    const told: FailureReport = { version: REPORT_VERSION, command, startedAt, failures: [failure] };
+    const known = asScaleSeedError(error);
+    const failures: FailureReport['failures'] = [{ schema: null, ...known.toJSON() }];
+    const told: FailureReport = { version: REPORT_VERSION, command, startedAt, failures };
     await publishFailure(told, flags, mayWrite);
-    await failed?.(error, mayWrite);
+    await failed?.(known, mayWrite);
     throw error;
   });
   await publish(report, flags, done);

@@ -1,7 +1,6 @@
 import type { Stats } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { messageOf, refusal, type ErrorContext } from '../errors.js';
-import type { BaselineFlags } from './read-baseline.js';
 import type { FixtureFlags } from './shared-options.js';
 
 const OPTIONS = ['output', 'summary', 'junit'] as const;
@@ -24,7 +23,7 @@ interface Others {
 
 /** Refuses, before anything is done, files that cannot be written, are named twice, or are read: they would be lost. */
 export async function refuseUnwritable(
-  flags: FileFlags & BaselineFlags & Partial<Pick<FixtureFlags, 'fixture'>>,
+  flags: FileFlags & { baseline?: string } & Partial<Pick<FixtureFlags, 'fixture'>>,
   { stdout = true, unasked = {} }: Others = {},
 ): Promise<void> {
   const { fstatSync } = process.getBuiltinModule('node:fs');

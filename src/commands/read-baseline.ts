@@ -1,21 +1,9 @@
 import { messageOf, refusal } from '../errors.js';
 import { asBaseline, type Baseline } from '../judge/baseline.js';
 
-/** Options that say what to compare with, as commander parses them. */
-export interface BaselineFlags {
-  baseline?: string;
-  maxRegression?: number;
-}
-
 /** The report that ci is to compare with, if any. */
-export async function readBaseline(flags: BaselineFlags): Promise<Baseline | undefined> {
-  const { baseline: file, maxRegression } = flags;
-  if (file === undefined && maxRegression === undefined) return undefined;
-  if (file === undefined)
-    throw refusal(
-      '--max-regression needs something to compare with',
-      "add --baseline FILE, an earlier run's report",
-    );
+export async function readBaseline(file: string | undefined): Promise<Baseline | undefined> {
+  if (file === undefined) return undefined;
   const { readFile } = process.getBuiltinModule('node:fs/promises');
   const text = await readFile(file, 'utf8').catch((error: unknown) => unreadable(file, error));
   let found: unknown;

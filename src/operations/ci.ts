@@ -34,8 +34,8 @@ export async function ci(options: CiOptions = {}): Promise<CiReport> {
   const { fixtures = SETS.fleet, mode = 'online', maxRegressionPercent = 20 } = options;
   if (options.maxRegressionPercent !== undefined && options.baseline === undefined)
     throw refusal(
-      'maxRegressionPercent needs something to compare with',
-      "add baseline, an earlier run's report",
+      '--max-regression (maxRegressionPercent) needs something to compare with',
+      "add --baseline (baseline), an earlier run's report",
     );
   const baseline = options.baseline && asBaseline(options.baseline);
   refuseIncomparable(baseline, {

@@ -210,7 +210,7 @@ describe('a run that does not pass', () => {
     [
       'a regression from nothing',
       ['--max-regression', '5'],
-      /--max-regression needs something to compare with/,
+      /--max-regression \(maxRegressionPercent\) needs something to compare with/,
     ],
     [
       'a baseline that is not there',
