@@ -117,10 +117,8 @@ const UNEXPECTED_HINT = 'this is an error of scale-seed: please report it, with 
 const LOGIN_REFUSED = /^(SASL|Unknown authenticat)/;
 const LOGIN_HINT =
   'the server asks for an authentication method that scale-seed does not support, such as GSSAPI: offer scram-sha-256 or another password in pg_hba.conf';
-const HBA_HINT =
-  "the server's pg_hba.conf allows no such connection: check the host, the user, the database and sslmode";
-const POOLER_HINT =
-  'the pooler allows no such connection: check the host, the user, the database and sslmode';
+const FORBIDDEN_HINT =
+  "the server's pg_hba.conf, or the pooler, allows no such connection: check the host, the user, the database and sslmode";
 const NETWORK_HINT = 'is the server running there? --wait 30s waits for it; --database-url names another';
 
 /** Whatever was thrown as the one error type, which passes through; what nobody recognises keeps its message. */
@@ -147,7 +145,7 @@ function abortOf(error: unknown): Meaning | undefined {
 function meaningOf(error: unknown, { phase }: Context): Meaning {
   if (error instanceof pg.DatabaseError && error.code !== undefined) {
     if (LOST_WORKER.test(error.message)) return { code: 'server', hint: WORKER_HINT };
-    if (error.message.includes('pg_hba.conf')) return { code: 'connect', hint: HBA_HINT };
+    if (error.message.includes('pg_hba.conf')) return { code: 'connect', hint: FORBIDDEN_HINT };
     if (error.code.startsWith('08')) return meaningOfPooler(error, phase);
     if (error.code === '57014' && error.message.includes('user request'))
       return { code: 'server', hint: CANCELLED_HINT };
@@ -163,7 +161,7 @@ function meaningOf(error: unknown, { phase }: Context): Meaning {
   if (phase === 'connect' && isCertificateError(error)) return { code: 'connect', hint: CERTIFICATE_HINT };
   if (phase === 'connect' && lacksEncryption(error)) return { code: 'connect', hint: ENCRYPTION_HINT };
   if (phase === 'connect' && messageOf(error).includes('pg_hba.conf'))
-    return { code: 'connect', hint: HBA_HINT };
+    return { code: 'connect', hint: FORBIDDEN_HINT };
   if (phase === 'connect' && LOGIN_REFUSED.test(messageOf(error)))
     return { code: 'connect', hint: LOGIN_HINT };
   // An error of the server's without an SQLSTATE is none.
@@ -197,7 +195,7 @@ function meaningOfPooler({ message }: pg.DatabaseError, phase: Phase): Meaning {
     return { code: 'configuration', hint: 'set pool_mode = transaction, or session, in the pooler' };
   if (/no such database|database ".*" does not exist/.test(message)) return MEANINGS['3D000']!;
   if (WRONG_LOGIN.test(message)) return MEANINGS['28']!;
-  if (FORBIDDEN.test(message)) return { code: 'connect', hint: POOLER_HINT };
+  if (FORBIDDEN.test(message)) return { code: 'connect', hint: FORBIDDEN_HINT };
   if (message.includes('startup parameter'))
     return { code: 'configuration', hint: 'leave it out of the URL: --schema names a schema without it' };
   return phase === 'connect'

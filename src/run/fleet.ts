@@ -27,7 +27,7 @@ interface Task<Result> {
 }
 
 /** What the fleets of a run share. */
-export interface Crew {
+interface Crew {
   sessions: Sessions;
   jobs: number;
   server: Server;

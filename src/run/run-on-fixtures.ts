@@ -19,7 +19,7 @@ import type { Step } from './step.js';
 import { stopwatch } from '../report/clock.js';
 
 /** What an operation does with its fixtures. */
-export interface RunPlan<Result> extends Needs {
+interface RunPlan<Result> extends Needs {
   inTurn?: boolean;
   /** Vacuum and analyze the tables of fixtures whose result says that rows were changed. */
   settle?: boolean;
