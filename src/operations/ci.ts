@@ -37,6 +37,11 @@ export async function ci(options: CiOptions = {}): Promise<CiReport> {
       '--max-regression (maxRegressionPercent) needs something to compare with',
       "add --baseline (baseline), an earlier run's report",
     );
+  if (fixtures.every(({ count }) => count === 0))
+    throw refusal(
+      'there are no rows to load, so there is nothing to judge',
+      'choose a fixture that has some',
+    );
   const baseline = options.baseline && asBaseline(options.baseline);
   refuseIncomparable(baseline, {
     mode,

@@ -105,6 +105,14 @@ describe('ci', () => {
     await database.query(`update agents set status = 'Online' where id = 'ag-scale-00000007'`);
   });
 
+  it('judges no load of nothing', async () => {
+    const nothing = run({ fixtures: [sizedAgents(0)], budgetRatio: 1000 });
+    await expect(nothing).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('nothing to judge') as string,
+    });
+  });
+
   it.each([
     ['exclusive mode', { mode: 'exclusive' }, (): CiOptions => ({ mode: 'exclusive' })],
     ['four sessions', { jobs: 4 }, (): CiOptions => ({ jobs: 4 })],
