@@ -87,7 +87,7 @@ function watchOutput(): void {
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') return;
-    const stands = 'what was done is committed all the same';
+    const stands = 'what was done in the database stands';
     process.stderr.write(`scale-seed: standard output cannot be written: ${error.message}; ${stands}\n`);
     process.once('exit', () => {
       process.exitCode = EXIT.failed;

@@ -459,7 +459,7 @@ describe.skipIf(process.platform !== 'linux')('standard output', () => {
       await expect(shell(`"$NODE" "$CLI" ${command} > /dev/full`)).rejects.toMatchObject({
         code: 1,
         stderr: expect.stringMatching(
-          /^scale-seed: standard output cannot be written: ENOSPC.*; what was done is committed all the same\n$/,
+          /^scale-seed: standard output cannot be written: ENOSPC.*; what was done in the database stands\n$/,
         ) as string,
       });
     },
