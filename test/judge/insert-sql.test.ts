@@ -29,7 +29,7 @@ describe('the reference load', () => {
   it('wants a formula for every column that varies', () => {
     const definition = { ...(sizedAgents(1) as FixtureDefinition), formulas: { id: `'ag-' || g` } };
     expect(() => defineFixture(definition)).toThrow(
-      'fixture scale_agents: formulas has none for column name',
+      'fixture scale_agents: formulas.name must be an expression of SQL',
     );
   });
 });
