@@ -1,4 +1,5 @@
 import { messageOf, type ScaleSeedError } from '../errors.js';
+import { benchmarkEntries } from '../judge/benchmark.js';
 import type { CiReport } from '../report/result.js';
 import { annotate, onGitHub, tellGitHub } from '../show/annotate.js';
 import { describeFailure } from '../show/describe.js';
@@ -8,10 +9,11 @@ import { renderMarkdown } from '../show/render.js';
 import { allWritten, writeResult, type FileFlags } from './outputs.js';
 
 /** Gives CI systems a report in the forms that the options and the environment ask for. */
-export async function publishCi(report: CiReport, { summary, junit }: FileFlags): Promise<void> {
+export async function publishCi(report: CiReport, { summary, junit, benchmark }: FileFlags): Promise<void> {
   tellGitHub(renderAnnotations(report));
   await allWritten([
     writeResult('--junit', junit, renderJunit(report)),
+    writeResult('--benchmark', benchmark, `${JSON.stringify(benchmarkEntries(report), null, 2)}\n`),
     appendSummary(renderMarkdown(report), summary),
   ]);
 }
@@ -19,7 +21,7 @@ export async function publishCi(report: CiReport, { summary, junit }: FileFlags)
 /** The same for what kept ci from a report; where that cannot be written either, the failure itself says enough. */
 export async function publishFailure(
   error: ScaleSeedError,
-  { summary, junit }: FileFlags,
+  { summary, junit, benchmark }: FileFlags,
   mayWrite: boolean,
 ): Promise<void> {
   const text = describeFailure(error).join('\n');
@@ -27,6 +29,8 @@ export async function publishFailure(
   if (!mayWrite) return;
   await Promise.allSettled([
     writeResult('--junit', junit, renderJunitError(text)),
+    // An earlier run's times would be taken for this one's.
+    writeResult('--benchmark', benchmark, '[]\n'),
     appendSummary(`### Failed: scale-seed ci\n\n${text.replace(/^/gm, '    ')}\n`, summary),
   ]);
 }

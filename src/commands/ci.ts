@@ -39,6 +39,7 @@ export const registerCi = defineCommand<CiFlags>('ci', {
       ...OPERATION.groups['Output:'],
       ['--summary <file>', 'append the report as Markdown to a file (default: $GITHUB_STEP_SUMMARY)'],
       ['--junit <file>', 'write the fixtures and criteria as JUnit XML'],
+      ['--benchmark <file>', 'write the times for github-action-benchmark (customSmallerIsBetter)'],
     ],
   },
   examples: [

@@ -3,7 +3,7 @@ import { basename, dirname, isAbsolute, join } from 'node:path';
 import { messageOf, refusal, type ErrorContext } from '../errors.js';
 import type { FixtureFlags } from './shared-options.js';
 
-const OPTIONS = ['output', 'summary', 'junit'] as const;
+const OPTIONS = ['output', 'summary', 'junit', 'benchmark'] as const;
 
 /** Options that name a file to be written, as commander parses them. */
 export type FileFlags = Partial<Record<(typeof OPTIONS)[number], string>>;

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { SaxesParser } from 'saxes';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { BenchmarkEntry } from '../../src/judge/benchmark.js';
 import type { CiReport } from '../../src/report/result.js';
 import { run, start, type Outcome } from '../support/command-line.js';
 import { useDatabase } from '../support/database.js';
@@ -66,7 +67,14 @@ describe('a run that passes', () => {
     const { code, stdout, stderr } = await ciProcess([
       ...[...SMALL, '--no-progress', '--budget', '1m'],
       ...['--budget-ratio', '1000', '--format', 'json', '--output', file('report.json')],
-      ...['--junit', file('junit.xml'), '--summary', file('summary.md')],
+      ...[
+        '--junit',
+        file('junit.xml'),
+        '--benchmark',
+        file('benchmark.json'),
+        '--summary',
+        file('summary.md'),
+      ],
     ]);
     expect(code).toBe(0);
     const report = JSON.parse(stdout) as CiReport;
@@ -79,6 +87,13 @@ describe('a run that passes', () => {
     const junit = await read('junit.xml');
     expectWellFormed(junit);
     expect(junit.match(/<testcase /g)).toHaveLength(6);
+    const entries = JSON.parse(await read('benchmark.json')) as BenchmarkEntry[];
+    expect(entries.map(({ name, unit }) => [name, unit])).toEqual([
+      ['load of scale_agents', 'ms'],
+      ['load of scale_certs', 'ms'],
+      ['load', 'ms'],
+      ['load to reference load', 'ratio'],
+    ]);
     expect(await read('summary.md')).toMatch(
       /^# Other steps\n### Passed: scale_agents, scale_certs\n[^]*\| budget-ratio \| pass \|[^]*### Loaded 500 rows in [^]*### Verified: /,
     );
@@ -165,10 +180,11 @@ describe('a run that does not pass', () => {
        create function keep_out() returns trigger language plpgsql as 'begin return null; end';
        create trigger keep_out before insert on agents for each row when (${which}) execute function keep_out()`,
     );
+    await writeFile(file('benchmark.json'), 'of an earlier run');
     const { code, stdout, stderr } = await ci(
       [
         ...['--agents', '200', '--no-settle', '--budget', '1m', '--quiet', '--format', 'json'],
-        ...['--junit', file('junit.xml')],
+        ...['--junit', file('junit.xml'), '--benchmark', file('benchmark.json')],
       ],
       { GITHUB_ACTIONS: 'true' },
     );
@@ -185,14 +201,17 @@ describe('a run that does not pass', () => {
     const junit = await read('junit.xml');
     expectWellFormed(junit);
     expect(junit).toMatch(new RegExp(`<failure type="scale-seed.load" message="${said.source}`));
+    expect(JSON.parse(await read('benchmark.json'))).toEqual([]);
   });
 
   it('exits 1 where it fails, and says that wherever it can', async () => {
-    const outputs = ['--junit', file('junit.xml')];
+    await writeFile(file('benchmark.json'), 'of an earlier run');
+    const outputs = ['--junit', file('junit.xml'), '--benchmark', file('benchmark.json')];
     const { code, stdout, stderr } = await ciProcess(['--schema', 'nowhere', ...outputs], {
       GITHUB_ACTIONS: 'true',
       GITHUB_STEP_SUMMARY: file('step.md'),
     });
+    expect(JSON.parse(await read('benchmark.json'))).toEqual([]);
     expect(code).toBe(1);
     expect(stdout).toBe('');
     const message = 'there is no schema nowhere';
@@ -246,8 +265,13 @@ describe('a run that does not pass', () => {
     ['standard output for the summary', () => ['--summary', '-'], /--summary takes a file/],
     [
       'one file for two',
-      () => ['--output', file('both.json'), '--junit', join(file('.'), '..', basename(folder), 'both.json')],
-      /--output and --junit name one file/,
+      () => [
+        '--output',
+        file('both.json'),
+        '--benchmark',
+        join(file('.'), '..', basename(folder), 'both.json'),
+      ],
+      /--output and --benchmark name one file/,
     ],
     [
       'a baseline that would be written over',

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { SaxesParser } from 'saxes';
 import { describe, expect, it } from 'vitest';
+import { benchmarkEntries } from '../../src/judge/benchmark.js';
 import { annotate } from '../../src/show/annotate.js';
 import { renderAnnotations } from '../../src/show/github.js';
 import { renderJunit, renderJunitError } from '../../src/show/junit.js';
 import { renderMarkdown } from '../../src/show/render.js';
-import type { Check, CiReport } from '../../src/report/result.js';
+import type { Check, CiReport, LoadedFixture } from '../../src/report/result.js';
 import { inOneLine } from '../../src/report/units.js';
 import { ciReport, measurementOf, roundsOf, verifiedFixture } from '../support/ci-report.js';
 import { matchesSchema } from '../support/schema-validator.js';
@@ -147,6 +148,38 @@ describe('GitHub’s annotations', () => {
         expect(line).toMatch(/^::error title=[^\n\r:,]*::[^\n\r]*\n$/);
       }),
     );
+  });
+});
+
+describe('the benchmark file', () => {
+  it('holds the times and the ratio, smaller is better', () => {
+    const reference = measurementOf(roundsOf([0.5, 0.5, 0.5]), 0.5, [0.45, 0.56]);
+    expect(benchmarkEntries(ciReport({ reference }))).toEqual([
+      {
+        name: 'load of 01_bulk_renewal_certs',
+        unit: 'ms',
+        value: 390,
+        extra: 'PostgreSQL 16.4\nsha256:000000000000',
+      },
+      { name: 'load', unit: 'ms', value: 400, extra: 'PostgreSQL 16.4' },
+      {
+        name: 'load to reference load',
+        unit: 'ratio',
+        value: 0.5,
+        range: '± 0.06',
+        extra: 'PostgreSQL 16.4\n0.45 to 0.56 by 3 rounds',
+      },
+    ]);
+  });
+
+  it.each<[string, Partial<LoadedFixture>]>([
+    ['had nothing to do', { inserted: 0, skipped: 10_000 }],
+    ['had a part to do', { inserted: 9_999, skipped: 1 }],
+    ['could not add a row', { inserted: 9_999, blocked: 1, present: 9_999 }],
+    ['could add none', { inserted: 0, blocked: 10_000, present: 0 }],
+  ])('has no time of a load that %s', (_, counts) => {
+    const fixtures = [{ ...ciReport().fixtures[0]!, ...counts }];
+    expect(benchmarkEntries(ciReport({ fixtures }))).toEqual([]);
   });
 });
 
