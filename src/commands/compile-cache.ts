@@ -4,8 +4,8 @@ import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 
 /**
- * Has Node keep the code that it compiles (22.1 and later), which saves 7 to 13 ms of a load. Whoever could write there could have
- * us run code of theirs: it is a folder in the user's cache directory, as long as both are this user's alone.
+ * Has Node keep the code that it compiles (22.1 and later), which saves 7 to 13 ms of a load. Whoever could write there could
+ * have us run code of theirs: it is a folder in the user's cache directory, as long as both are this user's alone.
  */
 export function keepCompiledCode(): void {
   const { enableCompileCache } = module as { enableCompileCache?: (folder: string) => unknown };

@@ -35,6 +35,13 @@ export async function untilAgreed<Foreseen, Found, Done>(
   }
 }
 
+/** The options of a run in which somebody may be asked: one question at a time. */
+export function oneByOne<Options extends { confirm?: unknown; jobs?: number | undefined }>(
+  options: Options,
+): Options {
+  return options.confirm === undefined ? options : { ...options, jobs: 1 };
+}
+
 /** The caller's answer. */
 export async function ask<Plan>(
   { signal, phase }: Session,

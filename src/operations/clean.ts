@@ -12,7 +12,7 @@ import { foresee } from '../merge/foresee.js';
 import { summarizeChecks } from '../merge/foreign-keys.js';
 import { atLeast, exceed } from '../merge/hanging.js';
 import { keysOf } from '../merge/keys.js';
-import { ask, untilAgreed } from '../merge/until-agreed.js';
+import { ask, oneByOne, untilAgreed } from '../merge/until-agreed.js';
 import type { CleanedFixture, CleanReport } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
 import { withDatabase } from '../run/context.js';
@@ -50,10 +50,8 @@ export interface CleanOptions extends FixtureOptions, DryRunOptions {
 export function clean(options: CleanOptions = {}): Promise<CleanReport> {
   return withDatabase('clean', options, async (context) => {
     const { confirm, dryRun = false } = options;
-    // One question at a time.
-    const own = confirm === undefined ? options : { ...options, jobs: 1 };
     const gone: RowsByTable = new Map();
-    const { base, fixtures } = await runOnFixtures<CleanedFixture>(context, own, {
+    const { base, fixtures } = await runOnFixtures<CleanedFixture>(context, oneByOne(options), {
       privileges: ['select', 'delete'],
       inTurn: true,
       backwards: true,

@@ -16,7 +16,7 @@ import { countRecords } from '../merge/records.js';
 import { loadPlan, type LoadPlan } from '../merge/load-fixture.js';
 import { claimFixture, foreseeCheck, restoreFixture, type Claimed } from '../merge/restore-fixture.js';
 import { letGo } from '../merge/restore.js';
-import { ask, untilAgreed } from '../merge/until-agreed.js';
+import { ask, oneByOne, untilAgreed } from '../merge/until-agreed.js';
 import type { Dependents, ResetFixture, ResetReport, RowsOf } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
 import { formatRows, listRows } from '../report/units.js';
@@ -67,11 +67,9 @@ export interface ResetOptions extends AddOptions, DryRunOptions {
  */
 export function reset(options: ResetOptions = {}): Promise<ResetReport> {
   return withDatabase('reset', options, async (context) => {
-    const { confirm, dryRun = false, keepDependents = false, mode = 'online' } = options;
-    // One question at a time.
-    const own = confirm === undefined ? options : { ...options, jobs: 1 };
+    const { dryRun = false, keepDependents = false, mode = 'online' } = options;
     const gone: RowsByTable = new Map();
-    const { base, anchor, fixtures } = await runOnFixtures<ResetFixture>(context, own, {
+    const { base, anchor, fixtures } = await runOnFixtures<ResetFixture>(context, oneByOne(options), {
       ...needsToAdd(options),
       privileges: ['select', 'insert', 'update'],
       inTurn: true,

@@ -167,7 +167,7 @@ describe.skipIf(process.platform !== 'linux')('a server that refuses us, or hang
         await writeFile(file, (await readFile(file, 'utf8')).replaceAll('scram-sha-256', 'trust'));
         const { pid = 0 } = await embeddedStatus({ dataDirectory: root });
         process.kill(pid, 'SIGHUP');
-        await delay(300);
+        await until(async () => (await readFile(join(root, 'server.log'), 'utf8')).includes('SIGHUP'));
         return root;
       },
     ],
