@@ -4,7 +4,7 @@ import { castTo, type TableInfo } from '../table/inspect-table.js';
 import { literal, quote, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
 import type { ScaleSeedError } from '../errors.js';
-import { columnsOf, type Fixture, type FixtureColumn } from '../fixtures/fixture.js';
+import { columnsOf, type Fixture } from '../fixtures/fixture.js';
 import type { ForeignKeyCheck } from '../report/result.js';
 import { isSharded, setEverywhere } from '../table/citus.js';
 import { stepError, type OnTable, type Step } from '../run/step.js';
@@ -187,12 +187,6 @@ function missingParentsSql(
      order by 2 limit 5)`;
 }
 
-/** Where a foreign key's column gets its value: from the fixture, or from a default that is the same for all rows. */
-function sourceSql(fixture: Fixture, table: TableInfo, name: string): string {
-  const column = columnOf(fixture, name);
-  return column === undefined ? defaultOf(fixture, table, name) : columnValue(column).sql;
-}
-
 /** Whether a foreign key's parent may be another for each row. */
 export function varies(fixture: Fixture, { columns }: ForeignKey): boolean {
   return columnsOf(fixture).some(({ name, kind }) => columns.includes(name) && kind !== 'constant');
@@ -200,16 +194,13 @@ export function varies(fixture: Fixture, { columns }: ForeignKey): boolean {
 
 /** Whether a fixture's rows refer to anything by a foreign key: one without a value in a column of it does not. */
 export function refersBy(fixture: Fixture, table: TableInfo, { columns }: ForeignKey): boolean {
-  return !columns.some(
-    (name) => columnOf(fixture, name) === undefined && defaultOf(fixture, table, name) === 'NULL',
-  );
+  return columns.every((name) => sourceSql(fixture, table, name) !== 'NULL');
 }
 
-function columnOf(fixture: Fixture, name: string): FixtureColumn | undefined {
-  return columnsOf(fixture).find((column) => column.name === name);
-}
-
-function defaultOf(fixture: Fixture, table: TableInfo, name: string): string {
+/** Where a foreign key's column gets its value: from the fixture, or from a default that is the same for all rows. */
+function sourceSql(fixture: Fixture, table: TableInfo, name: string): string {
+  const given = columnsOf(fixture).find((column) => column.name === name);
+  if (given !== undefined) return columnValue(given).sql;
   return restColumns(fixture, table).fixed.find(({ column }) => column === name)?.sql ?? 'NULL';
 }
 
