@@ -21,13 +21,18 @@ export function columnValues(fixture: Fixture, values?: unknown[]): ColumnValue[
 
 /** The same for one column; `sent` gives what is sent as SQL, where that is not in a staging row. */
 export function columnValue(column: FixtureColumn, values?: unknown[], sent = ofStaged): ColumnValue {
-  const anchored = column.type === ANCHORED;
-  return { column: column.name, sql: valueSql(column, values, sent), anchored };
+  const { name, type } = column;
+  const value = { column: name, anchored: type === ANCHORED };
+  if (column.kind === 'varying') return { ...value, sql: sent(name) };
+  if (column.kind === 'constant') {
+    const constant = put(encoderFor(type)(column.value), values);
+    return { ...value, sql: `${constant}::${withoutLength(stagingType(type))}` };
+  }
+  const from = sent(column.from);
+  return { ...value, sql: column.wrap === 'array' ? `array[${from}]::${withoutLength(type)}` : from };
 }
 
-function ofStaged(column: string): string {
-  return `s.${quote(column)}`;
-}
+const ofStaged = (column: string): string => `s.${quote(column)}`;
 
 /** What every column is given out of a staging row when the anchor is known, which is a constant like others. */
 export function valuesOnAnchor(
@@ -66,20 +71,6 @@ export function keyText(fixture: Fixture, alias: string): string {
   return `concat_ws('/', ${identityOf(fixture)
     .map((column) => `${alias}.${quote(column)}::text`)
     .join(', ')})`;
-}
-
-function valueSql(
-  column: FixtureColumn,
-  values: unknown[] | undefined,
-  sent: (column: string) => string,
-): string {
-  if (column.kind === 'varying') return sent(column.name);
-  if (column.kind === 'derived') {
-    const from = sent(column.from);
-    return column.wrap === 'array' ? `array[${from}]::${withoutLength(column.type)}` : from;
-  }
-  const constant = put(encoderFor(column.type)(column.value), values);
-  return `${constant}::${withoutLength(stagingType(column.type))}`;
 }
 
 /**
