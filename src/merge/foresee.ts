@@ -77,15 +77,14 @@ export function foresee<Foreseen>(
   look: () => Promise<Foreseen>,
   addsRows = true,
 ): Promise<Foreseen> {
-  const { fixture, table, session, context } = step;
+  const { fixture, table, session, tell } = step;
   const nothingStaged =
     numberedRelation(step, otherKeys(fixture, table)) !== undefined &&
     countedKeys(fixture, table) !== undefined;
   return atOneMoment(step, async () => {
     if (nothingStaged) await session.query('set transaction read only');
     const others = [keepersOf(table), ...(addsRows ? await untoldIndexes(step) : [])].filter(Boolean);
-    if (others.length > 0)
-      context.onNotice(`${fixture.name}: a dry run does not foresee what ${others.join(' or ')} would do`);
+    if (others.length > 0) tell(`a dry run does not foresee what ${others.join(' or ')} would do`);
     return look();
   });
 }

@@ -41,7 +41,7 @@ interface Loaded extends Pick<LoadedFixture, 'copiedBytes' | 'merge' | 'foreignK
 
 /** Loads a fixture in one transaction: finds out which rows stand, streams the others into staging, and merges them. */
 export async function loadFixture(step: Step, plan: LoadPlan): Promise<LoadedFixture> {
-  const { fixture, context, transaction } = step;
+  const { fixture, context, transaction, tell } = step;
   refuseExclusive(step, plan);
   const total = stopwatch();
   const loaded = await transaction((opened) => loadInTransaction(step, plan, opened), {
@@ -51,8 +51,7 @@ export async function loadFixture(step: Step, plan: LoadPlan): Promise<LoadedFix
   const { inserted, tally, look, copyMs, mergeMs, fingerprint, ...rest } = loaded;
   const last = await look;
   const counts = await nameRepeated(fixture, tally.counts(inserted, last));
-  if (counts.firstBlocked !== null)
-    context.onNotice(blockedNotice(fixture.name, counts, counts.firstBlocked));
+  if (counts.firstBlocked !== null) tell(describeBlocked(counts, counts.firstBlocked));
   return {
     ...whichRows(step),
     ...counts,
@@ -72,10 +71,9 @@ export function refuseExclusive(step: Step, { mode }: LoadPlan): void {
   throw stepError(step, message, { code: 'usage', hint: 'load with --mode online' });
 }
 
-function blockedNotice(name: string, { blocked, rows }: Counts, firstBlocked: Blocked): string {
-  const { key, by } = firstBlocked;
+function describeBlocked({ blocked, rows }: Counts, { key, by }: Blocked): string {
   const first = `the first is ${inOneLine(key)}, blocked by ${inOneLine(by)}`;
-  return `${name}: ${formatCount(blocked)} of ${formatCount(rows)} rows could not be added: ${first}`;
+  return `${formatCount(blocked)} of ${formatCount(rows)} rows could not be added: ${first}`;
 }
 
 async function loadInTransaction(step: Step, plan: LoadPlan, opened: Opened): Promise<Loaded> {

@@ -1,10 +1,8 @@
 import { stage, Staging } from '../copy/staging.js';
-import type { Fixture } from '../fixtures/fixture.js';
 import type { ColumnDrift, ForeignKeyCheck } from '../report/result.js';
 import { formatRows, listColumns, nameAll } from '../report/units.js';
 import { SERIALIZATION_FAILURE, stepError, type Step } from '../run/step.js';
 import { holdKey, type Roots } from '../table/dependents.js';
-import type { TableInfo } from '../table/inspect-table.js';
 import { findReferences } from '../table/references.js';
 import { eachBatch, FIRST_BATCH_ROWS } from './batches.js';
 import { keepersOf } from './blocked.js';
@@ -102,7 +100,7 @@ async function updateRows(
   check: ForeignKeyCheck['check'],
   locked = Infinity,
 ): Promise<Restored> {
-  const { context, fixture, table } = step;
+  const { table, tell } = step;
   const staged = keys.staged ?? (await stage(step));
   step.enter('reset');
   if (check === 'set') {
@@ -128,7 +126,11 @@ async function updateRows(
       hint: 'keep others from adding them, and run the command again',
     });
   const overruled = table.userTriggers.length > 0 ? (await compareRows(step, staged)).drift : [];
-  if (overruled.length > 0) context.onNotice(ofTriggers(fixture, table, overruled));
+  // What a trigger makes of a row stands, as it would for anybody else's update; to verify it is drift.
+  if (overruled.length > 0)
+    tell(
+      `${nameAll('trigger', table.userTriggers)} of ${table.name} kept or changed what was to be written: ${listColumns(overruled)}`,
+    );
   return {
     restored,
     inserted,
@@ -137,12 +139,6 @@ async function updateRows(
     rebuiltIndexes: [],
     overruled,
   };
-}
-
-/** What a trigger makes of a row stands, as it would for anybody else's update; to verify it is drift. */
-function ofTriggers(fixture: Fixture, table: TableInfo, drift: readonly ColumnDrift[]): string {
-  const triggers = `${nameAll('trigger', table.userTriggers)} of ${table.name}`;
-  return `${fixture.name}: ${triggers} kept or changed what was to be written: ${listColumns(drift)}`;
 }
 
 /** A step on its table as it was claimed. */

@@ -53,7 +53,7 @@ export async function restoreRows(step: Step, staged: Staging): Promise<number> 
 }
 
 /** The columns whose default is computed anew for every row, but for those that others refer to; says which stay. */
-async function computedAnew({ session, fixture, table, context }: Step): Promise<string[]> {
+async function computedAnew({ session, fixture, table, tell }: Step): Promise<string[]> {
   const computed = restColumns(fixture, table).computed.filter((column) => {
     const { generated, identity } = columnOf(table, column);
     return identity || !generated;
@@ -63,8 +63,7 @@ async function computedAnew({ session, fixture, table, context }: Step): Promise
   const referred = new Set(references.flatMap(({ parentColumns }) => parentColumns));
   // Citus computes no such default in an update of several shards.
   const kept = computed.filter((column) => table.distributed || referred.has(column));
-  if (kept.length > 0)
-    context.onNotice(`${fixture.name}: columns with computed defaults stay as they were: ${kept.join(', ')}`);
+  if (kept.length > 0) tell(`columns with computed defaults stay as they were: ${kept.join(', ')}`);
   return computed.filter((column) => !kept.includes(column));
 }
 

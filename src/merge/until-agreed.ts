@@ -17,7 +17,7 @@ interface Agreement<Foreseen, Found, Done> {
  * looked at for the question is let go of: until the answer only other scale-seeds wait, for the fixture's turn.
  */
 export async function untilAgreed<Foreseen, Found, Done>(
-  { context, session, fixture }: Step,
+  { session, tell }: Step,
   { foresee, agree, act, refused }: Agreement<Foreseen, Found, Done>,
 ): Promise<Done> {
   for (let found: Found | undefined; ;) {
@@ -29,9 +29,7 @@ export async function untilAgreed<Foreseen, Found, Done>(
     if ('done' in acted) return acted.done;
     found = acted.more;
     await session.query('rollback to savepoint agreed');
-    context.onNotice(
-      `${fixture.name}: more would go than was foreseen: rows were added, or triggers reach further`,
-    );
+    tell('more would go than was foreseen: rows were added, or triggers reach further');
   }
 }
 

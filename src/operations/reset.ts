@@ -111,8 +111,8 @@ async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFix
   const look = await done.look;
   const strangers = fixture.growable ? 0 : look.marked - look.counted;
   if (strangers > 0)
-    step.context.onNotice(
-      `${fixture.name}: ${formatRows(strangers)} with its mark that the fixture does not have: left alone, and unexpected to verify`,
+    step.tell(
+      `${formatRows(strangers)} with its mark that the fixture does not have: left alone, and unexpected to verify`,
     );
   return {
     ...whichRows(step),
@@ -135,14 +135,14 @@ async function clearHanging(
   plan: LoadPlan,
   confirm: ResetOptions['confirm'],
 ): Promise<Hanging> {
-  const { session, fixture, table, context } = step;
+  const { session, fixture, table, tell } = step;
   const roots = leftBehind(rootsOf(step, keys), step);
   // The table is claimed first: no more comes to hang on it.
   const clear = async (): Promise<Hanging> => {
     const claimed = await claimFixture(step, keys, plan);
     const foreseen = await foreseeHanging(session, roots);
     if (foreseen.length > 0 && confirm === undefined)
-      context.onNotice(`${fixture.name}: what hangs on it is deleted: ${listRows(foreseen)}`);
+      tell(`what hangs on it is deleted: ${listRows(foreseen)}`);
     if (foreseen.length > 0) await letGo(claimed.step, keys);
     const tellEffects = await watchEffects(session, roots);
     await deleteHanging(session, roots);
@@ -168,17 +168,14 @@ async function clearHanging(
 async function keepHanging(step: Step, keys: StepKeys, plan: LoadPlan): Promise<Hanging> {
   const claimed = await claimFixture(step, keys, plan);
   const kept = await countKept(step, leftBehind(rootsOf(step, keys), step));
-  if (kept.length > 0)
-    step.context.onNotice(`${step.fixture.name}: what hangs on it is left: ${listRows(kept)}`);
+  if (kept.length > 0) step.tell(`what hangs on it is left: ${listRows(kept)}`);
   return { claimed, dependents: [], kept };
 }
 
-async function countKept({ session, fixture, context }: Step, roots: Roots): Promise<RowsOf[]> {
+async function countKept({ session, tell }: Step, roots: Roots): Promise<RowsOf[]> {
   const { hanging, unread } = await countHanging(session, roots);
   if (unread.length > 0)
-    context.onNotice(
-      `${fixture.name}: what hangs on it of ${unread.join(', ')} is left: the role may not read all of it`,
-    );
+    tell(`what hangs on it of ${unread.join(', ')} is left: the role may not read all of it`);
   return hanging;
 }
 

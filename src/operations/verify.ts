@@ -58,7 +58,7 @@ async function verifyFixture(
   step: Step,
   { maxAgeMs, live = false }: VerifyOptions,
 ): Promise<VerifiedFixture> {
-  const { context, session, fixture, table, enter } = step;
+  const { session, fixture, table, enter, tell } = step;
   const total = stopwatch();
   return atOneMoment(step, async () => {
     const staged = await stage(step);
@@ -66,7 +66,7 @@ async function verifyFixture(
     const liveColumns = live ? fixture.live : [];
     const { missing, ages, ...compared } = await compareRows(step, staged, liveColumns);
     if (missing.rows > 0 && table.rowsHidden)
-      context.onNotice(`${fixture.name}: row security may hide rows from the role: they count as missing`);
+      tell('row security may hide rows from the role: they count as missing');
     const { anchors, anchorCount, ageMs, expired, allExpired } = ages;
     const keys = countedKeys(fixture, table) ?? keysIn(staged.table, fixture, table);
     const roots = rootsOf(step, keys);

@@ -18,6 +18,8 @@ export interface Step extends Prepared {
   session: Session;
   /** All fixtures of the run, and those that are known to it besides. */
   known: readonly Fixture[];
+  /** Says something of the fixture. */
+  tell: (message: string) => void;
   enter: (phase: Phase) => void;
   /** Says that so many more of the fixture's rows are through a phase. */
   count: (phase: Phase, rows: number) => void;
@@ -112,8 +114,11 @@ export async function takeStep<Result>(
 ): Promise<{ result: Result; state: string }> {
   const { fixture, table } = prepared;
   let state = untouched(prepared);
+  const tell = (message: string): void => {
+    context.onNotice(`${fixture.name}: ${message}`);
+  };
   const say = (message: string): void => {
-    context.onNotice(`${fixture.name}: ${message.replaceAll('\n', ' ')}`);
+    tell(message.replaceAll('\n', ' '));
   };
   session.onWait = say;
   const transaction: Step['transaction'] = async (own, begin) => {
@@ -129,10 +134,10 @@ export async function takeStep<Result>(
     return result;
   };
   const attempt = async (tries: number): Promise<Result> => {
-    const told = tellOf(context, session, prepared);
+    const events = eventsOf(context, session, prepared);
     try {
-      if (tries > 1) told.enter('prepare');
-      return await work({ ...prepared, ...told, context, server, session, known, transaction });
+      if (tries > 1) events.enter('prepare');
+      return await work({ ...prepared, ...events, tell, context, server, session, known, transaction });
     } catch (error) {
       throw await nameHolders(session, table, translateError(error, { phase: session.phase }));
     }
@@ -160,7 +165,7 @@ function named(thrown: unknown, phase: Phase, { fixture, table }: Prepared, stat
   });
 }
 
-function tellOf({ onEvent }: RunContext, session: Session, { fixture, table }: Prepared) {
+function eventsOf({ onEvent }: RunContext, session: Session, { fixture, table }: Prepared) {
   const { name, count: totalRows } = fixture;
   const counts = new Map<Phase, number>();
   return {
