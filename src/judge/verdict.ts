@@ -16,9 +16,11 @@ export interface Criteria {
   budgetRatio?: number | undefined;
   /** The report of an earlier load or run of `ci` to compare with. */
   baseline?: Baseline | undefined;
-  /** How much slower than the baseline the load may be, in percent. */
-  maxRegressionPercent: number;
+  /** How much slower than the baseline the load may be, in percent; 20 by default. */
+  maxRegressionPercent?: number | undefined;
 }
+
+const MAX_REGRESSION_PERCENT = 20;
 
 interface Judged extends Pick<CiReport, 'fixtures' | 'failures' | 'timings' | 'verified' | 'reference'> {
   /** Why the load could not be measured against the reference. */
@@ -29,7 +31,7 @@ type Finding = Pick<Check, 'outcome' | 'reason' | 'measured' | 'interval'>;
 
 /** Judges a run by every criterion that was given. */
 export function judge(run: Judged, criteria: Criteria): Verdict {
-  const { budgetMs, budgetRatio, baseline, maxRegressionPercent: limit } = criteria;
+  const { budgetMs, budgetRatio, baseline, maxRegressionPercent: limit = MAX_REGRESSION_PERCENT } = criteria;
   const checks: Check[] = [{ name: 'verify', unit: 'rows', limit: 0, ...checkRows(run) }];
   if (budgetMs !== undefined)
     checks.push({ name: 'budget', unit: 'ms', limit: budgetMs, ...checkTime(run, budgetMs) });
@@ -46,12 +48,13 @@ export function judge(run: Judged, criteria: Criteria): Verdict {
 }
 
 /** What the rounds of the measurement must settle; undefined where nothing is judged by it. */
-export function wantedOf({ budgetRatio, baseline, maxRegressionPercent }: Criteria): Wanted | undefined {
+export function wantedOf(criteria: Criteria): Wanted | undefined {
+  const { budgetRatio, baseline, maxRegressionPercent: percent = MAX_REGRESSION_PERCENT } = criteria;
   if (budgetRatio === undefined && baseline === undefined) return undefined;
   const before = baseline && ratioOf(baseline);
-  const limits = [budgetRatio, before && regressionLimit(before.median, maxRegressionPercent)];
+  const limits = [budgetRatio, before && regressionLimit(before.median, percent)];
   // What is compared, and may be the next one's baseline, has to be known well.
-  const widthPercent = baseline === undefined ? Infinity : maxRegressionPercent;
+  const widthPercent = baseline === undefined ? Infinity : percent;
   return { limits: limits.filter((limit) => limit !== undefined), widthPercent };
 }
 

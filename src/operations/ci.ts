@@ -15,12 +15,9 @@ import { checkOptions } from '../run/options.js';
 import { stopwatch } from '../report/clock.js';
 import { loadOn, stateAfter, verifyLoaded, type LoadOptions } from './load.js';
 
-export interface CiOptions
-  extends Omit<LoadOptions, 'verify' | 'dryRun'>, Omit<Criteria, 'maxRegressionPercent'> {
+export interface CiOptions extends Omit<LoadOptions, 'verify' | 'dryRun'>, Criteria {
   /** Verify as on a fresh load: what a running stack writes, and what hangs on the fleet, is drift. */
   pristine?: boolean | undefined;
-  /** How much slower than the baseline the load may be, in percent; 20 by default. */
-  maxRegressionPercent?: number | undefined;
 }
 
 /**
@@ -31,7 +28,7 @@ export interface CiOptions
  */
 export async function ci(options: CiOptions = {}): Promise<CiReport> {
   checkOptions('ci', options);
-  const { fixtures = SETS.fleet, mode = 'online', maxRegressionPercent = 20 } = options;
+  const { fixtures = SETS.fleet, mode = 'online' } = options;
   if (options.maxRegressionPercent !== undefined && options.baseline === undefined)
     throw refusal(
       '--max-regression (maxRegressionPercent) needs something to compare with',
@@ -51,7 +48,7 @@ export async function ci(options: CiOptions = {}): Promise<CiReport> {
       fingerprint,
     })),
   });
-  const criteria = { ...options, baseline, maxRegressionPercent };
+  const criteria = { ...options, baseline };
   return withDatabase('ci', options, async (context) => {
     const total = stopwatch();
     // A comparison with a baseline can do without the measurement, a budget for it cannot.
