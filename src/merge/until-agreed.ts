@@ -3,12 +3,12 @@ import type { Session } from '../postgres/session.js';
 import { orAborted } from '../run/or-aborted.js';
 import type { Step } from '../run/step.js';
 
-interface Agreement<Foreseen, Found, Done> {
+interface Agreement<Foreseen, Done> {
   /** What would be done by now, and no less than was found the last time. */
-  foresee: (found?: Found) => Promise<Foreseen>;
+  foresee: (found?: Foreseen) => Promise<Foreseen>;
   agree: (foreseen: Foreseen) => Promise<boolean>;
   /** Does it; where more is done by it than was foreseen, that is undone for another answer. */
-  act: (foreseen: Foreseen) => Promise<{ done: Done } | { more: Found }>;
+  act: (foreseen: Foreseen) => Promise<{ done: Done } | { more: Foreseen }>;
   refused: (foreseen: Foreseen) => Done;
 }
 
@@ -16,11 +16,11 @@ interface Agreement<Foreseen, Found, Done> {
  * Asks, and does what was agreed to. Whatever has to be locked for that is locked only after the answer, and what was
  * looked at for the question is let go of: until the answer only other scale-seeds wait, for the fixture's turn.
  */
-export async function untilAgreed<Foreseen, Found, Done>(
+export async function untilAgreed<Foreseen, Done>(
   { session, tell }: Step,
-  { foresee, agree, act, refused }: Agreement<Foreseen, Found, Done>,
+  { foresee, agree, act, refused }: Agreement<Foreseen, Done>,
 ): Promise<Done> {
-  for (let found: Found | undefined; ;) {
+  for (let found: Foreseen | undefined; ;) {
     await session.query('savepoint agreed');
     const foreseen = await foresee(found);
     await session.query('rollback to savepoint agreed');

@@ -23,6 +23,7 @@ import type { Opened } from '../postgres/session.js';
 import { whichRows, type Step } from '../run/step.js';
 import { stopwatch } from '../report/clock.js';
 import type { Keys } from '../table/keys.js';
+import type { AddOptions } from './load.js';
 
 /** What is about to be deleted. */
 export interface CleanPlan extends Deletion {
@@ -31,14 +32,12 @@ export interface CleanPlan extends Deletion {
   table: string;
 }
 
-export interface CleanOptions extends FixtureOptions, DryRunOptions {
+export interface CleanOptions extends FixtureOptions, DryRunOptions, Pick<AddOptions, 'settle'> {
   /**
    * Asked before each fixture is deleted, and again if by the time of the answer more would go; its rows stay where the
    * answer is false. The signal says that nobody waits for the answer any more.
    */
   confirm?: ((plan: CleanPlan, signal: AbortSignal) => Promise<boolean>) | undefined;
-  /** VACUUM (ANALYZE) the tables afterwards; true by default. */
-  settle?: boolean | undefined;
 }
 
 /**
@@ -107,7 +106,7 @@ function deleteAgreed(
   confirm: NonNullable<CleanOptions['confirm']>,
 ): Promise<Deleted> {
   const { session, fixture, table } = step;
-  return untilAgreed<Deleted, Deleted, Deleted>(step, {
+  return untilAgreed<Deleted, Deleted>(step, {
     async foresee(found) {
       const now = await foreseeDeletion(step, keys);
       const rows = Math.max(now.rows, found?.rows ?? 0);

@@ -115,11 +115,8 @@ export async function verifyLoaded(
 }
 
 /** The verification of several schemas that was over before it had reached any: what was done in them is still told. */
-function unverified(
-  { version, startedAt, database, server, jobs, peakRssBytes }: LoadReport,
-  { live = false }: VerifyOptions,
-  failures: Failure[],
-): VerifyReport {
+function unverified(report: LoadReport, { live = false }: VerifyOptions, failures: Failure[]): VerifyReport {
+  const { version, startedAt, database, server, jobs, peakRssBytes } = report;
   const base = { version, startedAt, database, server, jobs, peakRssBytes, failures };
   const timings = { connectMs: 0, waitMs: 0, workMs: 0, settleMs: 0, totalMs: 0 };
   return { ...base, command: 'verify', live, intact: false, fixtures: [], timings };

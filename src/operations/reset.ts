@@ -96,33 +96,19 @@ async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFix
       options.keepDependents === true
         ? await keepHanging(step, keys, plan)
         : await clearHanging(step, keys, plan, options.confirm);
-    const restored = await restoreFixture(claimed, keys, plan);
+    const { inserted, tally, ...restored } = await restoreFixture(claimed, keys, plan);
     const records = await countRecords(step, keys);
-    return {
-      restored,
-      hanging,
-      foreignKeys: claimed.foreignKeys,
-      records,
-      look: restored.tally.lookAtCommit(),
-    };
+    const result = { ...restored, foreignKeys: claimed.foreignKeys, ...hanging, records };
+    return { result, inserted, tally, look: tally.lookAtCommit() };
   };
-  const done = await transaction(work, { opening: askForTurn(step) });
-  const { inserted, tally, ...restored } = done.restored;
-  const look = await done.look;
-  const strangers = fixture.growable ? 0 : look.marked - look.counted;
+  const { result, inserted, tally, look } = await transaction(work, { opening: askForTurn(step) });
+  const last = await look;
+  const strangers = fixture.growable ? 0 : last.marked - last.counted;
   if (strangers > 0)
     step.tell(
       `${formatRows(strangers)} with its mark that the fixture does not have: left alone, and unexpected to verify`,
     );
-  return {
-    ...whichRows(step),
-    ...tally.counts(inserted, look),
-    ...restored,
-    foreignKeys: done.foreignKeys,
-    ...done.hanging,
-    records: done.records,
-    timings: { totalMs: total() },
-  };
+  return { ...whichRows(step), ...tally.counts(inserted, last), ...result, timings: { totalMs: total() } };
 }
 
 /** What became of the rows that hang on a fixture, and the step on the table as it was claimed. */
@@ -150,7 +136,7 @@ async function clearHanging(
   };
   if (confirm === undefined) return clear();
   const named = { fixture: fixture.name, schema: table.schema, table: table.name };
-  return untilAgreed<Dependents[], Dependents[], Hanging>(step, {
+  return untilAgreed<Dependents[], Hanging>(step, {
     foresee: async (found) => atLeast(await foreseeHanging(session, roots), found),
     agree: async (asked) => asked.length === 0 || ask(session, confirm, { ...named, dependents: asked }),
     async act(asked) {
