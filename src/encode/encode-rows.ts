@@ -22,22 +22,14 @@ export function encodeVarying(fixture: Fixture, first = 1): AsyncGenerator<Chunk
   return encode(fixture, varyingColumns(fixture), first);
 }
 
-function varyingColumns(fixture: Fixture): EncodedColumn[] {
-  return Object.entries(fixture.columns).map(([name, type], index) => ({
-    name,
-    encode: encoderFor(type),
-    value: (row) => row[index],
-  }));
-}
-
 /** Every column, in canonical order, as CSV for the table itself; times hang on `anchorUs`, microseconds since 1970. */
 export function encodeWhole(fixture: Fixture, anchorUs: bigint): AsyncGenerator<Chunk, void> {
-  return encode(fixture, allColumns(fixture, anchorUs));
+  return encode(fixture, encodedColumns(fixture, anchorUs));
 }
 
 /** The same rows as text, column by column, in batches. */
 export function wholeRecords(fixture: Fixture, anchorUs: bigint): AsyncGenerator<CsvRecord[], void> {
-  return encodeBatches(fixture, allColumns(fixture, anchorUs));
+  return encodeBatches(fixture, encodedColumns(fixture, anchorUs));
 }
 
 /** The row of a fixture in whose CSV a line is, counted from 1 at row `first`: a text may hold several lines. */
@@ -54,7 +46,13 @@ export async function rowAtLine(fixture: Fixture, first: number, line: number): 
   return row;
 }
 
-function allColumns(fixture: Fixture, anchorUs: bigint): EncodedColumn[] {
+interface EncodedColumn {
+  name: string;
+  encode: Encoder;
+  value: (row: Row) => unknown;
+}
+
+function encodedColumns(fixture: Fixture, anchorUs?: bigint): EncodedColumn[] {
   const varying = Object.keys(fixture.columns);
   return columnsOf(fixture).map((column) => ({
     name: column.name,
@@ -63,10 +61,9 @@ function allColumns(fixture: Fixture, anchorUs: bigint): EncodedColumn[] {
   }));
 }
 
-interface EncodedColumn {
-  name: string;
-  encode: Encoder;
-  value: (row: Row) => unknown;
+/** Those come first. */
+function varyingColumns(fixture: Fixture): EncodedColumn[] {
+  return encodedColumns(fixture).slice(0, Object.keys(fixture.columns).length);
 }
 
 function valueOf(column: FixtureColumn, varying: readonly string[]): EncodedColumn['value'] {
