@@ -103,20 +103,13 @@ const MEANINGS_IN: Partial<Record<Phase, Readonly<Record<string, Meaning>>>> = {
   },
 };
 
-const CERTIFICATE_HINT =
-  "sslrootcert must name the CA of the server's certificate, sslcrl a list that is valid now, and with verify-full the certificate must be for the URL's host";
-const ENCRYPTION_HINT =
-  'sslmode in the URL, or PGSSLMODE, asks for TLS, which the server does not have: `prefer` takes it where it can';
 const LOST_HINT = 'the connection was lost; nothing uncommitted stands, so run the command again';
 const WORKER_HINT = 'Citus has no connection to that worker: see that it runs, then run the command again';
 /** How Citus says so, with whichever SQLSTATE. */
 const LOST_WORKER =
   / to the remote node|^failure on connection marked as essential|^failed to COPY to shard \d+ on/;
-const CANCELLED_HINT = 'somebody cancelled it (pg_cancel_backend): run the command again';
 const UNEXPECTED_HINT = 'this is an error of scale-seed: please report it, with all that is printed here';
 const LOGIN_REFUSED = /^(SASL|Unknown authenticat)/;
-const LOGIN_HINT =
-  'the server asks for an authentication method that scale-seed does not support, such as GSSAPI: offer scram-sha-256 or another password in pg_hba.conf';
 const FORBIDDEN_HINT =
   "the server's pg_hba.conf, or the pooler, allows no such connection: check the host, the user, the database and sslmode";
 const NETWORK_HINT = 'is the server running there? --wait 30s waits for it; --database-url names another';
@@ -148,26 +141,35 @@ function meaningOf(error: unknown, { phase }: Context): Meaning {
     if (error.message.includes('pg_hba.conf')) return { code: 'connect', hint: FORBIDDEN_HINT };
     if (error.code.startsWith('08')) return meaningOfPooler(error, phase);
     if (error.code === '57014' && error.message.includes('user request'))
-      return { code: 'server', hint: CANCELLED_HINT };
+      return { code: 'server', hint: 'somebody cancelled it (pg_cancel_backend): run the command again' };
     const meaning = MEANINGS_IN[phase]?.[error.code] ??
       MEANINGS[error.code] ??
       MEANINGS[error.code.slice(0, 2)] ?? { code: 'server', isVague: true };
     const hint = meaning.isVague === true ? (error.hint ?? meaning.hint) : meaning.hint;
     return hint === undefined ? meaning : { ...meaning, hint };
   }
-  if (phase === 'connect' && messageOf(error).includes('scramMaxIterations'))
-    return { code: 'connect', hint: 'lower scram_iterations on the server, and set the password again' };
-  if (phase === 'connect' && messageOf(error).startsWith('SASL')) return MEANINGS['28']!;
-  if (phase === 'connect' && isCertificateError(error)) return { code: 'connect', hint: CERTIFICATE_HINT };
-  if (phase === 'connect' && lacksEncryption(error)) return { code: 'connect', hint: ENCRYPTION_HINT };
-  if (phase === 'connect' && messageOf(error).includes('pg_hba.conf'))
-    return { code: 'connect', hint: FORBIDDEN_HINT };
-  if (phase === 'connect' && LOGIN_REFUSED.test(messageOf(error)))
-    return { code: 'connect', hint: LOGIN_HINT };
+  const loginHint = phase === 'connect' ? loginHintOf(error) : undefined;
+  if (loginHint !== undefined) return { code: 'connect', hint: loginHint };
   // An error of the server's without an SQLSTATE is none.
   if (!isNetworkError(error) && !(phase === 'connect' && error instanceof pg.DatabaseError))
     return { code: 'unexpected', hint: UNEXPECTED_HINT };
   return phase === 'connect' ? { code: 'connect', hint: NETWORK_HINT } : { code: 'server', hint: LOST_HINT };
+}
+
+/** What helps where the client itself, by what pg, Node or OpenSSL makes of the server, ends a login. */
+function loginHintOf(error: unknown): string | undefined {
+  const message = messageOf(error);
+  if (message.includes('scramMaxIterations'))
+    return 'lower scram_iterations on the server, and set the password again';
+  if (message.startsWith('SASL')) return MEANINGS['28']!.hint;
+  if (isCertificateError(error))
+    return "sslrootcert must name the CA of the server's certificate, sslcrl a list that is valid now, and with verify-full the certificate must be for the URL's host";
+  if (lacksEncryption(error))
+    return 'sslmode in the URL, or PGSSLMODE, asks for TLS, which the server does not have: `prefer` takes it where it can';
+  if (message.includes('pg_hba.conf')) return FORBIDDEN_HINT;
+  if (LOGIN_REFUSED.test(message))
+    return 'the server asks for an authentication method that scale-seed does not support, such as GSSAPI: offer scram-sha-256 or another password in pg_hba.conf';
+  return undefined;
 }
 
 /** Errors of the socket, of a stream over it, and what pg says once it is gone; Node gives several the code of the first. */
@@ -198,12 +200,11 @@ function meaningOfPooler({ message }: pg.DatabaseError, phase: Phase): Meaning {
   if (FORBIDDEN.test(message)) return { code: 'connect', hint: FORBIDDEN_HINT };
   if (message.includes('startup parameter'))
     return { code: 'configuration', hint: 'leave it out of the URL: --schema names a schema without it' };
-  return phase === 'connect'
-    ? { code: 'connect', hint: NETWORK_HINT }
-    : {
-        code: 'server',
-        hint: 'a connection pooler answered this: see its log, then run the command again',
-      };
+  if (phase === 'connect') return { code: 'connect', hint: NETWORK_HINT };
+  return {
+    code: 'server',
+    hint: 'a connection pooler answered this: see its log, then run the command again',
+  };
 }
 
 function textOf(error: unknown): string {
