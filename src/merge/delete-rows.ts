@@ -8,7 +8,7 @@ import { findReferences, type Reference } from '../table/references.js';
 import { holdStructure } from './claim.js';
 import { obstacleToSilence, setReplicationRole } from './foreign-keys.js';
 import { inTurn, rootsAtSight, rootsOf, type StepKeys } from './keys.js';
-import { READ_HINT, takeAlong } from './hanging.js';
+import { followForeignKeys, READ_HINT } from './hanging.js';
 import { keepersOf, refuseHidden } from './blocked.js';
 import { formatCount } from '../report/units.js';
 
@@ -33,7 +33,7 @@ export async function foreseeDeletion(step: Step, keys: StepKeys, gone?: RowsByT
   const { dependents } = await inTurn(
     keys,
     { roots, atSight: rootsAtSight(step), gone },
-    (these) => impactOf(step, these),
+    (these) => requireDeletable(step, these),
     (these) => findImpact(session, these),
   );
   return { rows, dependents, foreignKeys };
@@ -43,7 +43,7 @@ export async function foreseeDeletion(step: Step, keys: StepKeys, gone?: RowsByT
 export function refuseReferred(): (on: OnTable) => Promise<void> {
   const gone: RowsByTable = new Map();
   return async (on) => {
-    await impactOf(on, { ...rootsAtSight(on), gone });
+    await requireDeletable(on, { ...rootsAtSight(on), gone });
   };
 }
 
@@ -66,14 +66,14 @@ export async function deleteRows(step: Step, keys: Keys): Promise<Deleted> {
   const tellEffects = await watchEffects(session, roots);
   if (foreignKeys.check === 'row') {
     await lockRows(on, roots);
-    const { dependents } = await impactOf(on, roots);
+    const { dependents } = await requireDeletable(on, roots);
     const rows = await remove();
     return told(rows, dependents);
   }
   await setReplicationRole(session, on.table, 'replica');
   const rows = await remove();
   await setReplicationRole(session, on.table, 'origin');
-  const { dependents, references } = await impactOf(on, roots);
+  const { dependents, references } = await requireDeletable(on, roots);
   // By now they have been read, which keeps away whoever would hide rows of theirs.
   const obstacle = obstacleIn(await findReferences(session, on.table), roots);
   // The step is to be taken again: what was decided on holds no longer.
@@ -83,7 +83,7 @@ export async function deleteRows(step: Step, keys: Keys): Promise<Deleted> {
       sqlState: SERIALIZATION_FAILURE,
       hint: 'run the command again',
     });
-  if (dependents.length > 0) await takeAlong(session, references, roots);
+  if (dependents.length > 0) await followForeignKeys(session, references, roots);
   return told(rows, dependents);
 }
 
@@ -114,7 +114,7 @@ export async function lockRows(
   return session.count(`from (select ${from} for update of t) as locked`);
 }
 
-async function impactOf(on: OnTable, roots: Roots): Promise<Impact> {
+async function requireDeletable(on: OnTable, roots: Roots): Promise<Impact> {
   const impact = await findImpact(on.session, roots);
   const { unread, blockers } = impact;
   const { name, table } = on.fixture;

@@ -1,4 +1,4 @@
-import { during, hasState, ScaleSeedError, type ErrorContext, type Phase } from '../errors.js';
+import { during, hasState, ScaleSeedError, type ErrorContext } from '../errors.js';
 import { quote } from '../postgres/quote.js';
 import { nameOf } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
@@ -14,7 +14,7 @@ import { leftBehind, rootsAtSight } from './keys.js';
 export const READ_HINT = 'grant select to the role; where row security is on, use a role that bypasses it';
 
 /** Does to rows that refer to roots what their foreign keys say; what refers to those in turn is left to the triggers. */
-export async function takeAlong(
+export async function followForeignKeys(
   session: Session,
   references: readonly Reference[],
   roots: Roots,
@@ -26,8 +26,8 @@ export async function takeAlong(
     const referring = `${childRows(reference.child)} as t`;
     const refers = refersTo(reference, roots);
     await session.query(`update ${referring} set ${emptied} where ${refers}`);
-    if ((await whichHave(session, [`from ${referring} where ${refers}`]))[0] === true)
-      throw keptBy(session, reference, 'to be set to null');
+    if ((await session.count(`from ${referring} where ${refers}`)) > 0)
+      throw keptRowsError(session, reference, 'to be set to null');
   }
 }
 
@@ -45,7 +45,7 @@ export async function countHanging(
 export async function foreseeHanging(session: Session, roots: Roots, isDry = false): Promise<Dependents[]> {
   const { dependents, blockers, references, unread } = await findHanging(session, roots);
   if (unread.length > 0)
-    throw keeps(
+    throw obstacleError(
       session,
       `it is not known what of ${unread.join(', ')} hangs on the rows: the role may not read all of it`,
       { code: 'privilege', table: unread[0], hint: hintOf(session, READ_HINT) },
@@ -53,13 +53,13 @@ export async function foreseeHanging(session: Session, roots: Roots, isDry = fal
   if (blockers.length > 0) {
     const list = blockers.map(({ table, rows }) => `${rows} in ${table}`).join(', ');
     const message = `rows forbid to delete what hangs on the fleet, as they refer to it: ${list}`;
-    throw keeps(session, message, { code: 'conflict', table: blockers[0]?.table });
+    throw obstacleError(session, message, { code: 'conflict', table: blockers[0]?.table });
   }
   for (const { child, mayDelete } of references) {
     const table = nameOf(child);
     const hangs = dependents.some((rows) => rows.table === table && rows.effect === 'deleted');
     if (hangs && !mayDelete)
-      throw keeps(session, `the role may not delete from ${table}, whose rows hang on the fleet`, {
+      throw obstacleError(session, `the role may not delete from ${table}, whose rows hang on the fleet`, {
         code: 'privilege',
         table,
       });
@@ -112,9 +112,13 @@ async function deleteReferring(
   const deletions = doomed.map((from, index) => `gone${index} as (delete ${from})`);
   try {
     await session.query(`with ${deletions.join(', ')} select`);
-    const left = await whichHave(session, doomed);
+    // Citus cannot take the result of a subquery without columns to a worker.
+    const left = await whichHold(
+      session,
+      doomed.map((from) => `exists (select 1 ${from})`),
+    );
     const kept = references.find((_, index) => left[index] === true);
-    if (kept !== undefined) throw keptBy(session, kept, 'to go');
+    if (kept !== undefined) throw keptRowsError(session, kept, 'to go');
   } catch (error) {
     const names = [...new Set(references.map(({ child }) => nameOf(child)))];
     const isReferred = hasState(error, /^23(001|503)/);
@@ -123,37 +127,23 @@ async function deleteReferring(
   }
 }
 
-/** Which of some FROM clauses give any row. Citus cannot take the result of a subquery without columns to a worker. */
-function whichHave(session: Session, clauses: readonly string[]): Promise<boolean[]> {
-  return whichHold(
-    session,
-    clauses.map((from) => `exists (select 1 ${from})`),
-  );
-}
-
-function keptBy(session: Session, { child, triggers }: Reference, what: string): ScaleSeedError {
+function keptRowsError(session: Session, { child, triggers }: Reference, what: string): ScaleSeedError {
   const by =
     triggers.length > 0
       ? `${nameAll('trigger', triggers)} kept`
       : "a rule, a policy or another table's trigger left";
   const table = nameOf(child);
-  return keeps(session, `${by} rows of ${table} that were ${what}`, { code: 'conflict', table });
+  return obstacleError(session, `${by} rows of ${table} that were ${what}`, { code: 'conflict', table });
 }
 
-function keeps(
-  session: Session,
-  message: string,
-  more: Pick<ErrorContext, 'code' | 'table' | 'hint'>,
-): ScaleSeedError {
-  return new ScaleSeedError(message, { phase: phaseOf(session), hint: hintOf(session), ...more });
-}
+type Obstacle = Pick<ErrorContext, 'code' | 'table' | 'hint'>;
 
-function phaseOf({ phase }: Session): Phase {
-  return phase === 'clean' ? 'clean' : 'reset';
+function obstacleError(session: Session, message: string, more: Obstacle): ScaleSeedError {
+  const phase = session.phase === 'clean' ? 'clean' : 'reset';
+  return new ScaleSeedError(message, { phase, hint: hintOf(session), ...more });
 }
 
 /** Only a reset can leave what hangs on the fleet. */
-function hintOf(session: Session, first = 'see to that first'): string {
-  const otherwise = ', or leave what hangs on the fleet with --keep-dependents';
-  return `${first}${phaseOf(session) === 'clean' ? '' : otherwise}`;
+function hintOf({ phase }: Session, first = 'see to that first'): string {
+  return phase === 'clean' ? first : `${first}, or leave what hangs on the fleet with --keep-dependents`;
 }

@@ -1,6 +1,6 @@
 import type { Staging } from '../copy/staging.js';
 import { hasState } from '../errors.js';
-import { castTo, columnOf, rowsOf, type TableInfo } from '../table/inspect-table.js';
+import { castTo, columnOf, rowsOf } from '../table/inspect-table.js';
 import { findReferences } from '../table/references.js';
 import { quote } from '../postgres/quote.js';
 import { columnsOf, identityOf } from '../fixtures/fixture.js';
@@ -22,7 +22,10 @@ export async function restoreRows(step: Step, staged: Staging): Promise<number> 
   const columns = valuesOnAnchor(fixture, table, server.anchor, values);
   const assignments = [
     ...columns
-      .filter(({ column }) => !identity.includes(column) || mayMend(table, column))
+      // A key that was found by another form of it is given its own; Citus changes no value by which it spreads rows.
+      .filter(
+        ({ column }) => !identity.includes(column) || (hasForms(table, column) && column !== table.shardedBy),
+      )
       .map(({ column }) => `${quote(column)} = s.${quote(column)}`),
     ...restColumns(fixture, table).fixed.map(({ column }) => `${quote(column)} = default`),
     ...computed.map((column) => `${quote(column)} = default`),
@@ -65,11 +68,6 @@ async function computedAnew({ session, fixture, table, tell }: Step): Promise<st
   const kept = computed.filter((column) => table.distributed || referred.has(column));
   if (kept.length > 0) tell(`columns with computed defaults stay as they were: ${kept.join(', ')}`);
   return computed.filter((column) => !kept.includes(column));
-}
-
-/** Whether a key that was found by another form of it is given its own; Citus changes no value by which it spreads rows. */
-function mayMend(table: TableInfo, column: string): boolean {
-  return hasForms(table, column) && column !== table.shardedBy;
 }
 
 /**
