@@ -5,9 +5,8 @@ import type { Failure } from '../report/result.js';
 import type { RunContext } from './context.js';
 import type { Patience } from './patience.js';
 import { prepareSchema, turnsOf, type Needs, type Prepared } from './prepare.js';
-import type { Server } from './server.js';
 import type { Sessions } from './sessions.js';
-import { takeStep, tryAgain, UNCHANGED, untouched, type Step } from './step.js';
+import { takeStep, tryAgain, UNCHANGED, untouched, type RunOfSteps, type Step } from './step.js';
 
 /** The fixtures of one schema on their way through a run. */
 export interface Fleet<Result> {
@@ -27,15 +26,10 @@ interface Task<Result> {
 }
 
 /** What the fleets of a run share. */
-interface Crew {
+interface Run extends RunOfSteps {
   sessions: Sessions;
+  patience: Patience;
   jobs: number;
-  server: Server;
-  /** All fixtures of the run, and those that are known to it besides. */
-  known: readonly Fixture[];
-  settle: boolean;
-  /** The work changes nothing, though it may commit. */
-  reads: boolean;
 }
 
 const STOPPED = new DOMException('another fixture failed', 'AbortError');
@@ -55,9 +49,8 @@ export function fleetsIn<Result>(
 
 /** Holds the tables of each fleet against what the fixtures need. */
 export async function prepareFleets<Result>(
-  { sessions, jobs, server }: Crew,
+  { sessions, patience, jobs, server }: Run,
   fleets: readonly Fleet<Result>[],
-  patience: Patience,
   fixtures: readonly Fixture[],
   needs: Needs,
 ): Promise<void> {
@@ -67,10 +60,9 @@ export async function prepareFleets<Result>(
         const session = await take();
         session.onWait = fleet.context.onNotice;
         return tryAgain(fleet.context.onNotice, () =>
-          session.transaction(
-            () => prepareSchema(fleet.context, session, server, fleet.schema, fixtures, needs),
-            { reads: needs.parents !== 'create' },
-          ),
+          session.transaction(() => prepareSchema({ ...fleet, session, server }, fixtures, needs), {
+            reads: needs.parents !== 'create',
+          }),
         );
       });
       fleet.tasks = prepared.map((one) => ({ prepared: one }));
@@ -86,7 +78,7 @@ export async function prepareFleets<Result>(
  * others, those of one fleet one after the other. With `stop`, the first that fails ends the others.
  */
 export async function workOnFleets<Result>(
-  crew: Crew,
+  run: Run,
   fleets: readonly Fleet<Result>[],
   { inTurn, stop, ...order }: { inTurn: boolean; stop: boolean; backwards?: boolean },
   work: (step: Step) => Promise<Result>,
@@ -100,11 +92,11 @@ export async function workOnFleets<Result>(
     const tasks = turns.reversed ? fleet.tasks.toReversed() : fleet.tasks;
     return inTurn || turns.inTurn ? [{ fleet, tasks }] : tasks.map((task) => ({ fleet, tasks: [task] }));
   });
-  await crew.sessions.each(turns, crew.jobs, async ({ fleet, tasks }, take) => {
+  await run.sessions.each(turns, run.jobs, async ({ fleet, tasks }, take) => {
     const { context } = fleet;
     for (const task of tasks) {
       try {
-        task.done = await takeStep(context, crew, task.prepared, await take(), work);
+        task.done = await takeStep({ context, session: await take() }, run, task.prepared, work);
       } catch (error) {
         task.failed = translateError(error, { phase: 'connect' });
         if (stop) context.abort(STOPPED);

@@ -37,15 +37,21 @@ export interface Prepared {
   createdParents: number;
 }
 
+/** Where fixtures are to be worked on; no schema stands for the search_path. */
+interface Place {
+  context: RunContext;
+  session: Session;
+  server: Server;
+  schema: string | undefined;
+}
+
 /** Holds the tables of one schema, or of the search_path, against what the fixtures need, before anything is written. */
 export async function prepareSchema(
-  context: RunContext,
-  session: Session,
-  server: Server,
-  schema: string | undefined,
+  place: Place,
   fixtures: readonly Fixture[],
   needs: Needs,
 ): Promise<Prepared[]> {
+  const { session, server, schema } = place;
   const names = new Set([...fixtures, ...FAMILIES].map(({ table }) => table));
   const tables = await inspectTables(session, [...names], schema);
   if (server.hasCitus) await markDistributed(session, tables.values(), server);
@@ -60,7 +66,7 @@ export async function prepareSchema(
     standing: standing.get(fixture),
     createdParents: 0,
   }));
-  if (needs.parents !== undefined) await settleParents(context, session, prepared, needs.parents, schema);
+  if (needs.parents !== undefined) await provideParents(place, prepared, needs.parents);
   const known = [...fixtures, ...(needs.known ?? [])];
   const { reversed } = turnsOf(prepared, needs);
   for (const one of reversed ? prepared.toReversed() : prepared)
@@ -101,12 +107,10 @@ async function surveyFleet(
   return standing;
 }
 
-async function settleParents(
-  { onNotice }: RunContext,
-  session: Session,
+async function provideParents(
+  { context: { onNotice }, session, schema: named }: Place,
   prepared: readonly Prepared[],
   parents: NonNullable<Needs['parents']>,
-  named: string | undefined,
 ): Promise<void> {
   for (const schema of new Set(prepared.map(({ table }) => table.schema))) {
     const members = prepared.filter(({ table }) => table.schema === schema);

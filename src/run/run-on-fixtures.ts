@@ -74,19 +74,19 @@ export async function runOnFixtures<Result>(
     const { server, schemas } = await reaching.catch((error: unknown) => {
       throw unchanged(error);
     });
-    const crew = { sessions, jobs, server, settle, reads, known: [...fixtures, ...known] };
+    const run = { sessions, patience, jobs, server, settle, reads, known: [...fixtures, ...known] };
     const fleets = fleetsIn<Result>(context, schemas);
     const failFast = (): void => {
       const error = fleets.length === 1 ? errorOf(fleets[0]!) : undefined;
       if (error !== undefined) throw error;
     };
     enter('prepare');
-    await prepareFleets(crew, fleets, patience, fixtures, { ...plan, known });
+    await prepareFleets(run, fleets, fixtures, { ...plan, known });
     failFast();
     // Whatever was waited for, times hang on the start of the work; where it ends before that, each fixture tells what stands.
     if (patience.waitedMs > 0 && !context.signal.aborted) {
       const session = await sessions.at(0);
-      crew.server = await session.transaction((answer) => readServer(session, answer), {
+      run.server = await session.transaction((answer) => readServer(session, answer), {
         opening: ASK_SERVER,
         reads: true,
       });
@@ -96,7 +96,7 @@ export async function runOnFixtures<Result>(
     enter('work');
     const working = stopwatch();
     const { backwards = false } = plan;
-    await workOnFleets(crew, fleets, { inTurn, backwards, stop: fleets.length === 1 }, work);
+    await workOnFleets(run, fleets, { inTurn, backwards, stop: fleets.length === 1 }, work);
     const tasks = fleets.flatMap((fleet) => fleet.tasks);
     const written = tasks.flatMap(({ prepared: { table }, done }) =>
       done !== undefined && changed(done.result) ? [{ table, done }] : [],
@@ -137,7 +137,7 @@ export async function runOnFixtures<Result>(
         timings,
         peakRssBytes: process.resourceUsage().maxRSS * 1024,
       },
-      anchor: crew.server.anchor,
+      anchor: run.server.anchor,
       fixtures: tasks.flatMap(({ done }) => (done === undefined ? [] : [done.result])),
     };
   } finally {

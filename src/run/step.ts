@@ -11,13 +11,20 @@ import type { FixtureResult } from '../report/result.js';
 import { nameOf } from '../report/table-name.js';
 import { lockHere } from '../table/citus.js';
 
-/** One fixture's turn in one schema. */
-export interface Step extends Prepared {
-  context: RunContext;
+/** What the steps of a run share. */
+export interface RunOfSteps {
   server: Server;
-  session: Session;
   /** All fixtures of the run, and those that are known to it besides. */
   known: readonly Fixture[];
+  settle: boolean;
+  /** The work changes nothing, though it may commit. */
+  reads: boolean;
+}
+
+/** One fixture's turn in one schema. */
+export interface Step extends Prepared, Pick<RunOfSteps, 'server' | 'known'> {
+  context: RunContext;
+  session: Session;
   /** Says something of the fixture. */
   tell: (message: string) => void;
   enter: (phase: Phase) => void;
@@ -106,10 +113,9 @@ export async function tryAgain<T>(
 
 /** Works on one fixture, again where another session stood in the way; returns also what stands of it then. */
 export async function takeStep<Result>(
-  context: RunContext,
-  { server, settle, reads, known }: Pick<Step, 'server' | 'known'> & { settle: boolean; reads: boolean },
+  { context, session }: Pick<Step, 'context' | 'session'>,
+  { server, known, settle, reads }: RunOfSteps,
   prepared: Prepared,
-  session: Session,
   work: (step: Step) => Promise<Result>,
 ): Promise<{ result: Result; state: string }> {
   const { fixture, table } = prepared;
@@ -147,13 +153,18 @@ export async function takeStep<Result>(
     context.onEvent({ type: 'done', fixture: fixture.name });
     return { result, state };
   } catch (error) {
-    throw named(error, session.phase, prepared, state);
+    throw ofFixture(error, session.phase, prepared, state);
   } finally {
     session.phase = 'prepare';
   }
 }
 
-function named(thrown: unknown, phase: Phase, { fixture, table }: Prepared, state: string): ScaleSeedError {
+function ofFixture(
+  thrown: unknown,
+  phase: Phase,
+  { fixture, table }: Prepared,
+  state: string,
+): ScaleSeedError {
   const error = translateError(thrown, { phase });
   const known = error.fixture !== undefined;
   return error.with({
