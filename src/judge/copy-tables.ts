@@ -63,12 +63,12 @@ function foreignKeysSql(table: TableInfo, copy: string, schema: string, kind: st
 
 function leftOutOf({ name, plain, userTriggers, rules, rowSecurity, foreignKeys }: TableInfo): string[] {
   const special = foreignKeys.filter(({ simple }) => !simple).map((key) => key.name);
-  const parts: [boolean, string][] = [
-    [!plain, 'the partitions'],
-    [userTriggers.length > 0, nameAll('trigger', userTriggers)],
-    [rules.length > 0, nameAll('rule', rules)],
-    [rowSecurity, 'row security'],
-    [special.length > 0, nameAll('foreign key', special)],
+  const parts = [
+    !plain && 'the partitions',
+    userTriggers.length > 0 && nameAll('trigger', userTriggers),
+    rules.length > 0 && nameAll('rule', rules),
+    rowSecurity && 'row security',
+    special.length > 0 && nameAll('foreign key', special),
   ];
-  return parts.flatMap(([lacks, what]) => (lacks ? [`${what} of ${name}`] : []));
+  return parts.filter((what) => what !== false).map((what) => `${what} of ${name}`);
 }

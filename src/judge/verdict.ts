@@ -84,11 +84,11 @@ function checkRows(run: Judged): Finding {
   const lacking = notLoaded(run);
   const loaded = schemas.filter((schema) => !lacking.has(schema));
   const wrong = [
-    ...(drifted === '' ? [] : [`${drifted} drifted`]),
-    ...(old === '' ? [] : [`${old} is too old`]),
-    ...(loaded.length < schemas.length ? ['what failed to load was not verified'] : []),
-    ...(loaded.length > 0 ? [`the verification of ${loaded.join(', ')} failed`] : []),
-  ];
+    drifted !== '' && `${drifted} drifted`,
+    old !== '' && `${old} is too old`,
+    loaded.length < schemas.length && 'what failed to load was not verified',
+    loaded.length > 0 && `the verification of ${loaded.join(', ')} failed`,
+  ].filter(Boolean);
   let measured = 0;
   for (const { missing, unexpected, driftedRows, hanging } of fixtures) {
     const left = live ? 0 : hanging.reduce((sum, { rows }) => sum + rows, 0);
@@ -109,9 +109,9 @@ function checkTime(run: Judged, limit: number): Finding {
     fixtures.reduce((sum, one) => sum + one[part], 0);
   const [blocked, failed] = [sumOf('blocked'), notLoaded(run).size];
   const lacks = [
-    ...(blocked > 0 ? [`${formatRows(blocked)} could not be added`] : []),
-    ...(failed > 0 ? [`${formatCount(failed)} ${failed === 1 ? 'schema' : 'schemas'} failed`] : []),
-  ];
+    blocked > 0 && `${formatRows(blocked)} could not be added`,
+    failed > 0 && `${formatCount(failed)} ${failed === 1 ? 'schema' : 'schemas'} failed`,
+  ].filter(Boolean);
   if (lacks.length > 0) return untold(`what was loaded is not the fleet: ${lacks.join(', ')}`, 'skipped');
   const stood = sumOf('skipped');
   const besides =

@@ -90,10 +90,12 @@ export async function untoldIndexes({ session, fixture, table }: OnTable): Promi
 /** What of a table's own may keep a row from being added, changed or deleted; empty where there is nothing. */
 export function keepersOf({ userTriggers, rules, rowSecurity }: TableInfo): string {
   return [
-    ...(userTriggers.length > 0 ? [nameAll('trigger', userTriggers)] : []),
-    ...(rules.length > 0 ? [nameAll('rule', rules)] : []),
-    ...(rowSecurity ? ['row security'] : []),
-  ].join(' or ');
+    userTriggers.length > 0 && nameAll('trigger', userTriggers),
+    rules.length > 0 && nameAll('rule', rules),
+    rowSecurity && 'row security',
+  ]
+    .filter(Boolean)
+    .join(' or ');
 }
 
 /** Refuses where only so many of the rows were found, and others may stand all the same. */

@@ -132,12 +132,10 @@ export class Tally {
   #gone(inserted: number): Blocked {
     const { userTriggers, rules, rowsHidden } = this.#on.table;
     const suspects = [
-      ...(userTriggers.length + rules.length > 0
-        ? ['a trigger that deletes or changes what was inserted']
-        : []),
-      ...(rowsHidden ? ['row security, which may hide rows that stand from the role'] : []),
-      ...(this.#standing > inserted ? [OTHER_SESSION] : []),
-    ];
+      userTriggers.length + rules.length > 0 && 'a trigger that deletes or changes what was inserted',
+      rowsHidden && 'row security, which may hide rows that stand from the role',
+      this.#standing > inserted && OTHER_SESSION,
+    ].filter(Boolean);
     return { key: UNKNOWN, by: suspects.join(' or ') || 'something that is not known' };
   }
 }

@@ -47,25 +47,20 @@ export function describeDrift(fixture: VerifiedFixture, live: boolean): string[]
   const some = ({ rows, examples }: VerifiedFixture['unexpected']): string =>
     `${formatRows(rows)}, such as ${examples.join(', ')}`;
   const remarks = [
-    ...(missing.rows > 0 ? [`missing: ${some(missing)}`] : []),
-    ...(missing.blocked === null ? [] : [describeBlocked(missing.blocked)]),
+    missing.rows > 0 && `missing: ${some(missing)}`,
+    missing.blocked !== null && describeBlocked(missing.blocked),
     ...drift.map((column) => describeColumn(column, 'drifted')),
     ...fixture.live.map((column) => describeColumn(column, 'is live and differs')),
-    ...(hanging.length > 0
-      ? [`${live ? 'what hangs on it' : 'left hanging on it'}: ${listRows(hanging)}`]
-      : []),
-    ...(unread.length > 0
-      ? [`it is not known what of ${unread.join(', ')} hangs on it: the role may not read all of it`]
-      : []),
-    ...(records.length > 0 ? [`recorded about it, which is no drift: ${listRows(records)}`] : []),
-    ...(unexpected.rows > 0 ? [`not of the fixture: ${some(unexpected)}`] : []),
-    ...(missingParents.length > 0 ? [`parent rows are missing: ${missingParents.join(', ')}`] : []),
+    hanging.length > 0 && `${live ? 'what hangs on it' : 'left hanging on it'}: ${listRows(hanging)}`,
+    unread.length > 0 &&
+      `it is not known what of ${unread.join(', ')} hangs on it: the role may not read all of it`,
+    records.length > 0 && `recorded about it, which is no drift: ${listRows(records)}`,
+    unexpected.rows > 0 && `not of the fixture: ${some(unexpected)}`,
+    missingParents.length > 0 && `parent rows are missing: ${missingParents.join(', ')}`,
     ...describeAge(fixture),
-    ...(notCompared.length > 0
-      ? [`not compared, as their defaults are computed: ${notCompared.join(', ')}`]
-      : []),
+    notCompared.length > 0 && `not compared, as their defaults are computed: ${notCompared.join(', ')}`,
   ];
-  return remarks.map((remark) => inOneLine(`${name}: ${remark}`));
+  return remarks.filter((remark) => remark !== false).map((remark) => inOneLine(`${name}: ${remark}`));
 }
 
 function describeColumn({ column, rows, examples }: ColumnDrift, how: string): string {

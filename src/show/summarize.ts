@@ -109,9 +109,9 @@ function summarizeVerify(report: VerifyReport, told: readonly Failure[] = []): S
   const { live, intact, failures } = report;
   const drifted = named(report).filter((fixture) => !fixture.intact);
   const wrong = [
-    ...(drifted.length > 0 ? [`Drifted: ${drifted.map(({ name }) => name).join(', ')}`] : []),
-    ...(failures.length > 0 ? [`Not verified: ${schemasOf(failures)}`] : []),
-  ];
+    drifted.length > 0 && `Drifted: ${drifted.map(({ name }) => name).join(', ')}`,
+    failures.length > 0 && `Not verified: ${schemasOf(failures)}`,
+  ].filter(Boolean);
   return {
     title: intact ? intactTitle(report) : wrong.join('; '),
     table: tableOf(report, {
