@@ -19,7 +19,7 @@ export async function publishCi(report: CiReport, { summary, junit, benchmark }:
 }
 
 /** The same for what kept ci from a report; where that cannot be written either, the failure itself says enough. */
-export async function publishFailure(
+export async function publishCiFailure(
   error: ScaleSeedError,
   { summary, junit, benchmark }: FileFlags,
   mayWrite: boolean,

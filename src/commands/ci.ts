@@ -52,7 +52,7 @@ export const registerCi = defineCommand<CiFlags>('ci', {
 });
 
 async function runCi(names: readonly string[], flags: CiFlags): Promise<CiReport> {
-  const { ci, execute, publishCi, publishFailure, readBaseline } = await import('./on-database.js');
+  const { ci, execute, publishCi, publishCiFailure, readBaseline } = await import('./on-database.js');
   const { budget: budgetMs, budgetRatio, maxRegression: maxRegressionPercent, pristine } = flags;
   const criteria = { budgetMs, budgetRatio, maxRegressionPercent, pristine };
   return execute(
@@ -63,7 +63,7 @@ async function runCi(names: readonly string[], flags: CiFlags): Promise<CiReport
       ci({ ...options, ...loadOptionsOf(flags), ...criteria, baseline: await readBaseline(flags.baseline) }),
     {
       done: (report) => publishCi(report, flags),
-      failed: (error, mayWrite) => publishFailure(error, flags, mayWrite),
+      failed: (error, mayWrite) => publishCiFailure(error, flags, mayWrite),
       unasked: flags.summary === undefined ? { GITHUB_STEP_SUMMARY: process.env.GITHUB_STEP_SUMMARY } : {},
     },
   );

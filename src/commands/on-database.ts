@@ -6,7 +6,7 @@ export { manifest } from '../operations/manifest.js';
 export { reset } from '../operations/reset.js';
 export { verify } from '../operations/verify.js';
 export { fixturesOf } from './chosen-fixtures.js';
-export { publishCi, publishFailure } from './ci-outputs.js';
+export { publishCi, publishCiFailure } from './ci-outputs.js';
 export { execute, underControl } from './execute.js';
 export { refuseUnwritable, STDOUT, writeResult } from './outputs.js';
 export { readBaseline } from './read-baseline.js';

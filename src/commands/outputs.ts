@@ -39,7 +39,7 @@ export async function refuseUnwritable(
     if (file) take(await writablePlace(file).catch(() => undefined), what, file);
   };
   try {
-    if (stdout) take(identityOf(fstatSync(1)), 'standard output');
+    if (stdout) take(placeOf(fstatSync(1)), 'standard output');
   } catch {
     // It is closed.
   }
@@ -59,7 +59,7 @@ export async function refuseUnwritable(
 }
 
 /** What a file is known by, whatever leads there; a device, such as /dev/null, takes from anybody. */
-function identityOf(found: Stats): string | undefined {
+function placeOf(found: Stats): string | undefined {
   return found.isCharacterDevice() ? undefined : `${found.dev}:${found.ino}`;
 }
 
@@ -84,7 +84,7 @@ async function writablePlace(file: string): Promise<string | undefined> {
   }
   if (found.isDirectory()) throw new Error('it is a folder');
   await access(file, constants.W_OK);
-  return identityOf(found);
+  return placeOf(found);
 }
 
 /** Writes what a command found to the file that an option, or a variable, names, if it does. */

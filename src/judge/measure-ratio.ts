@@ -11,7 +11,7 @@ import { translateError } from '../postgres/translate-error.js';
 import { estimateMedian } from './median-interval.js';
 import { ratiosOf, takeRounds, type Wanted } from './ratio-rounds.js';
 import { requireCreate, withScratchSchema } from './scratch-schema.js';
-import { furnish, requireCopyable, type RealLoad, type ScratchTables } from './scratch-tables.js';
+import { setUpScratch, requireCopyable, type RealLoad, type ScratchTables } from './scratch-tables.js';
 
 interface TimedLoad {
   ms: number;
@@ -24,7 +24,7 @@ export function measureRatio(context: RunContext, load: RealLoad, wanted: Wanted
   return withScratchSchema(context, async (schema) => {
     context.onNotice(`measuring against the reference load in schema ${schema}`);
     // Nobody idles while others are at work: a server may end such sessions.
-    const tables = await withSession(context, (session) => furnish(session, load, schema));
+    const tables = await withSession(context, (session) => setUpScratch(session, load, schema));
     const rounds = await takeRounds(
       wanted,
       (round) => {

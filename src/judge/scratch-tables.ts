@@ -26,7 +26,7 @@ export interface ScratchTables extends RealLoad, Pick<RatioMeasurement, 'leftOut
 }
 
 /** Copies the tables into a scratch schema, and gets ready what the reference load inserts. */
-export async function furnish(session: Session, load: RealLoad, schema: string): Promise<ScratchTables> {
+export async function setUpScratch(session: Session, load: RealLoad, schema: string): Promise<ScratchTables> {
   const { fixtures } = load.report;
   const names = [...new Set(fixtures.map(({ table }) => table))];
   const leftOut: string[] = [];

@@ -108,7 +108,7 @@ async function freeKeys({ session, fixture, table }: OnTable, { table: staging }
  * Has the standing rows refer to nothing but what the fixture says: what hangs on them, and is to go, may be what a column
  * that the fixture leaves alone refers to.
  */
-export async function letGo({ session, fixture, table }: Step, keys: StepKeys): Promise<void> {
+export async function releaseReferences({ session, fixture, table }: Step, keys: StepKeys): Promise<void> {
   const referring = new Set(table.foreignKeys.flatMap(({ columns }) => columns));
   const held = restColumns(fixture, table).fixed.filter(({ column }) => referring.has(column));
   if (held.length === 0) return;

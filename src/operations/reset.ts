@@ -15,7 +15,7 @@ import { inTurn, keysOf, leftBehind, rootsAtSight, rootsOf, type StepKeys } from
 import { countRecords } from '../merge/records.js';
 import { loadPlan, type LoadPlan } from '../merge/load-fixture.js';
 import { claimFixture, foreseeCheck, restoreFixture, type Claimed } from '../merge/restore-fixture.js';
-import { letGo } from '../merge/restore.js';
+import { releaseReferences } from '../merge/restore.js';
 import { ask, oneByOne, untilAgreed } from '../merge/until-agreed.js';
 import type { Dependents, ResetFixture, ResetReport, RowsOf } from '../report/result.js';
 import { rounded } from '../report/rounded.js';
@@ -129,7 +129,7 @@ async function clearHanging(
     const foreseen = await foreseeHanging(session, roots);
     if (foreseen.length > 0 && confirm === undefined)
       tell(`what hangs on it is deleted: ${listRows(foreseen)}`);
-    if (foreseen.length > 0) await letGo(claimed.step, keys);
+    if (foreseen.length > 0) await releaseReferences(claimed.step, keys);
     const tellEffects = await watchEffects(session, roots);
     await deleteHanging(session, roots);
     return { claimed, dependents: await tellEffects(0, foreseen), kept: [] };

@@ -194,12 +194,8 @@ export interface ResetFixture extends FixtureResult, Counts {
   timings: { totalMs: Milliseconds };
 }
 
-export interface ResetReport extends ReportBase {
+export interface ResetReport extends Omit<LoadReport, 'command' | 'fixtures' | 'verified'> {
   command: 'reset';
-  dryRun: boolean;
-  mode: 'online' | 'exclusive';
-  anchor: Timestamp;
-  foreignKeys: ForeignKeyCheck;
   fixtures: ResetFixture[];
 }
 

@@ -5,7 +5,7 @@ import type { Session } from '../postgres/session.js';
 import { nowMs } from '../report/clock.js';
 import { limitWaitsThere, ONE_BY_ONE, whereKept } from '../table/citus.js';
 import type { Step } from './step.js';
-import { describeHolders, HERE } from './watch-locks.js';
+import { describeHolders, IN_THIS_DATABASE } from './watch-locks.js';
 
 /** A number that no other program's advisory locks are likely to start with: "seed" in ASCII. */
 export const ADVISORY_NAMESPACE = 0x73656564;
@@ -13,7 +13,7 @@ export const ADVISORY_NAMESPACE = 0x73656564;
 const HOLDERS = `
 select pid from pg_locks where locktype = 'advisory' and granted and objsubid = 2
   and classid = $1::int::oid and objid = hashtext($2)::oid
-  and ${HERE}`;
+  and ${IN_THIS_DATABASE}`;
 
 /** Asks for a fixture's turn, and what the server's transactions have come to; to be sent with the begin of its own. */
 export function askForTurn(on: Pick<Step, 'fixture' | 'table'>): string {

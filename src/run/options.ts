@@ -96,7 +96,7 @@ const OPTIONS: Readonly<Record<string, Rule>> = {
 };
 
 /** What an operation has no way to heed, and must not pass over: it would change what was to stay. */
-const HEEDLESS: Partial<Record<Operation, string>> = { ci: 'dryRun', clean: 'keepDependents' };
+const NOT_TAKEN: Partial<Record<Operation, string>> = { ci: 'dryRun', clean: 'keepDependents' };
 
 /** Options that are held against each other. */
 type Given = FixtureOptions & DryRunOptions & { verify?: boolean };
@@ -110,7 +110,7 @@ export function checkOptions(operation: Operation, options: object): void {
     if (what === undefined) throw refusal(`there is no option ${name}`, hintFor(name));
     if (value === undefined) continue;
     if (is?.(value) !== true) throw refusal(`${name} must be ${what}`, 'check the options');
-    if (value === true && HEEDLESS[operation] === name)
+    if (value === true && NOT_TAKEN[operation] === name)
       throw refusal(`${operation} has no option ${name}`, 'leave it out');
   }
   const { databaseUrl, embedded = false, fixtures, dryRun, verify }: Given = options;

@@ -9,11 +9,11 @@ const INTERVAL_MS = 100;
 
 /** A select of the other sessions that have locked relations, which are a list of oids or a select, as SQL. */
 export function whoHas(relations: string): string {
-  return `select pid from pg_locks where relation in (${relations}) and ${HERE} and granted and pid <> pg_backend_pid()`;
+  return `select pid from pg_locks where relation in (${relations}) and ${IN_THIS_DATABASE} and granted and pid <> pg_backend_pid()`;
 }
 
 /** Of pg_locks: databases that were made from one template have tables of the same oids. */
-export const HERE = 'database = (select oid from pg_database where datname = current_database())';
+export const IN_THIS_DATABASE = 'database = (select oid from pg_database where datname = current_database())';
 
 /** Not by pg_stat_activity, which hides what a role does for one that it is no member of. */
 const BLOCKERS = 'select pid from unnest(pg_blocking_pids($1::int)) as b (pid)';
