@@ -58,11 +58,8 @@ export async function foreseeHanging(session: Session, roots: Roots, isDry = fal
   for (const { child, mayDelete } of references) {
     const table = nameOf(child);
     const hangs = dependents.some((rows) => rows.table === table && rows.effect === 'deleted');
-    if (hangs && !mayDelete)
-      throw obstacleError(session, `the role may not delete from ${table}, whose rows hang on the fleet`, {
-        code: 'privilege',
-        table,
-      });
+    const problem = `the role may not delete from ${table}, whose rows hang on the fleet`;
+    if (hangs && !mayDelete) throw obstacleError(session, problem, { code: 'privilege', table });
     // Whoever is to delete them hears it then.
     if (isDry && hangs && roots.table.distributed !== true)
       await tryOnNoRow(session, `delete from ${childRows(child)}`);
@@ -113,10 +110,8 @@ async function deleteReferring(
   try {
     await session.query(`with ${deletions.join(', ')} select`);
     // Citus cannot take the result of a subquery without columns to a worker.
-    const left = await whichHold(
-      session,
-      doomed.map((from) => `exists (select 1 ${from})`),
-    );
+    const stand = doomed.map((from) => `exists (select 1 ${from})`);
+    const left = await whichHold(session, stand);
     const kept = references.find((_, index) => left[index] === true);
     if (kept !== undefined) throw keptRowsError(session, kept, 'to go');
   } catch (error) {

@@ -118,11 +118,8 @@ export async function addForeignKeys(
     if (!hasState(error, /^23503/)) throw error;
     throw failed(`a row that stood before has no parent: ${error.message}`, 'parents');
   }
-  const made = await readForeignKeys(
-    session,
-    table,
-    keys.map(({ name }) => name),
-  );
+  const names = keys.map(({ name }) => name);
+  const made = await readForeignKeys(session, table, names);
   const changed = keys.find((key) => made.find(({ name }) => name === key.name)?.catalogue !== key.catalogue);
   if (changed !== undefined)
     throw failed(`foreign key ${changed.name} cannot be made again as it was`, 'server');

@@ -164,11 +164,8 @@ export async function claimFixture(
     const held = { ...step, table: await holdStructure(step) };
     return { step: held, foreignKeys: before, locked: await lockRows(held, roots) };
   }
-  const table = await claimTable(
-    step,
-    mode === 'exclusive' ? 'access exclusive' : 'exclusive',
-    lockTimeoutMs,
-  );
+  const lock = mode === 'exclusive' ? 'access exclusive' : 'exclusive';
+  const table = await claimTable(step, lock, lockTimeoutMs);
   const claimed = { ...step, table };
   return { step: claimed, foreignKeys: await foreseeCheck(claimed, roots) };
 }

@@ -85,10 +85,8 @@ export async function workOnFleets<Result>(
 ): Promise<void> {
   const turns = fleets.flatMap((fleet) => {
     if (fleet.failed !== undefined) return [];
-    const turns = turnsOf(
-      fleet.tasks.map(({ prepared }) => prepared),
-      order,
-    );
+    const prepared = fleet.tasks.map((task) => task.prepared);
+    const turns = turnsOf(prepared, order);
     const tasks = turns.reversed ? fleet.tasks.toReversed() : fleet.tasks;
     return inTurn || turns.inTurn ? [{ fleet, tasks }] : tasks.map((task) => ({ fleet, tasks: [task] }));
   });

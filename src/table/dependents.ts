@@ -108,13 +108,7 @@ async function impactOf(session: Session, roots: Roots, references: Reference[])
   const rest = await followCascades(session, roots, references, { deleted, unread });
   for (const { child, action, from } of rest) {
     const others = [deleted, ...(action === 'set default' ? [touched['set null']] : [])];
-    await addRows(
-      session,
-      touched[action],
-      child,
-      from,
-      others.flatMap((rows) => rows.get(child.oid)?.from ?? []),
-    );
+    await addRows(session, touched[action], { child, from }, others);
   }
   return {
     dependents: (['cascade', 'set null', 'set default'] as const).flatMap((action) => {
@@ -128,6 +122,9 @@ async function impactOf(session: Session, roots: Roots, references: Reference[])
   };
 }
 
+/** A foreign key, and a FROM clause of the rows that refer by it. */
+type Referring = Reference & { from: string };
+
 /** Adds all rows that cascades delete to `deleted`, and returns the other references to any of them that can be read. */
 async function followCascades(
   session: Session,
@@ -135,8 +132,8 @@ async function followCascades(
   references: readonly Reference[],
   found: { deleted: RowsByTable; unread: Set<string> },
   depth = 1,
-): Promise<(Reference & { from: string })[]> {
-  const rest: (Reference & { from: string })[] = [];
+): Promise<Referring[]> {
+  const rest: Referring[] = [];
   for (const reference of references) {
     const { action } = reference;
     // What refers to a table of Citus's is one, too.
@@ -144,7 +141,7 @@ async function followCascades(
     const from = `from ${childRows(child)} as t where ${refersTo(reference, roots)}`;
     if (!reference.mayRead) found.unread.add(nameOf(child));
     else if (action !== 'cascade') rest.push({ ...reference, child, from });
-    else if ((await addRows(session, found.deleted, child, from)) > 0 && depth < MAX_DEPTH) {
+    else if ((await addRows(session, found.deleted, { child, from })) > 0 && depth < MAX_DEPTH) {
       const next = { table: child, from };
       const further = await findFilled(session, child);
       rest.push(...(await followCascades(session, next, further, found, depth + 1)));
@@ -157,15 +154,14 @@ async function followCascades(
 async function addRows(
   session: Session,
   to: RowsByTable,
-  table: Reference['child'],
-  from: string,
-  others: readonly string[] = [],
+  { child, from }: Pick<Referring, 'child' | 'from'>,
+  others: readonly RowsByTable[] = [],
 ): Promise<number> {
-  const known = to.get(table.oid) ?? { table: nameOf(table), from: [], rows: 0 };
-  const except = [...known.from, ...others];
-  const rest = [from, ...except].map((clause) => `select ${rowId(table)} ${clause}`).join(' except ');
+  const known = to.get(child.oid) ?? { table: nameOf(child), from: [], rows: 0 };
+  const except = [to, ...others].flatMap((rows) => rows.get(child.oid)?.from ?? []);
+  const rest = [from, ...except].map((clause) => `select ${rowId(child)} ${clause}`).join(' except ');
   const rows = await session.count(except.length === 0 ? from : `from (${rest}) as rest`);
-  if (rows > 0) to.set(table.oid, { ...known, from: [...known.from, from], rows: known.rows + rows });
+  if (rows > 0) to.set(child.oid, { ...known, from: [...known.from, from], rows: known.rows + rows });
   return rows;
 }
 

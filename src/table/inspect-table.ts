@@ -1,4 +1,4 @@
-import { ScaleSeedError } from '../errors.js';
+import { refusal } from '../errors.js';
 import { literal, quote, quoteTable } from '../postgres/quote.js';
 import type { TableName } from '../report/table-name.js';
 import type { Session } from '../postgres/session.js';
@@ -218,18 +218,13 @@ export async function refuseMissingTable(
 ): Promise<never> {
   const name = schema === undefined ? quote(table) : quote(schema, table);
   const other = await session.first<{ schema: string; kind: string }>(OTHER_KIND, [name, table, schema]);
-  if (other !== undefined)
-    throw new ScaleSeedError(`${table} in schema ${other.schema} is ${other.kind}, not a table`, {
-      code: 'fixture',
-      phase: 'prepare',
-      table,
-      hint: "name the table's schema with --schema, or the table in the fixture",
-    });
+  if (other !== undefined) {
+    const message = `${table} in schema ${other.schema} is ${other.kind}, not a table`;
+    const hint = "name the table's schema with --schema, or the table in the fixture";
+    throw refusal(message, hint, { code: 'fixture', phase: 'prepare', table });
+  }
   const where = schema === undefined ? 'on the search_path' : `in schema ${schema}`;
-  throw new ScaleSeedError(`there is no table ${table} ${where}`, {
-    code: 'schema',
-    phase: 'prepare',
-    table,
-    hint: 'start certctl-server once so that it migrates the database, name the schema with --schema, grant usage on it, or --wait for it',
-  });
+  const hint =
+    'start certctl-server once so that it migrates the database, name the schema with --schema, grant usage on it, or --wait for it';
+  throw refusal(`there is no table ${table} ${where}`, hint, { code: 'schema', phase: 'prepare', table });
 }
