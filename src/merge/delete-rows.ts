@@ -70,9 +70,9 @@ export async function deleteRows(step: Step, keys: Keys): Promise<Deleted> {
     const rows = await remove();
     return told(rows, dependents);
   }
-  await setReplicationRole(session, on.table, 'replica');
+  await setReplicationRole(on, 'replica');
   const rows = await remove();
-  await setReplicationRole(session, on.table, 'origin');
+  await setReplicationRole(on, 'origin');
   const { dependents, references } = await requireDeletable(on, roots);
   // By now they have been read, which keeps away whoever would hide rows of theirs.
   const obstacle = obstacleIn(await findReferences(session, on.table), roots);

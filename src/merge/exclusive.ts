@@ -27,7 +27,7 @@ export interface Exclusive {
 /** Locks a table for a load, and the tables to which it refers where their foreign keys are to be dropped. */
 export async function takeTable(step: Step, standing: Standing, limitMs: number): Promise<Exclusive> {
   const rowsToCome = likelyToCome(step, standing);
-  const { keys, obstacle } = await findDroppable(step, step.table, rowsToCome);
+  const { keys, obstacle } = await findDroppable(step, rowsToCome);
   const parents = keys.map(({ parent }) => parent);
   const table = await claimTable(step, 'access exclusive', limitMs, parents);
   return { table, parents, obstacle, rowsToCome };
@@ -58,7 +58,7 @@ export async function dismantle(step: Step, taken: Exclusive | undefined): Promi
   if (taken === undefined) return { table, foreignKeys, keys: [], indexes: [] };
   const pays = await rebuildPays(step, taken.rowsToCome);
   const obstacle = pays || taken.parents.length === 0 ? taken.obstacle : holdsMore(table);
-  const keys = pays ? await dropForeignKeys(step, table, taken.parents) : [];
+  const keys = pays ? await dropForeignKeys({ ...step, table }, taken.parents) : [];
   const indexes = pays ? await dropPlainIndexes(step) : [];
   return { table, foreignKeys: checkedBy(foreignKeys, keys, obstacle), keys, indexes };
 }
@@ -67,7 +67,7 @@ export async function dismantle(step: Step, taken: Exclusive | undefined): Promi
 export async function foreseeExclusive(step: Step, standing: Standing): Promise<ForeignKeyCheck> {
   await foreseeClaim(step);
   const rowsToCome = likelyToCome(step, standing);
-  const { keys, obstacle } = await findDroppable(step, step.table, rowsToCome);
+  const { keys, obstacle } = await findDroppable(step, rowsToCome);
   const check = chooseForeignKeyCheck(step);
   if (keys.length === 0 || (await rebuildPays(step, rowsToCome))) return checkedBy(check, keys, obstacle);
   return checkedBy(check, [], holdsMore(step.table));
@@ -88,13 +88,13 @@ const REBUILT: ForeignKeyCheck = {
 };
 
 /** Makes again what was dropped. */
-export async function rebuild(step: Step, { table, indexes, keys }: Dismantled): Promise<void> {
+export async function rebuild(step: Step, { indexes, keys }: Dismantled): Promise<void> {
   const { session, server, enter } = step;
   if (indexes.length + keys.length === 0) return;
   enter('index');
-  if (server.mayReplicate) await setReplicationRole(session, table, 'origin');
+  if (server.mayReplicate) await setReplicationRole(step, 'origin');
   // A table with constraints that are yet to be checked cannot be altered.
   session.soon('set constraints all immediate');
   await rebuildIndexes(session, indexes);
-  await addForeignKeys(step, table, keys);
+  await addForeignKeys(step, keys);
 }

@@ -2,7 +2,6 @@ import type { Staging } from '../copy/staging.js';
 import { nameOf } from '../report/table-name.js';
 import { castTo, type TableInfo } from '../table/inspect-table.js';
 import { literal, quote, quoteTable } from '../postgres/quote.js';
-import type { Session } from '../postgres/session.js';
 import type { ScaleSeedError } from '../errors.js';
 import { columnsOf, type Fixture } from '../fixtures/fixture.js';
 import type { ForeignKeyCheck } from '../report/result.js';
@@ -66,12 +65,11 @@ function obstacleTo({ fixture, table, server }: Checked): string | undefined {
 
 /** As `replica` no trigger does anything from here on; as `origin` all do, event triggers when indexes are made, too. */
 export async function setReplicationRole(
-  session: Session,
-  { distributed }: TableInfo,
+  { session, table }: OnTable,
   role: 'replica' | 'origin',
 ): Promise<void> {
   const set = `set local session_replication_role = ${role}`;
-  if (distributed) await setEverywhere(session, set);
+  if (table.distributed) await setEverywhere(session, set);
   else session.soon(set);
 }
 

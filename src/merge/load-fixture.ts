@@ -158,11 +158,11 @@ async function mergeBatches(
   { noneAfter }: Standing,
   tally: Tally,
 ): Promise<Pick<Loaded, 'inserted' | 'merge' | 'foreignKeys'>> {
-  const { session, table } = on;
+  const { table } = on;
   let merge: MergeStrategy = noneAfter ? 'insert' : 'on conflict';
   let inserted = 0;
   if (foreignKeys.check === 'set' && table.foreignKeys.length > 0 && keys.length === 0)
-    await setReplicationRole(session, table, 'replica');
+    await setReplicationRole(on, 'replica');
   await eachBatch(on, staging, 'merge', async (rows) => {
     if (foreignKeys.check === 'set') await lockParents(on, staging);
     const merged = await mergeStaged(on, staging, merge === 'insert');

@@ -1,7 +1,6 @@
 import type { Staging } from '../copy/staging.js';
 import { hasState } from '../errors.js';
 import { quoteList, quoteTable } from '../postgres/quote.js';
-import type { Session } from '../postgres/session.js';
 import type { MergeStrategy } from '../report/result.js';
 import type { Step } from '../run/step.js';
 import { countInserted } from '../table/citus.js';
@@ -29,8 +28,8 @@ export async function mergeStaged(step: Step, staging: Staging, noneStands: bool
      select ${columns.map(({ sql }) => sql).join(', ')} from ${staging.table} as s`;
   session.soon('savepoint merge');
   try {
-    const inserted = noneStands ? await tryInsert(session, insert, table.distributed) : undefined;
-    const merged = inserted ?? (await insertOnConflict(session, insert, table.distributed));
+    const inserted = noneStands ? await tryInsert(step, insert) : undefined;
+    const merged = inserted ?? (await insertOnConflict(step, insert));
     session.soon('release savepoint merge');
     return merged;
   } catch (error) {
@@ -43,25 +42,21 @@ export function isKeyTaken(error: unknown): boolean {
   return hasState(error, /^(23505|23P01)/);
 }
 
-async function tryInsert(
-  session: Session,
-  insert: string,
-  distributed: boolean,
-): Promise<Merged | undefined> {
+async function tryInsert({ session, table }: Step, insert: string): Promise<Merged | undefined> {
   try {
     return { inserted: await session.change(insert), strategy: 'insert' };
   } catch (error) {
     // An INSERT ... SELECT that Citus makes a COPY of tells no SQLSTATE.
-    if (!isKeyTaken(error) && !(distributed && hasState(error, /^XX000/))) throw error;
+    if (!isKeyTaken(error) && !(table.distributed && hasState(error, /^XX000/))) throw error;
     await session.query('rollback to savepoint merge');
     return undefined;
   }
 }
 
-async function insertOnConflict(session: Session, insert: string, distributed: boolean): Promise<Merged> {
+async function insertOnConflict({ session, table }: Step, insert: string): Promise<Merged> {
   const statement = `${insert} on conflict do nothing`;
   const { rowCount, rows } = await session.query<{ inserted: string }>(
-    distributed ? countInserted(statement) : statement,
+    table.distributed ? countInserted(statement) : statement,
   );
   return { inserted: Number(rows[0]?.inserted ?? rowCount), strategy: 'on conflict' };
 }

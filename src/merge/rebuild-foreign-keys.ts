@@ -59,8 +59,7 @@ order by k.oid`;
  * to hold more than `rowsToCome`. Keys that no row of the fixture refers by stay.
  */
 export async function findDroppable(
-  { fixture, session, server }: Step,
-  table: TableInfo,
+  { fixture, session, server, table }: Step,
   rowsToCome = Infinity,
 ): Promise<{ keys: PlainForeignKey[]; obstacle?: string | undefined }> {
   const none = (obstacle?: string) => ({ keys: [], obstacle });
@@ -82,28 +81,21 @@ export function holdsMore({ name }: TableInfo): string {
 }
 
 /** Drops foreign keys whose parents are among those `locked`, and returns them. A rollback leaves them untouched. */
-export async function dropForeignKeys(
-  step: Step,
-  table: TableInfo,
-  locked: readonly TableName[],
-): Promise<PlainForeignKey[]> {
+export async function dropForeignKeys(step: Step, locked: readonly TableName[]): Promise<PlainForeignKey[]> {
   if (locked.length === 0) return [];
-  const { keys } = await findDroppable(step, table);
+  const { session, table } = step;
+  const { keys } = await findDroppable(step);
   const parents = locked.map(quoteTable);
   if (!keys.every(({ parent }) => parents.includes(quoteTable(parent)))) return [];
   const drops = keys.map(({ name }) => `drop constraint ${quote(name)}`);
-  if (keys.length > 0) await step.session.query(`alter table ${quoteTable(table)} ${drops.join(', ')}`);
+  if (keys.length > 0) await session.query(`alter table ${quoteTable(table)} ${drops.join(', ')}`);
   return keys;
 }
 
 /** Makes dropped foreign keys again, which has PostgreSQL check them; refuses where one would not be as it was. */
-export async function addForeignKeys(
-  step: Step,
-  table: TableInfo,
-  keys: readonly PlainForeignKey[],
-): Promise<void> {
+export async function addForeignKeys(step: Step, keys: readonly PlainForeignKey[]): Promise<void> {
   if (keys.length === 0) return;
-  const { session } = step;
+  const { session, table } = step;
   const adds = keys.map(({ name, definition }) => `add constraint ${quote(name)} ${definition}`);
   const comments = keys.flatMap(({ name, comment }) =>
     comment === null

@@ -47,12 +47,12 @@ export async function restoreFixture(
 }
 
 async function loadAnew(step: Step, keys: StepKeys, { mode }: LoadPlan): Promise<Restored> {
-  const { session, fixture, table } = step;
+  const { session, fixture } = step;
   const { staged } = keys;
   const tally = new Tally(step, 0);
   const staging = staged ?? Staging.open(step);
   try {
-    await setReplicationRole(session, table, 'replica');
+    await setReplicationRole(step, 'replica');
     const deleted = await session.change(`delete ${rootsOf(step, keys).from}`);
     const isRebuilt = mode === 'exclusive' && (await rebuildPays(step, fixture.count));
     const dropped = isRebuilt ? await dropAsOrigin(step) : [];
@@ -68,7 +68,7 @@ async function loadAnew(step: Step, keys: StepKeys, { mode }: LoadPlan): Promise
     });
     if (dropped.length > 0) {
       step.enter('index');
-      await setReplicationRole(session, table, 'origin');
+      await setReplicationRole(step, 'origin');
       await rebuildIndexes(session, dropped);
     }
     const restored = Math.min(deleted, added);
@@ -87,9 +87,9 @@ async function loadAnew(step: Step, keys: StepKeys, { mode }: LoadPlan): Promise
 
 /** Event triggers hear of it. */
 async function dropAsOrigin(step: Step): Promise<PlainIndex[]> {
-  await setReplicationRole(step.session, step.table, 'origin');
+  await setReplicationRole(step, 'origin');
   const dropped = await dropPlainIndexes(step);
-  await setReplicationRole(step.session, step.table, 'replica');
+  await setReplicationRole(step, 'replica');
   return dropped;
 }
 
@@ -104,7 +104,7 @@ async function updateRows(
   const staged = keys.staged ?? (await stage(step));
   step.enter('reset');
   if (check === 'set') {
-    await setReplicationRole(step.session, table, 'replica');
+    await setReplicationRole(step, 'replica');
     await lockParents(step, staged);
   }
   const restored = await restoreRows(step, staged);
