@@ -106,10 +106,10 @@ function loadReference(context: RunContext, { references }: ScratchTables): Prom
     for (const { fixture, sql } of references) {
       const inserting = session.transaction(() => session.query(sql));
       const { rowCount } = await inserting.catch((error: unknown) => {
-        // Of its SQL, the formulas are the user's own.
-        const own = { code: 'fixture', hint: "check the fixture's formulas" } as const;
-        const more = { phase: 'measure', fixture, ...(hasState(error, /^42/) ? own : {}) } as const;
-        throw during(error, `cannot make the reference load of ${fixture}`, more);
+        // Of its SQL, the formulas are the user's own; what ends the session is no fault of theirs.
+        if (!hasState(error, /^(22|23|42)/)) throw error;
+        const own = { code: 'fixture', phase: 'measure', hint: "check the fixture's formulas" } as const;
+        throw during(error, `cannot make the reference load of ${fixture}`, { ...own, fixture });
       });
       rows += rowCount ?? 0;
     }

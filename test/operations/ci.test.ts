@@ -134,45 +134,44 @@ describe('the measurement', () => {
     await database.query('delete from agents');
   });
 
-  it.each<[string, (abort: (reason?: unknown) => void) => unknown, string]>([
-    [
-      'by the caller',
-      (abort) => {
-        abort();
-      },
-      'interrupted',
-    ],
-    [
-      'by the time limit',
-      (abort) => {
-        abort(new DOMException('late', 'TimeoutError'));
-      },
-      'timeout',
-    ],
-    [
-      'by the server',
-      () =>
-        database.query(
-          `select pg_terminate_backend(pid) from pg_stat_activity
-           where datname = current_database() and pid <> pg_backend_pid()`,
-        ),
-      'server',
-    ],
-  ])('that is ended %s is what has failed, and not the load of a fixture', async (_, end, code) => {
-    const controller = new AbortController();
-    const onEvent: CiOptions['onEvent'] = (event) =>
-      event.type === 'measure' &&
-      end((reason) => {
-        controller.abort(reason);
+  const slow = {
+    ...sizedAgents(200),
+    formulas: { ...sizedAgents(200).formulas, name: `'x' || pg_sleep(60)` },
+  };
+  const moments: [CiOptions, () => Promise<unknown>][] = [
+    [{}, () => Promise.resolve()],
+    [{ fixtures: [slow] }, () => database.untilSession(`wait_event = 'PgSleep'`)],
+  ];
+  const KILL = `select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid()`;
+
+  it.each([
+    ['by the caller', 'interrupted', 'AbortError'],
+    ['by the time limit', 'timeout', 'TimeoutError'],
+    ['by the server', 'server', undefined],
+  ])('that is ended %s is what has failed, and not the load of a fixture', async (_, code, reason) => {
+    for (const [options, comes] of moments) {
+      const controller = new AbortController();
+      const end = async (): Promise<void> => {
+        if (reason === undefined) await database.query(KILL);
+        else controller.abort(new DOMException('ended', reason));
+      };
+      let ending: Promise<unknown> | undefined;
+      const onEvent: CiOptions['onEvent'] = (event) => {
+        if (event.type === 'measure') ending ??= comes().then(end);
+      };
+      const measuring = run({ budgetRatio: 1000, signal: controller.signal, onEvent, ...options });
+      await expect(measuring).rejects.toMatchObject({
+        code,
+        phase: 'measure',
+        message: expect.stringMatching(/^while the load was measured: /) as string,
+        state: 'everything is loaded and committed; nothing was judged',
       });
-    await expect(run({ budgetRatio: 1000, signal: controller.signal, onEvent })).rejects.toMatchObject({
-      code,
-      phase: 'measure',
-      message: expect.stringMatching(/^while the load was measured: /) as string,
-      state: 'everything is loaded and committed; nothing was judged',
-    });
-    await run();
-    expect(await scratchSchemas()).toEqual([]);
+      // It ends whatever is there, which must not be the next run.
+      await ending;
+      await run();
+      expect(await scratchSchemas()).toEqual([]);
+    }
   });
 
   it('that is interrupted does not wait for ever for its schema to go', async () => {
