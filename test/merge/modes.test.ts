@@ -278,6 +278,19 @@ describe('the order of locks', () => {
     expect((await running).fixtures[0]?.present).toBe(50);
   });
 
+  it.each(commands)('of %s keeps no index from being made that waits for its end', async (_, command) => {
+    const [holder, maker] = [await database.client(), await database.client()];
+    await holder.query(`begin; ${HOLD_PARENT}`);
+    const running = command();
+    running.catch(() => undefined);
+    // Waiting for the parent, it looks at rows, for which whoever makes an index waits with the table locked.
+    await database.untilSession(`wait_event_type = 'Lock'`);
+    await maker.query('create index concurrently awaiting on managed_certificates (source)');
+    await maker.query('drop index awaiting');
+    await holder.query('commit');
+    expect((await running).fixtures[0]?.present).toBe(50);
+  });
+
   it('of a load in exclusive mode says whose row it could not have in time', async () => {
     const holder = await database.client();
     await holder.query(`begin; ${HOLD_PARENT}`);

@@ -102,12 +102,17 @@ describe('an autovacuum under way', () => {
     );
   });
 
-  it.each(['online', 'exclusive'] as const)('gives way to a reset in %s mode', async (mode) => {
+  it.each([
+    ['online', 'select from slow.agents limit 1'],
+    ['exclusive', 'select'],
+  ] as const)('gives way to a reset in %s mode, beside whoever that lets read', async (mode, read) => {
     await change('update slow.agents set hostname = hostname');
     const vacuuming = `select from pg_stat_activity, pg_sleep(0.05) where query like 'autovacuum: VACUUM%slow.agents%'`;
     while ((await client.query(vacuuming)).rowCount === 0);
+    await client.query(`begin; ${read}`);
     const fixtures = [sizedAgents(3_000)];
-    const report = await reset({ fixtures, mode, databaseUrl: url, schemas: ['slow'], lockTimeoutMs: 5_000 });
+    const resetting = reset({ fixtures, mode, databaseUrl: url, schemas: ['slow'], lockTimeoutMs: 5_000 });
+    const report = await resetting.finally(() => client.query('commit'));
     expect(report.fixtures[0]?.restored).toBe(3_000);
   });
 });
