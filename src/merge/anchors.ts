@@ -35,7 +35,7 @@ export function rowAnchor(on: OnTable, usual: string | null, values: unknown[]):
   return `least(${told}, now() + interval '1 minute')`;
 }
 
-/** A fixture's times that tell an anchor, the best first. */
+/** A fixture's times that tell an anchor, the finest first. */
 interface Tellers {
   all: FixtureColumn[];
   /** Those whose columns keep most digits: what the others keep follows from these. */
@@ -46,13 +46,12 @@ interface Tellers {
   others: FixtureColumn[];
 }
 
-/** A constant is changed most seldom, and one that is empty tells nothing. */
+/** A constant that is empty tells nothing. */
 function tellersOf({ fixture, table }: OnTable): Tellers {
   const digits = (column: FixtureColumn): number => digitsIn({ table }, column);
-  const worth = (column: FixtureColumn): number => 2 * digits(column) + Number(column.kind === 'constant');
   const all = anchoredColumns(fixture)
     .filter((column) => column.kind !== 'constant' || (column.value ?? null) !== null)
-    .sort((one, other) => worth(other) - worth(one));
+    .sort((one, other) => digits(other) - digits(one));
   const finest = all.filter((column) => digits(column) === digits(all[0]!));
   const declared = all.find(({ name }) => name === fixture.anchorColumn);
   // Dates alone tell no anchor to the hour.
