@@ -23,7 +23,8 @@ describe('a generator that never settles', () => {
     await expect(load({ databaseUrl: database.url, fixtures, timeoutMs: 500 })).rejects.toMatchObject({
       code: 'timeout',
       message: expect.stringContaining('the time limit of 500 ms has run out') as string,
-      state: 'stuck: nothing was changed',
+      // However far it has come by then.
+      state: expect.stringMatching(/^(stuck: )?nothing was changed$/) as string,
     });
     expect(await database.value(`select count(*) from agents where id like 'ag-stuck-%'`)).toBe('0');
   });
@@ -89,7 +90,7 @@ describe('a network that passes nothing on any more', () => {
     };
     await expect(load(options)).rejects.toMatchObject({
       code: 'timeout',
-      state: 'stalled: nothing was changed',
+      state: expect.stringMatching(/^(stalled: )?nothing was changed$/) as string,
     });
     await proxy.close();
   });
