@@ -107,16 +107,39 @@ describe.each(ROLES)('what has changed on the table since it was looked at, to %
   });
 });
 
-it('rows that row security hides from then on fail clean', async () => {
+it.each([
+  ['of the fleet', 'agents', ''],
+  ['that refer to it, of a clean by set,', 'deployment_targets', 'set on parameter session_replication_role'],
+])('rows %s that row security hides from then on fail clean', async (_, table, right) => {
+  const role = new URL(urls.get(ROLES[1])!).username;
+  if (right !== '' && Number(await database.value('show server_version_num')) < 150_000) return;
   await load(on(ROLES[1]));
+  const refer = `insert into deployment_targets select 'of-' || id, id from agents`;
+  if (right !== '') await database.query(`${refer}; grant ${right} to ${role}`);
   const other = await database.client();
-  await other.query('begin; alter table agents enable row level security');
+  await other.query(`begin; alter table ${table} enable row level security`);
   const cleaning = clean(on(ROLES[1]));
   cleaning.catch(() => undefined);
   await database.untilSession(`wait_event_type = 'Lock'`);
   await other.query('commit');
   await expect(cleaning).rejects.toMatchObject({ code: 'privilege' });
   expect(await count()).toBe(20);
+  await database.query(`alter table ${table} disable row level security`);
+  if (right !== '') await database.query(`revoke ${right} from ${role}`);
+});
+
+it('a row that another session adds is restored by a reset by row, too', async () => {
+  await load(on(ROLES[1]));
+  await database.query(`delete from agents where id = 'ag-scale-00000007'`);
+  const other = await database.client();
+  await other.query(`begin; insert into agents (id, name, hostname, api_key_hash)
+    values ('ag-scale-00000007', 'loadtest-scale-agent-00000007', 'x', 'x')`);
+  const resetting = reset(on(ROLES[1]));
+  resetting.catch(() => undefined);
+  await database.untilSession(`wait_event_type = 'Lock'`);
+  await other.query('commit');
+  expect((await resetting).fixtures[0]).toMatchObject({ restored: 20, inserted: 0 });
+  expect((await verify(on(ROLES[1]))).intact).toBe(true);
 });
 
 it.each(ROLES)('a reset by %s ends beside a writer that never rests, after one look', async (who) => {

@@ -104,4 +104,19 @@ describe.each([
     );
     await other.query('rollback');
   });
+
+  it('ends where somebody cancels it while it waits for an index', async () => {
+    const other = await database.client();
+    await other.query(`begin; comment on index idx_agents_os is 'stays'`);
+    const databaseUrl = `${database.directUrl}?options=-cdeadlock_timeout%3D1min`;
+    const running = operation({ databaseUrl, mode: 'exclusive', fixtures });
+    running.catch(() => undefined);
+    await database.untilSession(`wait_event_type = 'Lock'`);
+    await database.query(
+      `select pg_cancel_backend(pid) from pg_stat_activity
+       where datname = current_database() and application_name = 'scale-seed' and wait_event_type = 'Lock'`,
+    );
+    await other.query('rollback');
+    await expect(running).rejects.toMatchObject({ code: 'server', sqlState: '57014' });
+  });
 });
