@@ -92,18 +92,17 @@ export const SERIALIZATION_FAILURE = '40001';
 const TRY_AGAIN = new RegExp(`^(${SERIALIZATION_FAILURE}|40P01)`);
 const MAX_TRIES = 4;
 
-/** Attempts what changes nothing unless it is through, again where another session stood in the way and that `mayBe`. */
+/** Attempts what changes nothing unless it is through, again where another session stood in the way. */
 export async function tryAgain<T>(
   say: (message: string) => void,
   attempt: (tries: number) => Promise<T>,
-  mayBe = () => true,
 ): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await attempt(tries);
     } catch (error) {
       const refused = translateError(error, { phase: 'prepare' });
-      if (!hasState(refused, TRY_AGAIN) || !mayBe()) throw refused;
+      if (!hasState(refused, TRY_AGAIN)) throw refused;
       const { message } = refused;
       if (tries === MAX_TRIES) throw refused.with({ message: `${message}; given up after ${tries} tries` });
       say(`${message}; rolled back, and tried again`);
@@ -149,7 +148,7 @@ export async function takeStep<Result>(
     }
   };
   try {
-    const result = await tryAgain(say, attempt, () => state !== COMMITTED);
+    const result = await tryAgain(say, attempt);
     context.onEvent({ type: 'done', fixture: fixture.name });
     return { result, state };
   } catch (error) {
