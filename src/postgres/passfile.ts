@@ -1,12 +1,6 @@
 import { readFileSync, statSync, type Stats } from 'node:fs';
 import { messageOf } from '../errors.js';
 
-/** Five fields, in which a colon or backslash is escaped; what follows the password is nobody's business. */
-const FIELD = '((?:\\\\.|[^:\\\\]|\\\\$)*)';
-const LINE = new RegExp(`^${`${FIELD}:`.repeat(4)}${FIELD}`);
-
-const unescape = (text: string): string => text.replace(/\\(.)/g, '$1');
-
 /**
  * The password of the first line `host:port:database:user:password` whose every field is the login's or `*`, as libpq
  * reads it: a file that is not there holds none, and one that is open to others is passed over with a warning.
@@ -39,12 +33,23 @@ function statOf(file: string): Stats | undefined {
 }
 
 function passwordOf(text: string, login: readonly string[]): string | undefined {
-  for (const line of text.split(/\r?\n/)) {
+  for (const line of text.split('\n')) {
     if (line.startsWith('#')) continue;
-    const [, ...fields] = LINE.exec(line) ?? [];
-    const password = fields.pop();
-    const matches = fields.every((field, i) => field === '*' || unescape(field) === login[i]);
-    if (password !== undefined && matches) return unescape(password);
+    const rest = login.reduce<string | undefined>(pastField, line.replace(/\r+$/, ''));
+    // What follows the password is nobody's business.
+    if (rest !== undefined) return /^(?:\\.|[^:])*/s.exec(rest)?.[0].replace(/\\(.)/gs, '$1');
   }
   return undefined;
+}
+
+/** What follows a field that is `*` or the value, in which a backslash may stand before any character. */
+function pastField(line: string | undefined, value: string): string | undefined {
+  if (line?.startsWith('*:')) return line.slice(2);
+  let end = 0;
+  for (const character of value) {
+    if (line?.[end] === '\\') end++;
+    if (!line?.startsWith(character, end)) return undefined;
+    end += character.length;
+  }
+  return line?.[end] === ':' ? line.slice(end + 1) : undefined;
 }

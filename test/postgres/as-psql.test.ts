@@ -73,6 +73,11 @@ function makeHomes({ folder, primary, standby }: TwoServers): void {
     'passwords',
     [...lines, `127.0.0.1:${primary}:fleet:otherwise:other\\:pw\\\\:what follows`, ''].join('\n'),
   );
+  write(
+    'strange',
+    `::1:${primary}:fleet:either:pw\n*:*:*:*\n::::wrong\nlocalhost:*:*:eith\\er:pw\r\r\n*:*:*:trusted:`,
+  );
+  write('returned', '*:*:*:*:pw\r');
   write('by-port', `*:${standby}:*:*:wrong\n*:${primary}:*:*:pw\n`);
   for (const [name, mode] of Object.entries(OPEN)) write(name, '*:*:*:*:pw\n', mode);
   mkdirSync(join(home('folder'), '.pgpass'));
@@ -214,6 +219,10 @@ const ROWS: Row[] = [
   { text: `postgresql://either@${AT}`, env: { HOME: 'passwords' }, reached: either('tls') },
   { text: `postgresql://either@[::1]:P/fleet`, env: { HOME: 'passwords' }, reached: either('tls') },
   { text: `postgresql://either@nowhere:P/fleet?hostaddr=127.0.0.1`, env: { HOME: 'passwords' } },
+  { text: `postgresql://either@${AT}`, env: { HOME: 'strange' }, reached: either('tls') },
+  { text: `postgresql://either@[::1]:P/fleet`, env: { HOME: 'strange' }, reached: either('tls') },
+  { text: `postgresql://either@127.0.0.1:P/fleet`, env: { HOME: 'strange' } },
+  { text: `postgresql://either@${AT}`, env: { HOME: 'returned' }, reached: either('tls') },
   {
     text: `postgresql://otherwise@127.0.0.1:P/fleet`,
     env: { HOME: 'passwords' },
