@@ -26,8 +26,8 @@ export interface Login {
 }
 
 /** What libpq's require_auth allows: a list of methods, or of methods with a `!` that it forbids. */
-export function parseRequireAuth(text = ''): readonly string[] {
-  if (text === '') return METHODS;
+export function parseRequireAuth(text?: string): readonly string[] {
+  if (text === undefined) return METHODS;
   const forbids = text.startsWith('!');
   // Where one is forbidden all have to be.
   const words = text

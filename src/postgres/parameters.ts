@@ -49,6 +49,12 @@ export const NAMES: readonly string[] = [
   ...[...Object.keys(CHOICES), ...Object.keys(REFUSED)],
 ];
 
+/** More than a name, which the message of a failure would repeat with the password in it. */
+const NOT_NAMES: Readonly<Record<string, RegExp>> = {
+  host: /(^|,)[^,/@][^,]*@/,
+  dbname: /^postgres(ql)?:\/\//,
+};
+
 /** Parameters whose values nobody may see. */
 const SECRET = /password|secret|^scram_/;
 
@@ -115,7 +121,11 @@ function checkTogether(parameters: Parameters): void {
 function check(name: string, value: string, shown: string): void {
   const choices = CHOICES[name]?.split(' ').map((choice) => choice.replace(/^-$/, ''));
   const refused = REFUSED[name];
-  if (refused !== undefined && value !== '') throw refuse(`${shown} is not supported`, refused);
+  // The empty word asks for nothing, but for a service that is not there.
+  if (refused !== undefined && (value !== '' || name === 'service'))
+    throw refuse(`${shown} is not supported`, refused);
+  if (NOT_NAMES[name]?.test(value))
+    throw refuse(`${shown} is not a name`, 'give a whole connection string as DATABASE_URL');
   if (choices !== undefined && !choices.includes(value))
     throw refuse(`${shown} is not one of ${choices.filter(Boolean).join(', ')}`, `check ${shown}`);
   if (NUMBERS.split(' ').includes(name) && Number.isNaN(integerFrom(value)))
@@ -125,6 +135,6 @@ function check(name: string, value: string, shown: string): void {
 
 /** A number as libpq reads it: decimal digits that fit into 32 bits; else NaN. */
 export function integerFrom(text: string): number {
-  const number = /^\s*[+-]?\d+\s*$/.test(text) ? Number(text) : Number.NaN;
+  const number = /^[\t-\r ]*[+-]?\d+[\t-\r ]*$/.test(text) ? Number(text) : Number.NaN;
   return number >= -(2 ** 31) && number < 2 ** 31 ? number : Number.NaN;
 }

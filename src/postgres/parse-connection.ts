@@ -6,7 +6,9 @@ type Pairs = [name: string, value: string][];
 const URI =
   /^postgres(?:ql)?:\/\/(?:(?<user>[^@/:]*)(?::(?<password>[^@/]*))?@)?(?<hosts>[^/?]*)(?:\/(?<dbname>[^?]*))?(?:\?(?<query>.*))?$/s;
 const HOST = /^(?:\[([^\]]+)\]|([^:[@]*))(?::(.*))?$/;
-const PAIR = /\s*([^\s=]+)\s*=\s*(?:'((?:\\.|[^'\\])*)'|((?!')(?:\\.|[^\s\\])*))\s*/gsy;
+/** Blanks are C's, of which there are fewer than \s takes. */
+const PAIR =
+  /[\t-\r ]*([^\t-\r =]+)[\t-\r ]*=[\t-\r ]*(?:'((?:\\.|[^'\\])*)'|((?!')(?:\\.|[^\t-\r \\])*))[\t-\r ]*/gsy;
 
 /**
  * The parameters of a connection string in either of libpq's forms, `postgresql://...` or `host=... dbname=...`. One
@@ -15,7 +17,7 @@ const PAIR = /\s*([^\s=]+)\s*=\s*(?:'((?:\\.|[^'\\])*)'|((?!')(?:\\.|[^\s\\])*))
 export function parseConnection(text: string): Pairs {
   const parts = URI.exec(text)?.groups;
   if (parts !== undefined) return pairsOfUri(parts);
-  if (/^\w+\s*=/.test(text.trimStart())) return pairsOfWords(text);
+  if (/^[\t-\r ]*\w+[\t-\r ]*=/.test(text)) return pairsOfWords(text);
   throw malformed();
 }
 
@@ -37,7 +39,7 @@ function pairsOfUri(parts: Record<string, string | undefined>): Pairs {
   const pairs = Object.entries(listed).flatMap(([name, value]): Pairs =>
     value ? [[name, decode(value)]] : [],
   );
-  return [...pairs, ...(query ? query.split('&').map(pairOfQuery) : [])];
+  return [...pairs, ...(query ? query.replace(/&$/, '').split('&').map(pairOfQuery) : [])];
 }
 
 function pairOfQuery(text: string): [string, string] {
@@ -61,7 +63,8 @@ function rename(name: string, value: string): [string, string] {
 function decode(text: string): string {
   try {
     const decoded = decodeURIComponent(text);
-    if (!decoded.includes('\0')) return decoded;
+    // A blank that stands for itself is a part of its name to one libpq, and none to a later one.
+    if (!decoded.includes('\0') && !/[\t-\r ]/.test(text)) return decoded;
   } catch {
     // A % that stands for itself.
   }

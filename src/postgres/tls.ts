@@ -98,10 +98,11 @@ function systemRoots({ SSL_CERT_FILE, SSL_CERT_DIR }: Environment): string[] {
 /** libpq takes no key that others may read; one of root's may be read by a group. */
 function readKey(file: string | undefined): Buffer {
   if (file === undefined) throw new Error('sslcert needs sslkey');
+  const key = readFileSync(file);
   const { mode, uid } = statSync(file);
   if (process.getuid !== undefined && (mode & (uid === 0 ? 0o037 : 0o077)) !== 0)
     throw new Error(`others may read ${file}: chmod 600 it`);
-  return readFileSync(file);
+  return key;
 }
 
 /** As libpq has them, whatever Node's own limits are. */

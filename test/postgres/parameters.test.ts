@@ -61,6 +61,7 @@ describe('the table of parameters', () => {
 
   it.each([
     ['service', 'fleet'],
+    ['service', ''],
     ['requirepeer', 'postgres'],
     ['gssencmode', 'require'],
     ['gssdelegation', '1'],
@@ -92,5 +93,14 @@ describe('the table of parameters', () => {
     const variable = variableOf(name);
     if (variable === undefined) return;
     expect(() => readParameters('host=h', { [variable]: value })).toThrow(refusal(variable));
+  });
+
+  it.each([
+    ['host', 'PGHOST', 'me:pw@there'],
+    ['host', 'PGHOST', '/sockets,me:p,w@there'],
+    ['dbname', 'PGDATABASE', 'postgres://me:pw@there/d'],
+  ])('takes no connection string for a name: %s, %s=%s', (name, variable, value) => {
+    expect(() => readParameters(`${name}=${value}`, {})).toThrow(`${name} is not a name`);
+    expect(() => readParameters('user=u', { [variable]: value })).toThrow(`${variable} is not a name`);
   });
 });

@@ -70,6 +70,8 @@ describe('resolveTarget', () => {
       'postgresql://u:p@s,s3cret@127.0.0.1:5432/d',
       'postgresql://u:p@@s3cret@127.0.0.1:5432/d',
       'postgresql://me@there:12/s3cret@h/d',
+      'host=u:s3cret@h',
+      'dbname=postgresql://u:s3cret@h/d',
       'postgresql://u@h/d?sslpassword=p&s3cret=1',
       'host=h sslpassword=p s3cret=1',
       'host=h oauth_client_secret=p s3cret=1',
@@ -104,6 +106,7 @@ describe('resolveTarget', () => {
     ['?sslmode=require&sslcert=/nowhere/me.crt', '/nowhere/me.crt'],
     ['?sslcert=/nowhere/me.crt', '/nowhere/me.crt'],
     [`?sslcert=${import.meta.filename}`, 'sslcert needs sslkey'],
+    ['?sslcert=/dev/null&sslkey=/tmp', 'EISDIR'],
   ])('says which file of %s cannot be used', (query, file) => {
     expect(() => resolve(`postgresql://u@h/d${query}`)).toThrow(
       expect.objectContaining({
