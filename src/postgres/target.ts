@@ -122,10 +122,12 @@ function configOf(parameters: Parameters, place: Place, ssl: Ssl): Omit<Candidat
   };
 }
 
+/** As a URL again, where only a name with a colon or an at sign stays as it is, which may be a misplaced password. */
 function displayOf(place: Place, user: string, database: string): string {
   const { host, port } = place;
-  if (isSocket(place)) return `postgresql://${user}@/${database}?host=${host}&port=${port}`;
-  return `postgresql://${user}@${host.includes(':') ? `[${host}]` : host}:${port}/${database}`;
+  const [as, path] = [user, database].map((name) => name.replace(/[%?\s\p{Cc}]/gu, encodeURIComponent));
+  if (isSocket(place)) return `postgresql://${as}@/${path}?host=${host}&port=${port}`;
+  return `postgresql://${as}@${host.includes(':') ? `[${host}]` : host}:${port}/${path}`;
 }
 
 /** What node-postgres calls for a password where there is none: else it would look for one in places of its own. */

@@ -87,6 +87,27 @@ describe('resolveTarget', () => {
     }
   });
 
+  it.each(['per%20cent', 'who?', 'two words', 'a/b&c=d', "it's", 'ünï', 'two\nlines', '\u001b[31m'])(
+    'shows a URL that names the database %j',
+    (name) => {
+      for (const host of ['h', '/nowhere']) {
+        const { display } = resolve(undefined, { PGHOST: host, PGUSER: 'u u', PGDATABASE: name });
+        const config = { host, user: 'u u', database: name };
+        expect(resolve(display)).toMatchObject({ display, servers: [{ config }] });
+        expect(display).not.toMatch(/[\s\p{Cc}]/u);
+      }
+    },
+  );
+
+  it.each([
+    'postgresql://u@h/d ',
+    'postgresql://u@h/d\n',
+    'postgresql://u:p w@h/d',
+    'postgresql://u@h/d?host= x',
+  ])('takes no blank in a URL, which every libpq reads in its own way: %j', (text) => {
+    expect(() => resolve(text)).toThrow(/^the database URL is not a PostgreSQL connection string$/);
+  });
+
   it('has another way only where libpq has one', () => {
     const choices = (query: string): unknown[] => {
       const [server] = resolve(`postgresql://u@h/d${query}`).servers;
