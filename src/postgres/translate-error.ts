@@ -112,6 +112,8 @@ const UNEXPECTED_HINT = 'this is an error of scale-seed: please report it, with 
 const LOGIN_REFUSED = /^(SASL|Unknown authenticat)/;
 const FORBIDDEN_HINT =
   "the server's pg_hba.conf, or the pooler, allows no such connection: check the host, the user, the database and sslmode";
+/** What a password is of no use against. */
+const FORBIDS = /pg_hba\.conf|^(Peer|Ident) authentication failed/;
 const NETWORK_HINT = 'is the server running there? --wait 30s waits for it; --database-url names another';
 
 /** Whatever was thrown as the one error type, which passes through; what nobody recognises keeps its message. */
@@ -138,7 +140,7 @@ function abortOf(error: unknown): Meaning | undefined {
 function meaningOf(error: unknown, { phase }: Context): Meaning {
   if (error instanceof pg.DatabaseError && error.code !== undefined) {
     if (LOST_WORKER.test(error.message)) return { code: 'server', hint: WORKER_HINT };
-    if (error.message.includes('pg_hba.conf')) return { code: 'connect', hint: FORBIDDEN_HINT };
+    if (FORBIDS.test(error.message)) return { code: 'connect', hint: FORBIDDEN_HINT };
     if (error.code.startsWith('08')) return meaningOfPooler(error, phase);
     if (error.code === '57014' && error.message.includes('user request'))
       return { code: 'server', hint: 'somebody cancelled it (pg_cancel_backend): run the command again' };
@@ -166,7 +168,7 @@ function loginHintOf(error: unknown): string | undefined {
     return "sslrootcert must name the CA of the server's certificate, sslcrl a list that is valid now, and with verify-full the certificate must be for the URL's host";
   if (lacksEncryption(error))
     return 'sslmode in the URL, or PGSSLMODE, asks for TLS, which the server does not have: `prefer` takes it where it can';
-  if (message.includes('pg_hba.conf')) return FORBIDDEN_HINT;
+  if (FORBIDS.test(message)) return FORBIDDEN_HINT;
   if (LOGIN_REFUSED.test(message))
     return 'the server asks for an authentication method that scale-seed does not support, such as GSSAPI: offer scram-sha-256 or another password in pg_hba.conf';
   return undefined;

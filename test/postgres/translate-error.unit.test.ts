@@ -10,6 +10,8 @@ function serverError(code: string, message: string): pg.DatabaseError {
 describe('what is to be done about an error', () => {
   it.each([
     ['connect', '28000', 'pg_hba.conf rejects connection for host "::1", user "u", no encryption', 'sslmode'],
+    ['connect', '28000', 'Peer authentication failed for user "u"', 'pg_hba.conf'],
+    ['connect', '28000', 'Ident authentication failed for user "u"', 'pg_hba.conf'],
     ['connect', '28P01', 'password authentication failed for user "u"', 'check the user and password'],
     ['verify', '53400', 'temporary file size exceeds temp_file_limit (100kB)', 'raise the limit'],
     ['verify', '53100', 'could not extend file', 'out of a resource'],
