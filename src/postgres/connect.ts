@@ -5,7 +5,7 @@ import { internals, type Connection } from './internals.js';
 import { goOnInPlainText } from './plain-text.js';
 import { refuse } from './refuse.js';
 import type { Candidate, Target } from './target.js';
-import { refusesEncryption, type Ssl } from './tls.js';
+import { refusesThisWay, type Ssl } from './tls.js';
 import { translateError } from './translate-error.js';
 
 const TOO_LATE = 'timeout expired';
@@ -69,10 +69,10 @@ async function connectEitherWay(
     const client = await connectOnce(target, config, signal, otherSsl === false);
     return { client, ssl: internals(client).connection.ssl === false ? false : config.ssl };
   } catch (error) {
-    if (signal.aborted || otherSsl === undefined || !refusesEncryption(error)) throw error;
+    if (signal.aborted || otherSsl === undefined || !refusesThisWay(error, otherSsl)) throw error;
     const client = await connectOnce(target, { ...config, ssl: otherSsl }, signal).catch(
       (second: unknown) => {
-        const [way, thrown, told] = refusesEncryption(second)
+        const [way, thrown, told] = refusesThisWay(second, false)
           ? [otherSsl, error, second]
           : [config.ssl, second, error];
         if (messageOf(told) !== messageOf(thrown))

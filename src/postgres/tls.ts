@@ -137,9 +137,10 @@ export function isCertificateError(error: unknown): boolean {
   );
 }
 
-/** Whether the other way, with or without TLS, could be let in. */
-export function refusesEncryption(error: unknown): boolean {
-  if (error instanceof pg.DatabaseError) return error.code === '28000';
+/** Whether the other way could be let in: after a password that is wrong only one with TLS, which may ask for a certificate. */
+export function refusesThisWay(error: unknown, otherSsl: Ssl): boolean {
+  if (error instanceof pg.DatabaseError)
+    return error.code === '28000' || (error.code === '28P01' && otherSsl !== false);
   return lacksEncryption(error) || isCertificateError(error) || hasCode(error, /^ERR_SSL_/);
 }
 

@@ -324,6 +324,11 @@ const ROWS: Row[] = [
     env: { HOME: 'certified' },
     reached: 'by_certificate@fleet primary tls',
   },
+  {
+    text: `postgresql://by_certificate:wrong@${AT}?sslmode=allow&${CLIENT}`,
+    reached: 'by_certificate@fleet primary tls',
+  },
+  { text: `postgresql://either:wrong@${AT}?sslmode=allow` },
   { text: `postgresql://by_certificate@${AT}?sslmode=require&sslcert=D/client.crt` },
   { text: `postgresql://by_certificate@${AT}?sslmode=require&sslcert=D/client.crt&sslkey=D/open.key` },
   {

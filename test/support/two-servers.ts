@@ -26,6 +26,7 @@ export const hasServer = existsSync(join(PROGRAMS, 'postgres'));
 const ACCESS = `
 local all all trust
 hostssl all by_certificate all cert
+hostnossl all by_certificate all scram-sha-256
 hostssl all by_either all cert
 host all by_either all scram-sha-256
 hostssl all encrypted all scram-sha-256
