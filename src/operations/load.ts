@@ -161,7 +161,7 @@ async function foreseeLoad(step: Step, plan: LoadPlan): Promise<LoadedFixture> {
       foreignKeys,
       timings: { copyMs: 0, mergeMs: 0, totalMs: total() },
       rowsPerSecond: 0,
-      confirmation: confirmationOf(fixture, counts.present),
+      confirmation: confirmationOf(fixture, standing!.present + counts.inserted),
     };
   });
 }

@@ -74,6 +74,7 @@ const STATES: Record<string, string> = {
   'a row in the way of another': 'blocked',
   'a row in the way of one that stands': 'stuck',
   'rows that hold each other’s keys, of which one is missing': 'swapped',
+  'rows of its mark that are not its own': 'larger',
 };
 
 async function prepare(kind: string, fixtures: readonly Fixture[]): Promise<void> {
@@ -94,6 +95,8 @@ async function prepare(kind: string, fixtures: readonly Fixture[]): Promise<void
     stuck: `update agents set name = 'x' || id where id ~ '7$'; ${strange}`,
     swapped: `delete from agents where id ~ '7$';
       update agents set name = regexp_replace(name, '8$', '7') where id ~ '8$'`,
+    larger: `insert into agents (id, name, hostname, api_key_hash)
+      values ('ag-scale-00000061', 'a', 'h', 'x'), ('own-21', 'b', 'h', 'x')`,
   }[kind]!;
   await database.query(sql);
 }
