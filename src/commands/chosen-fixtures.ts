@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Fixture } from '../fixtures/fixture.js';
 import { loadFixtureFile } from '../fixtures/load-fixture-file.js';
 import { chooseFixtures } from '../fixtures/registry.js';
@@ -13,8 +14,9 @@ export async function fixturesOf(
   return { fixtures: chooseFixtures({ names, own, set, certs, agents }), known: own };
 }
 
-/** The fixtures in files of the user's own. */
+/** The fixtures in files of the user's own; a file that is named twice is one. */
 export function ownFixtures(files: readonly string[]): Promise<Fixture[]> {
   if (files.length > 0) admitForeignCode();
-  return Promise.all(files.map(loadFixtureFile));
+  const once = new Map(files.map((file) => [resolve(file), file]));
+  return Promise.all([...once.values()].map(loadFixtureFile));
 }

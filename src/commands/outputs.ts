@@ -31,7 +31,7 @@ export async function refuseUnwritable(
   const take = (place: string | undefined, what: string, file = ''): void => {
     if (place === undefined) return;
     const other = taken.get(place);
-    if (other !== undefined)
+    if (other !== undefined && other !== what)
       throw refusal(`${other} and ${what} name one file: ${file}`, 'give each a file of its own', REFUSED);
     taken.set(place, what);
   };
@@ -45,7 +45,7 @@ export async function refuseUnwritable(
   }
   for (const [name, file] of Object.entries(unasked)) await takeIfThere(file, name);
   await takeIfThere(flags.baseline, '--baseline');
-  for (const file of new Set(flags.fixture)) await takeIfThere(file, '--fixture');
+  for (const file of flags.fixture ?? []) await takeIfThere(file, '--fixture');
   for (const option of OPTIONS) {
     const file = flags[option];
     if (file === undefined || (option === 'output' && file === STDOUT)) continue;

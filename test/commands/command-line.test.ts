@@ -2,7 +2,7 @@ import { execFile, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { link, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CLI, run, start } from '../support/command-line.js';
@@ -85,13 +85,15 @@ describe('the harness’s opt-in', () => {
 });
 
 describe('a fixture file', () => {
-  it('imports scale-seed from wherever it lies', async () => {
+  it('imports scale-seed from wherever it lies, and may be named twice', async () => {
     const file = join(await mkdtemp(join(tmpdir(), 'scale-seed-own-')), 'own.mjs');
     const source = (count: number): string => `import { defineFixture } from 'scale-seed';
       export default defineFixture({ name: 'own', table: 'agents', count: ${count}, columns: { id: 'text' },
         conflictKeys: [['id']], mark: { column: 'id', prefix: 'own-' }, rows: () => [['own-1']] });`;
     await writeFile(file, source(1));
     expect(await run(['generate', '--fixture', file])).toEqual({ code: 0, stdout: 'own-1\n', stderr: '' });
+    const twice = ['--fixture', file, '--fixture', `${dirname(file)}/./own.mjs`];
+    expect(await run(['manifest', '--no-standing', ...twice])).toMatchObject({ code: 0, stderr: '' });
     await writeFile(file, source(-1));
     const { code, stderr } = await run(['generate', '--fixture', file]);
     expect(stderr).toBe('scale-seed: fixture own: count must be a whole number from 0 to 10000000\n');
