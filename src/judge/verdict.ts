@@ -158,7 +158,7 @@ function untold(reason: string, outcome: Check['outcome'] = 'inconclusive'): Fin
 }
 
 function notMeasured({ unmeasured }: Judged): Finding {
-  if (unmeasured === undefined) return untold('a fleet that drifted is not measured', 'skipped');
+  if (unmeasured === undefined) return untold('only a fleet that stands as it should is measured', 'skipped');
   return untold(unmeasured);
 }
 

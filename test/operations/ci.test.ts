@@ -365,6 +365,21 @@ describe('a baseline', () => {
     expect(await database.value(`select count(*) from agents where id like 'ag-scale-%'`)).toBe('200');
   });
 
+  it.each([
+    ['every schema', ['bare_1', 'bare_2']],
+    ['one schema of two', ['public', 'bare_1']],
+  ])('is not what is told where %s failed to load', async (_, schemas) => {
+    await database.query('create schema if not exists bare_1; create schema if not exists bare_2');
+    const report = await run({ schemas, baseline: measured });
+    expect(report.verdict.outcome).toBe('failed');
+    expect(report.failures[0]).toMatchObject({
+      message: expect.stringContaining('there is no table') as string,
+    });
+    expect(checkOf(report, 'max-regression')?.reason).toBe(
+      'only a fleet that stands as it should is measured',
+    );
+  });
+
   it('of another fingerprint or PostgreSQL is refused', async () => {
     const [fixture, ...more] = measured.fixtures;
     const others = [
