@@ -205,6 +205,15 @@ describe('the settings', () => {
     expect(options.thresholds.iterations).toEqual(['count>=100']);
   });
 
+  it.each([
+    ['', ['p(95)<2000', 'p(99)<5000']],
+    ['1', ['p(95)<2000', 'p(99)<5000']],
+    ['1000', ['p(95)<20000', 'p(99)<50000']],
+  ])('allow a batch the time of its certificates: FLEET_BATCH=%s', async (batch, limits) => {
+    const { options } = await optionsOf('bulk-renewal.js', await setUp(fleet, { FLEET_BATCH: batch }));
+    expect(options.thresholds['http_req_duration{scenario:bulk_renewal_by_id}']).toEqual(limits);
+  });
+
   it('never have more VUs than a pass has turns', async () => {
     const env = await setUp([sizedAgents(3)], { FLEET_PASSES: '5', FLEET_VUS: '50' });
     const { options } = await optionsOf('agent-heartbeats.js', env);
