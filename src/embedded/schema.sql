@@ -1,5 +1,5 @@
--- The tables that a fleet touches, as they stand after all of certctl's migrations: the parents, managed_certificates
--- with its nine indexes, and agents. Tables that only refer to these are left out.
+-- The tables that a fleet touches: managed_certificates with its nine indexes and agents, as they stand after all of
+-- certctl's migrations, and the parents. What these lack, and the tables that only refer to them, certctl's migrations add.
 
 create table teams (
   id text primary key, name varchar(255) not null unique, description text,
@@ -13,16 +13,22 @@ create table owners (
 create table renewal_policies (
   id text primary key, name varchar(255) not null unique, renewal_window_days integer not null,
   auto_renew boolean not null default true, max_retries integer not null default 3,
-  retry_interval_seconds integer not null default 3600, alert_thresholds_days jsonb not null default '[]',
+  retry_interval_seconds integer not null default 60,
+  alert_thresholds_days jsonb not null default '[30, 14, 7, 0]',
   created_at timestamptz not null default now(), updated_at timestamptz not null default now()
 );
 create table issuers (
-  id text primary key, name varchar(255) not null unique, type varchar(50) not null,
-  config jsonb not null default '{}', enabled boolean not null default true,
+  id text primary key, name varchar(255) not null unique, type varchar(255) not null, config jsonb,
+  enabled boolean not null default true,
   created_at timestamptz not null default now(), updated_at timestamptz not null default now()
 );
 create table certificate_profiles (
-  id text primary key, name varchar(255) not null unique, description text,
+  id text primary key, name varchar(255) not null unique, description text default '',
+  allowed_key_algorithms jsonb not null
+    default '[{"algorithm": "ECDSA", "min_size": 256}, {"algorithm": "RSA", "min_size": 2048}]',
+  max_ttl_seconds integer not null default 0, allowed_ekus jsonb not null default '["serverAuth"]',
+  required_san_patterns jsonb not null default '[]', spiffe_uri_pattern varchar(512) default '',
+  allow_short_lived boolean not null default false, enabled boolean not null default true,
   created_at timestamptz not null default now(), updated_at timestamptz not null default now()
 );
 create table managed_certificates (
@@ -44,7 +50,7 @@ create index idx_managed_certificates_owner_id on managed_certificates (owner_id
 create index idx_managed_certificates_team_id on managed_certificates (team_id);
 create index idx_managed_certificates_issuer_id on managed_certificates (issuer_id);
 create index idx_managed_certificates_name on managed_certificates (name);
-create index idx_managed_certificates_certificate_profile_id on managed_certificates (certificate_profile_id);
+create index idx_managed_certificates_profile_id on managed_certificates (certificate_profile_id);
 create table agents (
   id text primary key, name varchar(255) not null unique, hostname varchar(255) not null,
   status varchar(50) not null default 'offline', last_heartbeat_at timestamptz,
@@ -57,5 +63,5 @@ create index idx_agents_hostname on agents (hostname);
 create index idx_agents_last_heartbeat_at on agents (last_heartbeat_at);
 create index idx_agents_os on agents (os);
 create index idx_agents_architecture on agents (architecture);
-create index idx_agents_online on agents (status, last_heartbeat_at) where status = 'online';
+create index idx_agents_online_heartbeat on agents (status, last_heartbeat_at) where status = 'online';
 create index idx_agents_retired_at on agents (retired_at) where retired_at is not null;

@@ -410,7 +410,7 @@ describe('the published fleet', () => {
   it.each<[what: string, change: string]>([
     [
       'whose status is an enum and whose address is an inet',
-      `drop index idx_agents_online;
+      `drop index idx_agents_online_heartbeat;
        create type agent_status as enum ('Online', 'Offline');
        alter table agents alter status drop default, alter status type agent_status using status::agent_status,
          alter status set default 'Offline', alter ip_address drop default, alter ip_address type inet using ip_address::inet`,
