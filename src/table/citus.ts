@@ -1,18 +1,21 @@
+import { refusal } from '../errors.js';
 import { literal, quote, quoteTable } from '../postgres/quote.js';
 import type { Session } from '../postgres/session.js';
+import { nameOf } from '../report/table-name.js';
 import type { TableInfo } from './inspect-table.js';
 
 /** How Citus keeps some tables. */
 const MANAGED = `
 select logicalrelid::oid::int8 as oid,
-  case when repmodel = 't' then 'copies' when partmethod <> 'n' then 'rows' else 'shard' end as kept,
+  case when repmodel = 't' then 'copies' when partmethod <> 'n' then 'rows' when colocationid = 0 then 'whole'
+    else 'shard' end as kept,
   case partmethod when 'n' then null when 'h' then column_to_column_name(logicalrelid, partkey) else '' end as "shardedBy"
 from pg_catalog.pg_dist_partition where logicalrelid::oid::int8 = any($1::int8[])`;
 
 interface Managed {
   oid: string;
-  /** With a copy on every node, its rows spread over shards, or as one shard on one worker. */
-  kept: 'copies' | 'rows' | 'shard';
+  /** With a copy on every node, its rows spread over shards, whole on the coordinator, or as one shard on one worker. */
+  kept: 'copies' | 'rows' | 'whole' | 'shard';
   shardedBy: string | null;
 }
 
@@ -21,8 +24,10 @@ async function findManaged(session: Session, tables: readonly TableInfo[]): Prom
 }
 
 /**
- * Marks the tables whose rows Citus keeps on its workers: as one shard, as a copy on every node, or spread by a column. A
- * single worker is asked whether the role may set session_replication_role there, where it may here.
+ * Marks the tables that Citus keeps, and how. A single node is asked whether the role may set session_replication_role
+ * there, where it may here.
+ *
+ * @throws ScaleSeedError `configuration` on a worker, which joins no temporary table with one of the coordinator's.
  */
 export async function markDistributed(
   session: Session,
@@ -32,9 +37,16 @@ export async function markDistributed(
   const all = [...tables];
   for (const { oid, kept, shardedBy } of await findManaged(session, all)) {
     const table = all.find((one) => one.oid === Number(oid))!;
+    if (kept === 'whole' && (await nodeOf(session)) === 'worker')
+      throw refusal(
+        `Citus keeps ${nameOf(table)} on the coordinator, and this is a worker`,
+        "give the coordinator's address",
+        { code: 'configuration', phase: 'prepare', table: nameOf(table) },
+      );
     table.distributed = true;
     table.shardedBy = shardedBy ?? undefined;
-    const mayReplicate = server.mayReplicate && kept === 'shard' && Number.parseInt(server.version) >= 15;
+    const isSingle = kept === 'shard' || kept === 'whole';
+    const mayReplicate = server.mayReplicate && isSingle && Number.parseInt(server.version) >= 15;
     table.mayReplicateThere = mayReplicate && (await mayReplicateIn(session, table));
   }
   if (all.some(isSharded)) session.soon(ONE_BY_ONE);
@@ -114,12 +126,12 @@ export async function nodeOf(session: Session): Promise<'coordinator' | 'worker'
   return isWorker ? 'worker' : 'coordinator';
 }
 
-/** How Citus keeps any of some tables, if it does; what is kept as copies, or by rows, comes first. */
+/** How Citus keeps any of some tables elsewhere, if it does; what is kept as copies, or by rows, comes first. */
 export async function keptBy(
   session: Session,
   tables: readonly TableInfo[],
-): Promise<Managed['kept'] | undefined> {
+): Promise<'copies' | 'rows' | 'shard' | undefined> {
   if ((await nodeOf(session)) === undefined) return undefined;
   const managed = await findManaged(session, tables);
-  return managed.map(({ kept }) => kept).sort()[0];
+  return managed.flatMap(({ kept }) => (kept === 'whole' ? [] : [kept])).sort()[0];
 }

@@ -411,6 +411,36 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
     expect((await clean(on)).fixtures.map(({ deleted }) => deleted)).toEqual([300, 600]);
   });
 
+  it('tables of the coordinator’s that refer to reference tables are worked on through the coordinator alone', async () => {
+    const schema = `${PREFIX}_whole`;
+    const parents = ['teams', 'owners', 'renewal_policies', 'issuers', 'certificate_profiles'];
+    await makeTables(
+      schema,
+      `alter table agents add column team_id text references teams (id);
+       ${parents.map((name) => `select create_reference_table('${name}');`).join('')}`,
+    );
+    const on = through('coordinator', [schema]);
+    const report = await ci({ ...on, budgetRatio: 1000 });
+    expect([report.foreignKeys.check, report.verdict.outcome]).toEqual(['set', 'pass']);
+    await inEach(
+      `update agents set id = 'x' where id = 'ag-scale-00000007';
+       insert into jobs (id, certificate_id) values ('job', 'cert-loadtest-scale-00000001')`,
+      [schema],
+    );
+    expect((await load(on)).fixtures).toMatchObject([{ blocked: 1 }, { blocked: 0 }]);
+    expect((await verify(on)).fixtures).toMatchObject([{ missing: { rows: 1 } }, { hanging: [{ rows: 1 }] }]);
+    await inEach(`delete from agents where id = 'x'`, [schema]);
+    expect((await reset(on)).fixtures.map(({ restored }) => restored)).toEqual([299, 600]);
+    expect((await verify(on)).intact).toBe(true);
+    for (const command of [load, verify, reset, clean, manifest])
+      await expect(command(through('worker', [schema]))).rejects.toMatchObject({
+        code: 'configuration',
+        message: expect.stringContaining('on the coordinator, and this is a worker') as string,
+        state: 'nothing was changed',
+      });
+    expect((await clean(on)).fixtures.map(({ deleted }) => deleted)).toEqual([300, 600]);
+  });
+
   describe('on tables of which Citus spreads the rows', () => {
     const ROWS = [`${PREFIX}_rows`];
 

@@ -106,4 +106,18 @@ describe('on tables in Citus’ catalogue a load', () => {
     expect((await verify(agents)).intact).toBe(true);
     expect((await clean(agents)).fixtures[0]?.deleted).toBe(20);
   });
+
+  it('is refused on a worker where the coordinator keeps them, as every command is', async () => {
+    await database.query('create table pg_catalog.pg_dist_local_group (groupid integer not null)');
+    await database.query('insert into pg_dist_local_group values (1)');
+    await database.query('update pg_dist_partition set colocationid = 0');
+    for (const command of ['load', 'verify', 'reset', 'clean', 'manifest', 'ci']) {
+      const { code, stdout, stderr } = await run([command, '--agents', '10'], { DATABASE_URL: database.url });
+      expect([code, stdout]).toEqual([2, '']);
+      expect(stderr).toBe(`scale-seed: Citus keeps public.agents on the coordinator, and this is a worker
+  now: nothing was changed
+  try: give the coordinator's address
+`);
+    }
+  });
 });
