@@ -215,5 +215,7 @@ function textOf(error: unknown): string {
   const where = error.where?.split('\n') ?? [];
   // Which of its workers Citus has heard it from, wherever that stands.
   const worker = where.find((line) => line.startsWith('while executing command on '));
-  return [error.message, error.detail, worker ?? where[0]].filter(Boolean).join('; ');
+  // So libpq, by which Citus reaches its workers, breaks lines.
+  const message = error.message.replaceAll('\n\t', ' ');
+  return [message, error.detail, worker ?? where[0]].filter(Boolean).join('; ');
 }

@@ -85,12 +85,16 @@ describe('what PgBouncer answers', () => {
 describe('an error of Citus’s that a worker is lost', () => {
   it.each([
     ['08006', 'connection to the remote node a@127.0.0.1:1 failed with the following error: refused'],
+    [
+      '08006',
+      'connection to the remote node a@127.0.0.1:1 failed with the following error: refused\n\tIs it running?',
+    ],
     ['XX000', 'failure on connection marked as essential: 127.0.0.1:1'],
     ['XX000', 'failed to COPY to shard 102640 on 127.0.0.1:1'],
   ])('says what to do: %s, %s', (code, message) => {
     expect(translateError(serverError(code, message), { phase: 'merge' })).toMatchObject({
       code: 'server',
-      message,
+      message: message.replace('\n\t', ' '),
       hint: expect.stringContaining('no connection to that worker') as string,
     });
   });
