@@ -69,14 +69,19 @@ export async function findReferences(session: Session, { oid }: Pick<Table, 'oid
 }
 
 /** Those whose table may hold a row: a join with an empty table may take as long as with a full one. */
-export async function findFilled(session: Session, table: Pick<Table, 'oid'>): Promise<Reference[]> {
+export async function findFilled(
+  session: Session,
+  table: Pick<Table, 'oid' | 'distributed'>,
+): Promise<Reference[]> {
   const references = await findReferences(session, table);
   if (references.length === 0) return [];
+  // What refers to a table of Citus's is one, too, and its rows take no room here.
+  const size = table.distributed === true ? 'citus_relation_size' : 'pg_relation_size';
   // Of several shards Citus fetches what the subquery gives: a single row, with a column.
   const filled = references.map(({ mayRead, child }) =>
     mayRead
       ? `exists (select 1 from ${childRows(child)} limit 1)`
-      : `pg_relation_size(${child.oid}) > 0 or ${child.partitioned}`,
+      : `${size}(${child.oid}) > 0 or ${child.partitioned}`,
   );
   const have = await whichHold(session, filled);
   return references.filter((_, index) => have[index] === true);

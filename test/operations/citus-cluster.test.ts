@@ -19,6 +19,7 @@ import type { OnEvent } from '../../src/report/events.js';
 const { SCALE_SEED_TEST_CITUS_URL: coordinatorUrl = '' } = process.env;
 
 const PREFIX = `scale_seed_test_${process.pid}`;
+const ROLE = `${PREFIX}_role`;
 const FLEETS = [1, 2, 3].map((number) => `${PREFIX}_${number}`);
 const FIXTURES = [sizedAgents(300), sizedCertificates(600)];
 
@@ -74,16 +75,48 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
       `select nspname from pg_namespace where nspname like '${PREFIX}%'`,
     );
     for (const { nspname } of schemas) await query(`drop schema ${nspname} cascade`);
-    const role = `${PREFIX}_role`;
-    const [made] = await query(`select from pg_roles where rolname = '${role}'`);
-    if (made === undefined) return;
     for (const url of Object.values(urls)) {
       const node = new pg.Client({ connectionString: url });
       await node.connect();
-      await node.query(`revoke set on parameter session_replication_role from ${role}`);
+      await node.query(`revoke set on parameter session_replication_role from ${ROLE}`);
       await node.end();
     }
-    await query(`drop role ${role}`);
+    await query(`drop role ${ROLE}`);
+  };
+
+  /** Lets a role that is no superuser work on a fleet. */
+  const asRole = async (door: keyof typeof urls, schema: string, tables: string[]) => {
+    await query(`grant usage on schema ${schema} to ${ROLE}`);
+    for (const some of tables) await query(`grant select, insert, update, delete on ${some} to ${ROLE}`);
+    const url = new URL(urls[door]);
+    url.username = ROLE;
+    return { ...through(door, [schema]), databaseUrl: url.href, settle: false };
+  };
+
+  /** Of what a role may not read, it is told that it may hang on the fleet, unless it is empty. */
+  const tellUnread = async (schema: string): Promise<void> => {
+    const tables = ['managed_certificates', 'agents', 'teams', 'owners', 'issuers', 'renewal_policies'];
+    for (const door of doors) {
+      const on = await asRole(
+        door,
+        schema,
+        tables.map((name) => `${schema}.${name}`),
+      );
+      for (const command of [load, reset, clean, load]) expect((await command(on)).failures).toEqual([]);
+      expect((await verify(on)).fixtures.flatMap(({ unread }) => unread)).toEqual([]);
+      await query(
+        `insert into ${schema}.jobs (id, certificate_id) values ('job', 'cert-loadtest-scale-00000001')`,
+      );
+      const unread = expect.arrayContaining([`${schema}.jobs`]) as string[];
+      expect((await verify(on)).fixtures[1]).toMatchObject({ unread });
+      for (const command of [reset, clean])
+        for (const dryRun of [true, false])
+          await expect(command({ ...on, fixtures: [FIXTURES[1]!], dryRun })).rejects.toMatchObject({
+            code: 'privilege',
+            message: expect.stringContaining(`${schema}.jobs`) as string,
+          });
+      await query(`truncate ${schema}.jobs cascade`);
+    }
   };
 
   const waitForEachOther = async (schema: string): Promise<void> => {
@@ -131,6 +164,7 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
       [url.hostname, url.port] = [host, String(port)];
       urls[doors[index + 1]!] = url.href;
     }
+    await query(`create role ${ROLE} login`);
     for (const schema of FLEETS) await makeTables(schema, `select citus_schema_distribute('${schema}')`);
   });
 
@@ -339,16 +373,10 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
   });
 
   it('foreign keys are checked by set where the role may have it on the worker, too', async () => {
-    const role = `${PREFIX}_role`;
     const [fleet] = FLEETS;
-    await query(`create role ${role} login`);
-    await query(`grant usage on schema ${fleet!} to ${role}`);
-    await query(`grant select, insert, update, delete on all tables in schema ${fleet!} to ${role}`);
-    const here = `grant set on parameter session_replication_role to ${role}`;
+    const here = `grant set on parameter session_replication_role to ${ROLE}`;
     await query(here);
-    const url = new URL(coordinatorUrl);
-    url.username = role;
-    const on = { ...through('coordinator', [fleet!]), databaseUrl: url.href, settle: false };
+    const on = await asRole('coordinator', fleet!, [`all tables in schema ${fleet!}`]);
     expect((await load(on)).foreignKeys).toMatchObject({
       check: 'row',
       reason: expect.stringContaining(
@@ -369,6 +397,8 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
     await expect(load({ ...on, createParents: false })).rejects.toMatchObject({ code: 'parents' });
     expect((await clean(on)).foreignKeys.check).toBe('set');
   });
+
+  it('what hangs on a fleet and may not be read is told', () => tellUnread(FLEETS[1]!));
 
   it('a load is measured against a reference load that is distributed alike, through the coordinator', async () => {
     const report = await ci({ ...through('coordinator', [FLEETS[0]!]), budgetRatio: 1000 });
@@ -598,6 +628,8 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
     });
 
     it('two that come through two nodes wait for each other', () => waitForEachOther(ROWS[0]!));
+
+    it('what hangs on them and may not be read is told', () => tellUnread(ROWS[0]!));
 
     it('reference tables are reset and cleaned with such tables that refer to them', async () => {
       const schema = `${PREFIX}_mixed`;
