@@ -56,7 +56,7 @@ const BAD_URLS: readonly BadUrl[] = [
     'with its key in place of the key’s file',
     'postgresql://u@h/d?sslcert=FOLDER/open&sslkey=s3cret',
     2,
-    /stat 'the file of sslkey'/,
+    /open 'the file of sslkey'/,
   ],
   [
     'with a password file that is not there',
