@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { delimiter, join } from 'node:path';
-import type { ConnectionOptions } from 'node:tls';
+import type { ConnectionOptions, PeerCertificate } from 'node:tls';
 import pg from 'pg';
 import { messageOf } from '../errors.js';
 import type { Place } from './hosts.js';
@@ -66,7 +66,7 @@ function tlsOptions(
     if (roots !== undefined && crl !== undefined) ssl.crl = readFileSync(crl);
     if (cert !== undefined && parameters.sslcertmode !== 'disable')
       Object.assign(ssl, { cert: readFileSync(cert), key: readKey(key), passphrase: parameters.sslpassword });
-    if (mode !== 'verify-full') ssl.checkServerIdentity = () => undefined;
+    ssl.checkServerIdentity = mode === 'verify-full' ? checkName : () => undefined;
     checkUsable(ssl);
     return ssl;
   } catch (error) {
@@ -121,6 +121,15 @@ function checkUsable(ssl: ConnectionOptions): void {
   // A secure context takes any text for a CA.
   if (Array.isArray(ssl.ca)) for (const ca of ssl.ca) new X509Certificate(ca);
   process.getBuiltinModule('node:tls').createSecureContext(ssl);
+}
+
+/** Node's own check, less what libpq does not take: a `*` for a part of a label, and a dot at the end for nothing. */
+function checkName(host: string, certificate: PeerCertificate): Error | undefined {
+  const { X509Certificate } = process.getBuiltinModule('node:crypto');
+  const found = process.getBuiltinModule('node:tls').checkServerIdentity(host, certificate);
+  if (found !== undefined || isIP(host) !== 0) return found;
+  if (new X509Certificate(certificate.raw).checkHost(host, { partialWildcards: false })) return undefined;
+  return Object.assign(new Error(`the certificate is not for ${host}`), { code: 'ERR_TLS_CERT_NAME' });
 }
 
 /** The same for a server at an address of its own, whose certificate is for the host all the same. */

@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +10,7 @@ import { serverAccount } from '../../src/embedded/programs.js';
 import { startEmbedded, type EmbeddedServer } from '../../src/embedded/index.js';
 import { sizedAgents } from '../../src/fixtures/sized.js';
 import { load } from '../../src/operations/load.js';
+import { resolveTarget } from '../../src/postgres/target.js';
 import { hasOpenssl, makeAuthority, makeCertificate } from '../support/certificates.js';
 import { run } from '../support/command-line.js';
 
@@ -203,5 +206,29 @@ describe.skipIf(!hasOpenssl)('a server with TLS', () => {
     const url = urlOf('by_certificate', 'sslmode=verify-full');
     const outcome = await run(['load', '02_agent_fleet', '--database-url', url], { HOME: home });
     expect(outcome).toMatchObject({ code: 0 });
+  });
+});
+
+describe.skipIf(!hasOpenssl)('verify-full takes a certificate for', () => {
+  it.each([
+    ['db.example.test', 'db.example.test', true],
+    ['db.example.test', 'DB.Example.test', true],
+    ['*.example.test', 'db.example.test', true],
+    ['*.example.test', 'a.db.example.test', false],
+    ['*.example.test', 'example.test', false],
+    ['d*.example.test', 'db.example.test', false],
+    ['db.example.test', 'db.example.test.', false],
+    ['db.example.test.', 'db.example.test', false],
+    ['127.0.0.1', '127.0.0.1', false],
+  ])('%s where the host is %s: %s', async (name, host, taken) => {
+    const own = await mkdtemp(join(tmpdir(), 'scale-seed-names-'));
+    makeAuthority(own, 'ca');
+    makeCertificate(own, 'ca', 'named', name);
+    const url = `postgresql://u@${host}/d?sslmode=verify-full&sslrootcert=${join(own, 'ca.crt')}`;
+    const { ssl } = resolveTarget(url, {}).servers[0]!.config;
+    const certificate = new X509Certificate(readFileSync(join(own, 'named.crt'))).toLegacyObject();
+    await rm(own, { recursive: true });
+    const error = ssl && ssl.checkServerIdentity?.(host, certificate);
+    expect(error === undefined).toBe(taken);
   });
 });
