@@ -13,7 +13,7 @@ let events: RunEvent[];
 
 beforeAll(async () => {
   const name = new URL(database.directUrl).pathname.slice(1);
-  await database.query(`alter database ${name} set deadlock_timeout = '300ms'`);
+  await database.query(`alter database ${name} set deadlock_timeout = '600ms'`);
   other = await database.client();
   // Whoever looks first is the one that gives way.
   await other.query(`set deadlock_timeout = '5min'`);
