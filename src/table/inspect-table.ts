@@ -72,6 +72,7 @@ export interface TableInfo extends TableName {
 
 export type Privilege = 'select' | 'insert' | 'update' | 'delete';
 
+/** What later versions have added to the catalogue is read by way of JSON: to name a column that PostgreSQL 14 lacks is an error. */
 const INSPECT = (names: string) => `
 select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind = 'r' and not c.relispartition as plain,
   c.relkind = 'r' and c.relhassubclass as inherited,
