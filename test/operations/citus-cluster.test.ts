@@ -620,7 +620,7 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
         ROWS,
       );
       const loading = load({ ...through('coordinator', ROWS), fixtures: [FIXTURES[0]!] });
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      while ((await query('select from citus_lock_waits')).length === 0);
       await query('commit');
       expect((await loading).fixtures).toMatchObject([
         { inserted: 299, skipped: 1, blocked: 0, merge: 'on conflict' },
