@@ -97,8 +97,7 @@ async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFix
         ? await keepHanging(step, keys, plan)
         : await clearHanging(step, keys, plan, options.confirm);
     const { inserted, tally, ...restored } = await restoreFixture(claimed, keys, plan);
-    const records = await countRecords(step, keys);
-    const result = { ...restored, foreignKeys: claimed.foreignKeys, ...hanging, records };
+    const result = { ...restored, foreignKeys: claimed.foreignKeys, ...hanging };
     return { result, inserted, tally, look: tally.lookAtCommit() };
   };
   const { result, inserted, tally, look } = await transaction(work, { opening: askForTurn(step) });
@@ -111,8 +110,11 @@ async function resetFixture(step: Step, options: ResetOptions): Promise<ResetFix
   return { ...whichRows(step), ...tally.counts(inserted, last), ...result, timings: { totalMs: total() } };
 }
 
-/** What became of the rows that hang on a fixture, and the step on the table as it was claimed. */
-type Hanging = Pick<ResetFixture, 'dependents' | 'kept'> & { claimed: Claimed };
+/**
+ * What became of the rows that hang on a fixture, and the step on the table as it was claimed. What is recorded is counted
+ * before that: a log only grows, and writers to the table would wait for as long as it takes to read.
+ */
+type Hanging = Pick<ResetFixture, 'dependents' | 'kept' | 'records'> & { claimed: Claimed };
 
 /** Deletes what hangs on the rows, after saying what, or if the answer is yes. */
 async function clearHanging(
@@ -125,6 +127,7 @@ async function clearHanging(
   const roots = leftBehind(rootsOf(step, keys), step);
   // The table is claimed first: no more comes to hang on it.
   const clear = async (): Promise<Hanging> => {
+    const records = await countRecords(step, keys);
     const claimed = await claimFixture(step, keys, plan);
     const foreseen = await foreseeHanging(session, roots);
     if (foreseen.length > 0 && confirm === undefined)
@@ -132,7 +135,7 @@ async function clearHanging(
     if (foreseen.length > 0) await releaseReferences(claimed.step, keys);
     const tellEffects = await watchEffects(session, roots);
     await deleteHanging(session, roots);
-    return { claimed, dependents: await tellEffects(0, foreseen), kept: [] };
+    return { claimed, dependents: await tellEffects(0, foreseen), kept: [], records };
   };
   if (confirm === undefined) return clear();
   const named = { fixture: fixture.name, schema: table.schema, table: table.name };
@@ -152,10 +155,11 @@ async function clearHanging(
 }
 
 async function keepHanging(step: Step, keys: StepKeys, plan: LoadPlan): Promise<Hanging> {
+  const records = await countRecords(step, keys);
   const claimed = await claimFixture(step, keys, plan);
   const kept = await countKept(step, leftBehind(rootsOf(step, keys), step));
   if (kept.length > 0) step.tell(`what hangs on it is left: ${listRows(kept)}`);
-  return { claimed, dependents: [], kept };
+  return { claimed, dependents: [], kept, records };
 }
 
 async function countKept({ session, tell }: Step, roots: Roots): Promise<RowsOf[]> {

@@ -420,6 +420,20 @@ describe('while rows are loaded anew', () => {
     await resetAndCompare();
   });
 
+  it.each([false, true])('writers do not wait for the count of what is recorded, kept: %s', async (kept) => {
+    const holder = await database.client();
+    await holder.query('begin; lock audit_events');
+    const resetting = reset({ ...fleet(), keepDependents: kept });
+    await database.untilSession(`query like '%audit_events%' and wait_event_type = 'Lock'`);
+    await database.query(
+      `set lock_timeout = '10s'; update managed_certificates set status = 'Expired' where id like 'cert-loadtest-%';
+       reset lock_timeout`,
+    );
+    await holder.query('commit');
+    await resetting;
+    await resetAndCompare();
+  });
+
   it('in exclusive mode plain indexes are built anew, and are as they were', async () => {
     const indexes = `select string_agg(indexdef, '; ' order by indexdef) from pg_indexes where tablename in ('managed_certificates', 'agents')`;
     const before = await database.value(indexes);
