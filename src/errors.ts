@@ -47,6 +47,9 @@ export interface ErrorContext {
   cause?: unknown;
 }
 
+/** What an error's `state` says of a fixture whose transaction has been committed. */
+export const COMMITTED = 'done and committed';
+
 /** The one error type that scale-seed throws. */
 export class ScaleSeedError extends Error {
   readonly code: ErrorCode;

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { messageOf, ScaleSeedError } from '../errors.js';
+import { COMMITTED, messageOf, ScaleSeedError } from '../errors.js';
 import type { Manifest, ManifestFixture } from '../report/manifest.js';
 import type { Failure, Report } from '../report/result.js';
 import { inOneLine } from '../report/units.js';
@@ -72,11 +72,11 @@ function printFailure(failure: Failure | ScaleSeedError, where = ''): void {
   process.stderr.write(`scale-seed: ${where}${describeFailure(failure).join('\n  ')}\n`);
 }
 
-/** Usage, where the command would have to be called differently and nothing about the server is wrong. */
-function exitCodeOf({ code, phase }: Failure | ScaleSeedError): number {
+/** Usage, where the command would have to be called differently, nothing about the server is wrong, and no fixture done. */
+function exitCodeOf({ code, phase, state }: Failure | ScaleSeedError): number {
   // Which signal it was has been set already.
   if (code === 'interrupted') return Number(process.exitCode ?? EXIT.failed);
   const callersFault =
     code === 'fixture' ? phase === 'configure' : ['usage', 'configuration', 'guard'].includes(code);
-  return callersFault ? EXIT.usage : EXIT.failed;
+  return callersFault && state?.includes(COMMITTED) !== true ? EXIT.usage : EXIT.failed;
 }

@@ -1,4 +1,4 @@
-import { hasState, ScaleSeedError, type ErrorContext, type Phase } from '../errors.js';
+import { COMMITTED, hasState, ScaleSeedError, type ErrorContext, type Phase } from '../errors.js';
 import type { Fixture } from '../fixtures/fixture.js';
 import type { Session } from '../postgres/session.js';
 import { translateError } from '../postgres/translate-error.js';
@@ -75,9 +75,8 @@ export function atOneMoment<T>(step: Step, look: () => Promise<T>): Promise<T> {
   return transaction(work, { isolation: 'repeatable read' });
 }
 
-/** What stands of a fixture before its transaction, and after it. */
+/** What stands of a fixture before its transaction. */
 export const UNCHANGED = 'nothing was changed';
-const COMMITTED = 'done and committed';
 
 /** What stands of a fixture whose transaction has not been committed: parents were, with those of its siblings. */
 export function untouched({ createdParents }: Prepared): string {

@@ -297,11 +297,16 @@ describe('a question', () => {
     await resetAndCompare({ confirm: () => Promise.reject(new Error('asked')) });
   });
 
-  it('without a terminal to ask on is refused', async () => {
+  it.each([
+    ['is refused', false, 2, 'scale_agents, scale_certs: nothing was changed'],
+    ['fails where a fixture is done', true, 1, 'scale_agents: done and committed'],
+  ])('without a terminal to ask on %s', async (_, agentsFirst, expected, state) => {
     await leaveBehind();
+    if (agentsFirst) await reset({ ...fleet(), fixtures: [agents] });
     const { code, stderr } = await run(['reset', ...sizes], { DATABASE_URL: database.url });
     expect(stderr).toMatch(/there is no terminal to ask on/);
-    expect(code).toBe(2);
+    expect(stderr).toContain(state);
+    expect(code).toBe(expected);
     await resetAndCompare();
   });
 });
