@@ -263,16 +263,20 @@ describe('a fixture of the user’s own', () => {
     expect(report.verdict.outcome).toBe('over budget');
   });
 
-  it('is named where its formulas are no SQL', async () => {
+  it.each([
+    ['no SQL', 'nosuch(g)', 'function nosuch(integer) does not exist'],
+    ['such as fail', '(1 / (g - g))::text', 'division by zero'],
+    ['none for its column', 'null', 'null value in column "name"'],
+  ])('is named where its formulas are %s', async (_, name, why) => {
     const wrong = {
       ...sizedAgents(200),
-      formulas: { ...sizedAgents(200).formulas, name: 'nosuch(g)' },
+      formulas: { ...sizedAgents(200).formulas, name },
     };
     await expect(run({ fixtures: [wrong], budgetRatio: 1000 })).rejects.toMatchObject({
       code: 'fixture',
       phase: 'measure',
       fixture: 'scale_agents',
-      message: 'cannot make the reference load of scale_agents: function nosuch(integer) does not exist',
+      message: expect.stringContaining(`cannot make the reference load of scale_agents: ${why}`) as string,
       hint: "check the fixture's formulas",
     });
     expect(await scratchSchemas()).toEqual([]);
