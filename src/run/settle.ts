@@ -110,12 +110,13 @@ async function holdersOf(session: Session, { oid }: Vacuumed): Promise<string> {
 
 /**
  * VACUUM runs in no transaction: what is to hold for it is set for the session, where that is no pooler's. It ends if the
- * loader goes, and waits with a limit for a lock that it cannot do without, such as an index's or a partition's.
+ * loader goes, and waits with a limit for a lock that it cannot do without, such as an index's or a partition's. That a worker
+ * of Citus has skipped a table is a debug message.
  */
 const SET_FOR_VACUUM = `
 select set_config(name, case name when 'lock_timeout'
   then least(extract(epoch from current_setting(name)::interval) * 1000, ${PATIENCE_MS})::int::text
-  else current_setting(name) end, false)
+  when 'client_min_messages' then 'debug1' else current_setting(name) end, false)
 from unnest(array['client_connection_check_interval', 'lock_timeout', 'client_min_messages']) as name`;
 
 /** Owners of the table or of the database may vacuum it, and from 17 on whoever may maintain it. */

@@ -349,6 +349,28 @@ describe.skipIf(coordinatorUrl === '')('on a Citus cluster (SCALE_SEED_TEST_CITU
     expect((await load(on)).fixtures.map(({ inserted }) => inserted)).toEqual([300]);
   });
 
+  it('a shard that stays locked on a worker is waited for before the table is vacuumed', async () => {
+    const [fleet] = FLEETS;
+    const [shard] = await query<{ name: string; host: string; port: number }>(
+      `select shard_name as name, nodename as host, nodeport as port from citus_shards where table_name = '${fleet!}.agents'::regclass`,
+    );
+    const url = new URL(coordinatorUrl);
+    [url.hostname, url.port] = [shard!.host, String(shard!.port)];
+    const worker = new pg.Client({ connectionString: url.href });
+    await worker.connect();
+    await worker.query(`set citus.enable_manual_changes_to_shards = on`);
+    await worker.query(`begin; lock table ${shard!.name} in share update exclusive mode`);
+    const notices: string[] = [];
+    const onEvent: OnEvent = (event) => {
+      if (event.type !== 'notice') return;
+      notices.push(event.message);
+      void worker.query('rollback');
+    };
+    await load({ ...through('coordinator', [fleet!]), fixtures: [FIXTURES[0]!], onEvent });
+    await worker.end();
+    expect(notices).toEqual([expect.stringContaining('agents waiting for a lock that is held by')]);
+  });
+
   it.each<[string, typeof load | typeof reset | typeof clean, string, string]>([
     [
       'load',
