@@ -380,7 +380,7 @@ describe('Ctrl-C', () => {
     expect(
       await database.value(`select count(*) from managed_certificates where id like 'cert-loadtest-scale-%'`),
     ).toBe('0');
-    expect(await database.sessions()).toBe(0);
+    await database.untilNoSession();
   });
 });
 
