@@ -13,7 +13,7 @@ export interface TestDatabase {
   /** The first column of the first row. */
   value: (sql: string, values?: unknown[]) => Promise<unknown>;
   /** How many of scale-seed's sessions in this database meet a condition on pg_stat_activity. */
-  sessions: (condition?: string) => Promise<number>;
+  sessions: (condition: string) => Promise<number>;
   /** Resolves as soon as one of them does, or `count`. */
   untilSession: (condition: string, count?: number) => Promise<void>;
   /** Resolves as soon as all of them have ended. */
@@ -104,7 +104,7 @@ export function useDatabase(): TestDatabase {
     return (await own.query<R>(sql, values)).rows;
   }
 
-  async function sessions(condition = 'true'): Promise<number> {
+  async function sessions(condition: string): Promise<number> {
     const [row] = await query<{ count: string }>(
       `select count(*) from pg_stat_activity where ${ofScaleSeed()} and (${condition})`,
     );
