@@ -20,11 +20,10 @@ describe('a generator that never settles', () => {
     ['while the rows before it are merged', 4_000],
   ])('%s is given up when the time is over', async (_, last) => {
     const fixtures = [pacedAgents('stuck', (g) => (g === last ? never : undefined))];
-    await expect(load({ databaseUrl: database.url, fixtures, timeoutMs: 500 })).rejects.toMatchObject({
+    await expect(load({ databaseUrl: database.url, fixtures, timeoutMs: 2_000 })).rejects.toMatchObject({
       code: 'timeout',
-      message: expect.stringContaining('the time limit of 500 ms has run out') as string,
-      // However far it has come by then.
-      state: expect.stringMatching(/^(stuck: )?nothing was changed$/) as string,
+      message: expect.stringContaining('the time limit of 2000 ms has run out') as string,
+      state: 'stuck: nothing was changed',
     });
     expect(await database.value(`select count(*) from agents where id like 'ag-stuck-%'`)).toBe('0');
   });
@@ -79,14 +78,14 @@ describe('a network that passes nothing on any more', () => {
     const options: LoadOptions = {
       databaseUrl: own.href,
       fixtures: [pacedAgents('stalled', () => undefined)],
-      timeoutMs: 1_000,
+      timeoutMs: 3_000,
       onEvent: (event) => {
         if (event.type === 'progress') proxy.stall({ newOnesPass });
       },
     };
     await expect(load(options)).rejects.toMatchObject({
       code: 'timeout',
-      state: expect.stringMatching(/^(stalled: )?nothing was changed$/) as string,
+      state: 'stalled: nothing was changed',
     });
     await proxy.close();
   });
